@@ -1,0 +1,1 @@
+//! Readers, preprocessing and target encoding.

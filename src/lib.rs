@@ -1,0 +1,3 @@
+//! Trains and serves multilayer perceptrons on any GPU, or none.
+
+pub mod data;
