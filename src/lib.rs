@@ -1,3 +1,9 @@
 //! Trains and serves multilayer perceptrons on any GPU, or none.
 
+pub mod backend;
 pub mod data;
+pub mod model;
+pub mod program;
+pub mod random;
+
+mod names;

@@ -1,0 +1,88 @@
+// c[m, n] = sum over k of a[m, k] * b[k, n], tile by tile through workgroup memory.
+//
+// A workgroup of LANES_X * LANES_Y invocations makes a tile of 4*LANES_Y rows and 4*LANES_X columns, a lane 4 by 4 of
+// them. The lane's rows and columns lie LANES_Y and LANES_X apart, so that neighbouring lanes touch neighbouring words.
+//
+// Includes the operands; the kernel that imports this declares `shape` with a, b, m, n, k.
+
+#import batch
+
+override LANES_X: u32 = 16u;
+override LANES_Y: u32 = 16u;
+override A_TRANSPOSED: bool = false; // a is stored [k, m]
+override B_TRANSPOSED: bool = false; // b is stored [n, k]
+
+const DEPTH = 16u;
+
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+
+var<workgroup> tile_a: array<f32, 4u * LANES_Y * DEPTH>; // [k, m]
+var<workgroup> tile_b: array<f32, 4u * LANES_X * DEPTH>; // [k, n]
+
+struct Place {
+    member: u32,
+    row: u32, // of the lane's first value
+    column: u32,
+}
+
+fn place(group: vec3<u32>, lane: vec3<u32>) -> Place {
+    return Place(group.z, group.y * 4u * LANES_Y + lane.y, group.x * 4u * LANES_X + lane.x);
+}
+
+fn load_a(member: u32, row: u32, k: u32, rows: u32, depth: u32) -> f32 {
+    if row >= rows || k >= depth {
+        return 0.0;
+    }
+    let at = select(row * shape.k_stride + k, k * shape.m_stride + row, A_TRANSPOSED);
+    return a[shape.a.x + member * shape.a.y + at];
+}
+
+fn load_b(member: u32, k: u32, column: u32, depth: u32) -> f32 {
+    if column >= shape.n || k >= depth {
+        return 0.0;
+    }
+    let at = select(k * shape.n + column, column * shape.k_stride + k, B_TRANSPOSED);
+    return b[shape.b.x + member * shape.b.y + at];
+}
+
+// Four rows of four sums.
+fn product(group: vec3<u32>, lane: vec3<u32>) -> mat4x4<f32> {
+    let rows = rows_of(shape.m);
+    let depth = rows_of(shape.k);
+    let height = 4u * LANES_Y;
+    let width = 4u * LANES_X;
+    let first_row = group.y * height;
+    let first_column = group.x * width;
+    let index = lane.y * LANES_X + lane.x;
+    let lanes = LANES_X * LANES_Y;
+    var sums = array<vec4<f32>, 4>();
+    for (var k = 0u; k < depth; k += DEPTH) {
+        // Consecutive lanes load consecutive words of the operand, whichever way it is stored.
+        for (var i = index; i < height * DEPTH; i += lanes) {
+            let at = select(vec2(i / DEPTH, i % DEPTH), vec2(i % height, i / height), A_TRANSPOSED);
+            tile_a[at.y * height + at.x] = load_a(group.z, first_row + at.x, k + at.y, rows, depth);
+        }
+        for (var i = index; i < width * DEPTH; i += lanes) {
+            let at = select(vec2(i % width, i / width), vec2(i / DEPTH, i % DEPTH), B_TRANSPOSED);
+            tile_b[at.y * width + at.x] = load_b(group.z, k + at.y, first_column + at.x, depth);
+        }
+        workgroupBarrier();
+        for (var j = 0u; j < DEPTH; j++) {
+            let at_a = j * height + lane.y;
+            let at_b = j * width + lane.x;
+            let right = vec4(
+                tile_b[at_b],
+                tile_b[at_b + LANES_X],
+                tile_b[at_b + 2u * LANES_X],
+                tile_b[at_b + 3u * LANES_X],
+            );
+            sums[0] = fma(vec4(tile_a[at_a]), right, sums[0]);
+            sums[1] = fma(vec4(tile_a[at_a + LANES_Y]), right, sums[1]);
+            sums[2] = fma(vec4(tile_a[at_a + 2u * LANES_Y]), right, sums[2]);
+            sums[3] = fma(vec4(tile_a[at_a + 3u * LANES_Y]), right, sums[3]);
+        }
+        workgroupBarrier();
+    }
+    return mat4x4<f32>(sums[0], sums[1], sums[2], sums[3]);
+}

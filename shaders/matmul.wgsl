@@ -1,0 +1,46 @@
+// output = a*b, or output += a*b if ACCUMULATE.
+//
+// a       [m, k], or [k, m] if A_TRANSPOSED
+// b       [k, n], or [n, k] if B_TRANSPOSED
+// output  [m, n]
+//
+// A workgroup makes a tile of the output (lib/product), a member a layer of the grid's z.
+
+#import product
+
+override ACCUMULATE: bool = false;
+
+struct Shape {
+    a: vec2<u32>,
+    b: vec2<u32>,
+    output: vec2<u32>,
+    m: u32,
+    n: u32,
+    k: u32,
+    m_stride: u32, // elements from one k to the next where a is transposed
+    k_stride: u32, // elements from one row to the next where k is the inner axis
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+
+@compute @workgroup_size(LANES_X, LANES_Y)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
+    let sums = product(group, lane);
+    let at = place(group, lane);
+    let rows = rows_of(shape.m);
+    for (var i = 0u; i < 4u; i++) {
+        for (var j = 0u; j < 4u; j++) {
+            let row = at.row + i * LANES_Y;
+            let column = at.column + j * LANES_X;
+            if row < rows && column < shape.n {
+                let o = shape.output.x + at.member * shape.output.y + row * shape.n + column;
+                if ACCUMULATE {
+                    output[o] += sums[i][j];
+                } else {
+                    output[o] = sums[i][j];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+use super::Real;
+use crate::model::Activation;
+
+/// gradient = gradient ⊙ f′, with f′ found from f's output.
+pub(super) fn activation_gradient<T: Real>(
+    function: Activation,
+    activated: &[T],
+    gradient: &mut [T],
+) {
+    let pairs = gradient.iter_mut().zip(activated);
+    match function {
+        Activation::Identity => {}
+        Activation::Relu => {
+            pairs.for_each(|(g, &a)| *g *= if a > T::zero() { T::one() } else { T::zero() })
+        }
+        Activation::Sigmoid => pairs.for_each(|(g, &a)| *g *= a * (T::one() - a)),
+        Activation::Tanh => pairs.for_each(|(g, &a)| *g *= T::one() - a * a),
+    }
+}

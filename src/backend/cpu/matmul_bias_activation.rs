@@ -1,0 +1,19 @@
+use gemm::Parallelism;
+
+use super::Real;
+use super::activation::bias_activation;
+use super::matmul::{Factor, matmul};
+use crate::model::Activation;
+
+/// output = f(a·bᵀ + bias), b given as it is read.
+pub(super) fn matmul_bias_activation<T: Real>(
+    a: Factor<T>,
+    b: Factor<T>,
+    bias: &[T],
+    function: Activation,
+    output: &mut [T],
+    parallelism: Parallelism,
+) {
+    matmul(a, b, false, output, parallelism);
+    bias_activation(function, bias, output);
+}

@@ -1,0 +1,264 @@
+//! The CPU backend, and every kernel's twin: the reference that GPU kernels are held against.
+
+mod activation;
+mod activation_gradient;
+mod adam;
+mod bias_add;
+mod bias_gradient;
+mod clear;
+mod gather;
+mod loss_gradient;
+mod matmul;
+mod matmul_activation_gradient;
+mod matmul_bias_activation;
+mod metrics;
+mod sgd;
+mod softmax;
+mod steps;
+
+use std::fmt::Debug;
+use std::time::Instant;
+
+use num_traits::Float;
+use rayon::prelude::*;
+
+use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
+use crate::program::{Element, Program, Step};
+
+/// A number that programs run on: `f32`, or `f64` for finite differences.
+pub trait Real:
+    Float
+    + Debug
+    + Default
+    + Send
+    + Sync
+    + std::ops::AddAssign
+    + std::ops::MulAssign
+    + std::iter::Sum
+    + 'static
+{
+    /// From a literal or a step's `f32`.
+    fn of(value: f32) -> Self;
+    /// For reading back.
+    fn single(self) -> f32;
+}
+
+impl Real for f32 {
+    fn of(value: f32) -> Self {
+        value
+    }
+    fn single(self) -> f32 {
+        self
+    }
+}
+
+impl Real for f64 {
+    fn of(value: f32) -> Self {
+        value.into()
+    }
+    fn single(self) -> f32 {
+        self as f32
+    }
+}
+
+/// What a buffer holds, for one member or for all.
+#[derive(Clone, Debug)]
+enum Values<T> {
+    Numbers(Vec<T>),
+    Indices(Vec<u32>),
+}
+
+impl<T: Real> Values<T> {
+    fn empty(element: Element) -> Self {
+        match element {
+            Element::F32 => Values::Numbers(Vec::new()),
+            Element::U32 => Values::Indices(Vec::new()),
+        }
+    }
+
+    fn grow(&mut self, len: usize) {
+        match self {
+            Values::Numbers(values) if values.len() < len => values.resize(len, T::zero()),
+            Values::Indices(values) if values.len() < len => values.resize(len, 0),
+            _ => {}
+        }
+    }
+
+    fn numbers(&self) -> &[T] {
+        match self {
+            Values::Numbers(values) => values,
+            Values::Indices(_) => &[],
+        }
+    }
+
+    fn indices(&self) -> &[u32] {
+        match self {
+            Values::Indices(values) => values,
+            Values::Numbers(_) => &[],
+        }
+    }
+}
+
+/// Runs programs on the processor: members side by side, a single member's products on all cores.
+#[derive(Debug, Default)]
+pub struct CpuBackend<T> {
+    names: Names,
+    /// By buffer; empty for those that are each member's own.
+    shared: Vec<Values<T>>,
+    /// By member, then by buffer; empty for shared ones.
+    own: Vec<Vec<Values<T>>>,
+    programs: Vec<Program>,
+}
+
+impl<T: Real> CpuBackend<T> {
+    /// A backend without programs.
+    pub fn new() -> Self {
+        CpuBackend {
+            names: Names::default(),
+            shared: Vec::new(),
+            own: Vec::new(),
+            programs: Vec::new(),
+        }
+    }
+
+    /// A member's part of a buffer of numbers, at full precision.
+    pub fn values(&self, buffer: &str, member: usize) -> Result<&[T], BackendError> {
+        let place = self.names.find(buffer, member, 0, 0)?;
+        Ok(match self.names.buffers[place].shared {
+            true => self.shared[place].numbers(),
+            false => self.own[member][place].numbers(),
+        })
+    }
+
+    /// The same, to change.
+    pub fn values_mut(&mut self, buffer: &str, member: usize) -> Result<&mut [T], BackendError> {
+        let place = self.names.find(buffer, member, 0, 0)?;
+        match self.place_mut(place, member) {
+            Values::Numbers(values) => Ok(values),
+            Values::Indices(_) => Err(BackendError::Misuse(format!("{buffer} holds indices"))),
+        }
+    }
+
+    fn place_mut(&mut self, place: usize, member: usize) -> &mut Values<T> {
+        match self.names.buffers[place].shared {
+            true => &mut self.shared[place],
+            false => &mut self.own[member][place],
+        }
+    }
+}
+
+impl<T: Real> Backend for CpuBackend<T> {
+    fn device(&self) -> String {
+        let threads = rayon::current_num_threads();
+        format!(
+            "cpu ({threads} thread{})",
+            if threads == 1 { "" } else { "s" }
+        )
+    }
+
+    fn limits(&self) -> Limits {
+        // A micro-batch of this size keeps activations of common widths in the cache of one core's share.
+        Limits {
+            tensor: usize::MAX,
+            rows: 16_384,
+        }
+    }
+
+    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
+        let places = self.names.merge(program)?;
+        let mut program = program.clone();
+        for tensor in &mut program.tensors {
+            tensor.buffer = places[tensor.buffer];
+        }
+        self.own.resize(program.members, Vec::new());
+        for (place, buffer) in self.names.buffers.iter().enumerate() {
+            let (shared, own) = if buffer.shared {
+                (buffer.len, 0)
+            } else {
+                (0, buffer.len)
+            };
+            let memories = [(&mut self.shared, shared)].into_iter();
+            for (memory, len) in memories.chain(self.own.iter_mut().map(|memory| (memory, own))) {
+                if place == memory.len() {
+                    memory.push(Values::empty(buffer.element));
+                }
+                memory[place].grow(len);
+            }
+        }
+        self.programs.push(program);
+        Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+        let program = &self.programs[program.0];
+        for step in steps {
+            steps::check(program, step)?;
+        }
+        let shared = &self.shared;
+        if let [own] = &mut self.own[..] {
+            let mut memory = steps::Memory { shared, own };
+            return Ok(steps::steps(
+                program,
+                steps,
+                &mut memory,
+                gemm::Parallelism::Rayon(0),
+                SLICE,
+            ));
+        }
+        // Members wait for each other after every few steps, so that all have done the same number at the end.
+        let start = Instant::now();
+        let mut done = 0;
+        while done < steps.len() && (done == 0 || start.elapsed() < SLICE) {
+            let some = &steps[done..steps.len().min(done + 16)];
+            self.own.par_iter_mut().for_each(|own| {
+                let mut memory = steps::Memory { shared, own };
+                steps::steps(
+                    program,
+                    some,
+                    &mut memory,
+                    gemm::Parallelism::None,
+                    std::time::Duration::MAX,
+                );
+            });
+            done += some.len();
+        }
+        Ok(done)
+    }
+
+    fn write(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        data: Data<'_>,
+    ) -> Result<(), BackendError> {
+        let place = self.names.find(buffer, member, offset, data.len())?;
+        match (self.place_mut(place, member), data) {
+            (Values::Numbers(values), Data::F32(data)) => {
+                for (value, &new) in values[offset..].iter_mut().zip(data) {
+                    *value = T::of(new);
+                }
+            }
+            (Values::Indices(values), Data::U32(data)) => {
+                values[offset..offset + data.len()].copy_from_slice(data)
+            }
+            _ => return Err(BackendError::Misuse(format!("{buffer} holds another type"))),
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Vec<f32>, BackendError> {
+        self.names.find(buffer, member, offset, len)?;
+        let values = self.values(buffer, member)?;
+        Ok(values[offset..offset + len]
+            .iter()
+            .map(|value| value.single())
+            .collect())
+    }
+}

@@ -1,0 +1,326 @@
+use std::mem::take;
+use std::time::{Duration, Instant};
+
+use gemm::Parallelism;
+
+use super::matmul::Factor;
+use super::{
+    Real, Values, activation, activation_gradient, adam, bias_add, bias_gradient, clear, gather,
+    loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation, metrics, sgd,
+    softmax,
+};
+use crate::backend::BackendError;
+use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, buffer, record};
+
+/// What one member's ops read and write.
+pub(super) struct Memory<'a, T> {
+    pub(super) shared: &'a [Values<T>],
+    pub(super) own: &'a mut [Values<T>],
+}
+
+/// Whether a step stays inside the program's buffers.
+pub(super) fn check(program: &Program, step: &Step) -> Result<(), BackendError> {
+    let order = program
+        .tensor(buffer::ORDER)
+        .map_or(usize::MAX, |tensor| tensor.columns);
+    let records = program
+        .tensor(buffer::LOG)
+        .map_or(usize::MAX, |tensor| match tensor.rows {
+            Rows::Fixed(rows) => rows,
+            Rows::Batch => program.batch,
+        });
+    let (first, rows) = (step.first as usize, step.rows as usize);
+    if rows > program.batch || first + rows > order || step.record as usize >= records {
+        return Err(BackendError::Misuse(format!(
+            "step (rows {first}..{}, record {}) is outside its program (batch {}, order {order}, records {records})",
+            first + rows,
+            step.record,
+            program.batch,
+        )));
+    }
+    Ok(())
+}
+
+/// Runs steps one after the other, the ops of each in order, until `slice` has passed. Returns how many.
+pub(super) fn steps<T: Real>(
+    program: &Program,
+    steps: &[Step],
+    memory: &mut Memory<'_, T>,
+    parallelism: Parallelism,
+    slice: Duration,
+) -> usize {
+    let start = Instant::now();
+    for (done, step) in steps.iter().enumerate() {
+        if done > 0 && start.elapsed() > slice {
+            return done;
+        }
+        for op in &program.ops {
+            memory.run(program, op, step, parallelism);
+        }
+    }
+    steps.len()
+}
+
+impl<T: Real> Memory<'_, T> {
+    /// Runs one op. A written tensor's buffer is taken out of memory meanwhile: no op reads the buffer that it writes.
+    fn run(&mut self, program: &Program, op: &Op, step: &Step, parallelism: Parallelism) {
+        let rows = |tensor: TensorId| match program.tensors[tensor].rows {
+            Rows::Batch => step.rows as usize,
+            Rows::Fixed(rows) => rows,
+        };
+        let columns = |tensor: TensorId| program.tensors[tensor].columns;
+        let end =
+            |tensor: TensorId| program.tensors[tensor].offset + rows(tensor) * columns(tensor);
+        let range = |tensor: TensorId| program.tensors[tensor].offset..end(tensor);
+        let place = |tensor: TensorId| program.tensors[tensor].buffer;
+        match *op {
+            Op::Gather {
+                source,
+                order,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let source = self.shared[place(source)].numbers();
+                let first = step.first as usize;
+                let order = &self.own[place(order)].indices()[first..first + step.rows as usize];
+                gather::gather(source, order, columns(output), &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::Matmul {
+                a,
+                b,
+                transpose,
+                accumulate,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let (a, b) = self.factors(program, a, b, transpose, step);
+                matmul::matmul(a, b, accumulate, &mut out[range(output)], parallelism);
+                self.put(place(output), out);
+            }
+            Op::BiasAdd { bias, values } => {
+                let mut out = self.take(place(values));
+                bias_add::bias_add(self.numbers(program, bias), &mut out[range(values)]);
+                self.put(place(values), out);
+            }
+            Op::Activation {
+                function,
+                input,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let input = &self.own[place(input)].numbers()[range(input)];
+                activation::activation(function, input, &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::MatmulBiasActivation {
+                a,
+                b,
+                bias,
+                function,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let (a, b) = self.factors(program, a, b, Transpose::B, step);
+                let bias = self.numbers(program, bias);
+                matmul_bias_activation::matmul_bias_activation(
+                    a,
+                    b,
+                    bias,
+                    function,
+                    &mut out[range(output)],
+                    parallelism,
+                );
+                self.put(place(output), out);
+            }
+            Op::LossGradient {
+                function,
+                logits,
+                targets,
+                gradient,
+                rows,
+            } => {
+                let (mut d, mut records) = (self.take(place(gradient)), self.take(place(rows)));
+                let logits = &self.own[place(logits)].numbers()[range(logits)];
+                let targets = &self.own[place(targets)].numbers()[range(targets)];
+                let scale = T::of(step.loss_scale);
+                let gradients = &mut d[range(gradient)];
+                loss_gradient::loss_gradient(
+                    function,
+                    logits,
+                    targets,
+                    columns(gradient),
+                    scale,
+                    gradients,
+                    &mut records[range(rows)],
+                );
+                self.put(place(gradient), d);
+                self.put(place(rows), records);
+            }
+            Op::Metrics { rows, log } => {
+                let mut out = self.take(place(log));
+                let first = program.tensors[log].offset + step.record as usize * record::WIDTH;
+                let rows = &self.own[place(rows)].numbers()[range(rows)];
+                metrics::metrics(rows, &mut out[first..first + record::WIDTH]);
+                self.put(place(log), out);
+            }
+            Op::ActivationGradient {
+                function,
+                activated,
+                gradient,
+            } => {
+                let mut out = self.take(place(gradient));
+                let activated = &self.own[place(activated)].numbers()[range(activated)];
+                activation_gradient::activation_gradient(
+                    function,
+                    activated,
+                    &mut out[range(gradient)],
+                );
+                self.put(place(gradient), out);
+            }
+            Op::MatmulActivationGradient {
+                a,
+                b,
+                function,
+                activated,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let (a, b) = self.factors(program, a, b, Transpose::Neither, step);
+                let activated = &self.own[place(activated)].numbers()[range(activated)];
+                let output_values = &mut out[range(output)];
+                matmul_activation_gradient::matmul_activation_gradient(
+                    a,
+                    b,
+                    function,
+                    activated,
+                    output_values,
+                    parallelism,
+                );
+                self.put(place(output), out);
+            }
+            Op::BiasGradient {
+                gradient,
+                accumulate,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let gradient = &self.own[place(gradient)].numbers()[range(gradient)];
+                bias_gradient::bias_gradient(gradient, accumulate, &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::Sgd {
+                parameters,
+                gradients,
+                velocity,
+                hyper,
+                decayed,
+            } => {
+                let (mut w, mut v) = (self.take(place(parameters)), self.take(place(velocity)));
+                let rates = sgd::Rates::new(&self.own[place(hyper)].numbers()[range(hyper)], step);
+                let gradients = &self.own[place(gradients)].numbers()[range(gradients)];
+                sgd::sgd(
+                    gradients,
+                    &rates,
+                    decayed,
+                    &mut w[range(parameters)],
+                    &mut v[range(velocity)],
+                );
+                self.put(place(parameters), w);
+                self.put(place(velocity), v);
+            }
+            Op::Adam {
+                parameters,
+                gradients,
+                moment1,
+                moment2,
+                hyper,
+                decayed,
+                beta1,
+                beta2,
+                epsilon,
+            } => {
+                let mut w = self.take(place(parameters));
+                let (mut m, mut v) = (self.take(place(moment1)), self.take(place(moment2)));
+                let hyper = &self.own[place(hyper)].numbers()[range(hyper)];
+                let rates = adam::Rates::new(hyper, step, [beta1, beta2, epsilon]);
+                let gradients = &self.own[place(gradients)].numbers()[range(gradients)];
+                adam::adam(
+                    gradients,
+                    &rates,
+                    decayed,
+                    &mut w[range(parameters)],
+                    &mut m[range(moment1)],
+                    &mut v[range(moment2)],
+                );
+                self.put(place(parameters), w);
+                self.put(place(moment1), m);
+                self.put(place(moment2), v);
+            }
+            Op::Clear { values } => {
+                let mut out = self.take(place(values));
+                clear::clear(&mut out[range(values)]);
+                self.put(place(values), out);
+            }
+            Op::Softmax { logits, output } => {
+                let mut out = self.take(place(output));
+                let logits = &self.own[place(logits)].numbers()[range(logits)];
+                softmax::softmax(logits, columns(output), &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+        }
+    }
+
+    fn take(&mut self, place: usize) -> Vec<T> {
+        match &mut self.own[place] {
+            Values::Numbers(values) => take(values),
+            Values::Indices(_) => Vec::new(),
+        }
+    }
+
+    fn put(&mut self, place: usize, values: Vec<T>) {
+        self.own[place] = Values::Numbers(values);
+    }
+
+    fn numbers(&self, program: &Program, tensor: TensorId) -> &[T] {
+        let tensor = &program.tensors[tensor];
+        let rows = match tensor.rows {
+            Rows::Fixed(rows) => rows,
+            Rows::Batch => program.batch,
+        };
+        &self.own[tensor.buffer].numbers()[tensor.offset..tensor.offset + rows * tensor.columns]
+    }
+
+    /// The operands of a product, as they are read: a`[m, k]`, b`[k, n]`.
+    fn factors(
+        &self,
+        program: &Program,
+        a: TensorId,
+        b: TensorId,
+        transpose: Transpose,
+        step: &Step,
+    ) -> (Factor<'_, T>, Factor<'_, T>) {
+        let factor = |tensor: TensorId, transposed: bool| {
+            let rows = match program.tensors[tensor].rows {
+                Rows::Batch => step.rows as usize,
+                Rows::Fixed(rows) => rows,
+            };
+            let factor = Factor {
+                values: self.numbers(program, tensor),
+                rows,
+                columns: program.tensors[tensor].columns,
+                row_stride: program.tensors[tensor].columns,
+                column_stride: 1,
+            };
+            if transposed {
+                factor.transposed()
+            } else {
+                factor
+            }
+        };
+        (
+            factor(a, transpose == Transpose::A),
+            factor(b, transpose == Transpose::B),
+        )
+    }
+}

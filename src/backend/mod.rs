@@ -1,0 +1,229 @@
+//! What runs programs: one small trait, a CPU and a GPU behind it.
+
+pub mod cpu;
+
+use crate::program::{Program, Step};
+
+/// A program that a backend has compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramId(usize);
+
+/// Values for a buffer.
+#[derive(Clone, Copy, Debug)]
+pub enum Data<'a> {
+    /// For a buffer of numbers.
+    F32(&'a [f32]),
+    /// For a buffer of row indices.
+    U32(&'a [u32]),
+}
+
+impl<'a> From<&'a [f32]> for Data<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Data::F32(values)
+    }
+}
+
+impl<'a> From<&'a [u32]> for Data<'a> {
+    fn from(values: &'a [u32]) -> Self {
+        Data::U32(values)
+    }
+}
+
+impl Data<'_> {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Data::F32(values) => values.len(),
+            Data::U32(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The largest things a backend takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Elements of one tensor.
+    pub tensor: usize,
+    /// Rows of a batch; a larger one is cut into micro-batches.
+    pub rows: usize,
+}
+
+/// Why a backend could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// No adapter fits.
+    #[error("no GPU adapter {wanted}; {found}. {advice}")]
+    NoAdapter {
+        /// What was asked for.
+        wanted: String,
+        /// What is there.
+        found: String,
+        /// What to do.
+        advice: String,
+    },
+    /// The adapter refuses or lacks something.
+    #[error("{device} cannot be used: {reason}")]
+    Unusable {
+        /// The adapter.
+        device: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A buffer or tensor beyond the device's limits.
+    #[error(
+        "{what} needs {needed} bytes; {device} takes at most {limit}. Use a smaller network, or --device cpu"
+    )]
+    TooLarge {
+        /// The buffer or tensor.
+        what: String,
+        /// Its size in bytes.
+        needed: usize,
+        /// The limit in bytes.
+        limit: usize,
+        /// The device.
+        device: String,
+    },
+    /// The device reported an error, or is gone.
+    #[error("{device} failed: {reason}")]
+    Device {
+        /// The adapter.
+        device: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A call that does not fit the compiled programs.
+    #[error("{0}")]
+    Misuse(String),
+}
+
+/// Runs programs. Programs compiled on one backend share the buffers whose names they share.
+pub trait Backend: Send {
+    /// What it runs on, for people.
+    fn device(&self) -> String;
+
+    /// The largest things it takes.
+    fn limits(&self) -> Limits;
+
+    /// Makes a program ready to run; its buffers start at zero where they did not exist.
+    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError>;
+
+    /// Runs steps in order, from the first: at least one, else as many as fit into about 50 ms. Returns how many.
+    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError>;
+
+    /// Writes values into a member's part of a buffer, from element `offset` on.
+    fn write(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        data: Data<'_>,
+    ) -> Result<(), BackendError>;
+
+    /// Reads `len` values of a member's part of a buffer of numbers, once all steps before are done.
+    fn read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Vec<f32>, BackendError>;
+}
+
+/// Runs all `steps`, however many calls that takes.
+pub fn run_all(
+    backend: &mut dyn Backend,
+    program: ProgramId,
+    steps: &[Step],
+) -> Result<(), BackendError> {
+    let mut done = 0;
+    while done < steps.len() {
+        done += backend.run(program, &steps[done..])?;
+    }
+    Ok(())
+}
+
+/// How long one call of [`Backend::run`] works, so that its caller stays in control.
+const SLICE: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Where buffers are found by name, and how large they have become: the part of a backend that both share.
+#[derive(Debug, Default)]
+struct Names {
+    members: Option<usize>,
+    buffers: Vec<crate::program::Buffer>,
+}
+
+impl Names {
+    /// Positions of the program's buffers, adding those that are new. An existing buffer may have grown.
+    fn merge(&mut self, program: &Program) -> Result<Vec<usize>, BackendError> {
+        match self.members {
+            Some(members) if members != program.members => {
+                return Err(BackendError::Misuse(format!(
+                    "a program of {} members on a backend with programs of {members}",
+                    program.members
+                )));
+            }
+            _ => self.members = Some(program.members),
+        }
+        let mut places = Vec::with_capacity(program.buffers.len());
+        for buffer in &program.buffers {
+            let place = self
+                .buffers
+                .iter()
+                .position(|known| known.name == buffer.name);
+            match place.map(|place| (place, &mut self.buffers[place])) {
+                None => {
+                    self.buffers.push(buffer.clone());
+                    places.push(self.buffers.len() - 1);
+                }
+                Some((place, known))
+                    if (known.element, known.shared) == (buffer.element, buffer.shared) =>
+                {
+                    known.len = known.len.max(buffer.len);
+                    places.push(place);
+                }
+                Some(_) => {
+                    return Err(BackendError::Misuse(format!(
+                        "two programs disagree on what the buffer {} holds",
+                        buffer.name
+                    )));
+                }
+            }
+        }
+        Ok(places)
+    }
+
+    /// Position of the buffer of this name, if `member` and the range lie inside it.
+    fn find(
+        &self,
+        name: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<usize, BackendError> {
+        let place = self
+            .buffers
+            .iter()
+            .position(|buffer| buffer.name == name)
+            .ok_or_else(|| {
+                BackendError::Misuse(format!("no compiled program has a buffer {name}"))
+            })?;
+        let buffer = &self.buffers[place];
+        let members = if buffer.shared {
+            1
+        } else {
+            self.members.unwrap_or(0)
+        };
+        if member >= members || offset.checked_add(len).is_none_or(|end| end > buffer.len) {
+            return Err(BackendError::Misuse(format!(
+                "{name}[{member}][{offset}..+{len}] is outside its {members} × {} values",
+                buffer.len
+            )));
+        }
+        Ok(place)
+    }
+}

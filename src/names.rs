@@ -1,0 +1,23 @@
+//! The command line's names of options, as text: one place for `--help`, messages and printed programs.
+
+use std::fmt::{Display, Formatter, Result};
+
+use clap::ValueEnum;
+
+use crate::model::{Activation, Initializer};
+use crate::program::{Link, LossFunction, Reduction};
+
+macro_rules! display_by_name {
+    ($($kind:ty),*) => {$(
+        impl Display for $kind {
+            fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+                match self.to_possible_value() {
+                    Some(value) => f.pad(value.get_name()),
+                    None => Ok(()),
+                }
+            }
+        }
+    )*};
+}
+
+display_by_name!(Activation, Initializer, Link, LossFunction, Reduction);

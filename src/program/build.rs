@@ -1,0 +1,493 @@
+//! Networks become programs: each layer's forward and backward pass, next to each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Element, Link, LossFunction, Op, Program, Rows, TensorId, Transpose, buffer, record};
+use crate::model::{Activation, Network};
+
+/// How the losses of single values become one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reduction {
+    /// The mean over rows (cross-entropy) or over rows and outputs (all others), as in `PyTorch`.
+    #[default]
+    Mean,
+    /// The sum over rows and outputs.
+    Sum,
+    /// The sum over rows and outputs, by twice the number of rows: the textbook's 1/(2n)·Σ(y−a)².
+    HalfMean,
+}
+
+/// What training makes small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// The loss of a row.
+    pub function: LossFunction,
+    /// How rows are brought together.
+    pub reduction: Reduction,
+}
+
+impl Loss {
+    /// The factor that turns the sum over `rows` rows of `outputs` values each into the reduced loss.
+    pub fn scale(&self, rows: usize, outputs: usize) -> f64 {
+        let values = match self.function {
+            LossFunction::CrossEntropy => rows,
+            LossFunction::BinaryCrossEntropy | LossFunction::Mse => rows * outputs,
+        };
+        match self.reduction {
+            Reduction::Mean => 1.0 / values.max(1) as f64,
+            Reduction::Sum => 1.0,
+            Reduction::HalfMean => 0.5 / rows.max(1) as f64,
+        }
+    }
+
+    /// How the network's output becomes a prediction under this loss.
+    pub fn link(&self) -> Link {
+        match self.function {
+            LossFunction::CrossEntropy => Link::Softmax,
+            LossFunction::BinaryCrossEntropy => Link::Sigmoid,
+            LossFunction::Mse => Link::Identity,
+        }
+    }
+
+    /// Columns of the target of a network with `outputs` outputs.
+    pub fn target_columns(&self, outputs: usize) -> usize {
+        match self.function {
+            LossFunction::CrossEntropy => 1,
+            LossFunction::BinaryCrossEntropy | LossFunction::Mse => outputs,
+        }
+    }
+}
+
+/// How gradients change the weights. Rates and penalties are each member's own: see [`Hyper`](super::Hyper).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum Optimizer {
+    /// Gradient descent, by batches or in full, with momentum.
+    Sgd,
+    /// Adam with bias correction.
+    Adam {
+        /// Decay of the running mean of the gradient.
+        beta1: f32,
+        /// Decay of the running mean of its square.
+        beta2: f32,
+        /// Added to the denominator.
+        epsilon: f32,
+    },
+}
+
+impl Optimizer {
+    /// Adam with the paper's figures: 0.9, 0.999, 1e-8.
+    pub const ADAM: Optimizer = Optimizer::Adam {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    };
+
+    /// Names of the buffers that hold its state, each laid out as the parameters.
+    pub fn moments(&self) -> &'static [&'static str] {
+        match self {
+            Optimizer::Sgd => &[buffer::MOMENT1],
+            Optimizer::Adam { .. } => &[buffer::MOMENT1, buffer::MOMENT2],
+        }
+    }
+
+    /// Bias corrections 1 − β₁ᵗ and 1 − β₂ᵗ at the `t`-th update, the first being 1.
+    pub fn corrections(&self, t: u64) -> [f32; 2] {
+        match *self {
+            Optimizer::Sgd => [1.0, 1.0],
+            Optimizer::Adam { beta1, beta2, .. } => {
+                [beta1, beta2].map(|beta| (1.0 - f64::from(beta).powf(t as f64)) as f32)
+            }
+        }
+    }
+}
+
+/// How much the buffers around a program hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Networks in the pack.
+    pub members: usize,
+    /// Rows a step has at most.
+    pub batch: usize,
+    /// Rows of the dataset on the device.
+    pub rows: usize,
+    /// Row indices a run holds for each member.
+    pub order: usize,
+    /// Steps whose records the log holds.
+    pub records: usize,
+}
+
+impl Program {
+    /// Whole training steps: gather a batch, forward, loss, backward, update.
+    pub fn training(
+        network: &Network,
+        loss: &Loss,
+        optimizer: &Optimizer,
+        capacity: Capacity,
+    ) -> Self {
+        let mut builder = Builder::new(network, capacity);
+        builder.learn(loss, false);
+        builder.update(optimizer, false);
+        builder.program
+    }
+
+    /// Adds a batch's gradient to the gradients, without the update: one shard, or one micro-batch, of a larger step.
+    pub fn gradients(network: &Network, loss: &Loss, capacity: Capacity) -> Self {
+        let mut builder = Builder::new(network, capacity);
+        builder.learn(loss, true);
+        builder.program
+    }
+
+    /// The update alone, which leaves the gradients at zero for the next sum.
+    pub fn update(network: &Network, optimizer: &Optimizer, capacity: Capacity) -> Self {
+        let mut builder = Builder::new(network, capacity);
+        builder.update(optimizer, true);
+        builder.program
+    }
+
+    /// Loss and metrics of rows, into the log.
+    pub fn evaluation(network: &Network, loss: &Loss, capacity: Capacity) -> Self {
+        let mut builder = Builder::new(network, capacity);
+        let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
+        let activations = builder.forward(input);
+        builder.loss(loss, *activations.last().unwrap_or(&input));
+        builder.program
+    }
+
+    /// Predictions for rows, into [`buffer::OUTPUTS`].
+    pub fn inference(network: &Network, link: Link, capacity: Capacity) -> Self {
+        let mut builder = Builder::new(network, capacity);
+        let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
+        let activations = builder.forward(input);
+        builder.link(link, *activations.last().unwrap_or(&input));
+        builder.program
+    }
+}
+
+/// Tensors begin at a multiple of this many elements, so that vectors of four can be loaded.
+const ALIGNMENT: usize = 4;
+
+struct Builder<'a> {
+    network: &'a Network,
+    capacity: Capacity,
+    program: Program,
+    layout: Layout,
+}
+
+/// Where each layer's parameters lie in a flat buffer: all weights, then all biases.
+struct Layout {
+    weights: Vec<usize>,
+    biases: Vec<usize>,
+    decayed: usize,
+    len: usize,
+}
+
+impl Layout {
+    fn new(network: &Network) -> Self {
+        let mut len = 0;
+        let mut place = |size: usize| {
+            let offset = len;
+            len += size.next_multiple_of(ALIGNMENT);
+            offset
+        };
+        let layers = || network.layers.iter().enumerate();
+        let weights = layers()
+            .map(|(n, layer)| place(layer.units * network.fan_in(n)))
+            .collect();
+        let decayed = place(0);
+        let biases = layers().map(|(_, layer)| place(layer.units)).collect();
+        Layout {
+            weights,
+            biases,
+            decayed,
+            len,
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    fn new(network: &'a Network, capacity: Capacity) -> Self {
+        Builder {
+            network,
+            capacity,
+            program: Program {
+                members: capacity.members,
+                batch: capacity.batch,
+                buffers: Vec::new(),
+                tensors: Vec::new(),
+                ops: Vec::new(),
+            },
+            layout: Layout::new(network),
+        }
+    }
+
+    fn push(&mut self, op: Op) {
+        self.program.ops.push(op);
+    }
+
+    fn buffer(&mut self, name: &str, element: Element, len: usize, shared: bool) -> usize {
+        let existing = self
+            .program
+            .buffers
+            .iter()
+            .position(|buffer| buffer.name == name);
+        existing.unwrap_or_else(|| self.program.add_buffer(name, element, len, shared))
+    }
+
+    fn tensor(
+        &mut self,
+        name: &str,
+        buffer: usize,
+        offset: usize,
+        rows: usize,
+        columns: usize,
+    ) -> TensorId {
+        let existing = self
+            .program
+            .tensors
+            .iter()
+            .position(|tensor| tensor.name == name);
+        existing.unwrap_or_else(|| {
+            self.program
+                .add_tensor(name, buffer, offset, Rows::Fixed(rows), columns)
+        })
+    }
+
+    fn flat(&mut self, name: &str) -> TensorId {
+        let len = self.layout.len;
+        let buffer = self.buffer(name, Element::F32, len, false);
+        self.tensor(name, buffer, 0, 1, len)
+    }
+
+    /// W`[out, in]` of layer `n` in the parameters (`layers.N.weight`), or its gradient (`d layers.N.weight`).
+    fn weight(&mut self, n: usize, flat: &str) -> TensorId {
+        let (offset, len) = (self.layout.weights[n], self.layout.len);
+        let (rows, columns) = (self.network.layers[n].units, self.network.fan_in(n));
+        let buffer = self.buffer(flat, Element::F32, len, false);
+        self.tensor(
+            &format!("{}layers.{n}.weight", prefix(flat)),
+            buffer,
+            offset,
+            rows,
+            columns,
+        )
+    }
+
+    /// b`[1, out]` of layer `n`, or its gradient.
+    fn bias(&mut self, n: usize, flat: &str) -> TensorId {
+        let (offset, len) = (self.layout.biases[n], self.layout.len);
+        let columns = self.network.layers[n].units;
+        let buffer = self.buffer(flat, Element::F32, len, false);
+        self.tensor(
+            &format!("{}layers.{n}.bias", prefix(flat)),
+            buffer,
+            offset,
+            1,
+            columns,
+        )
+    }
+
+    /// x = rows of a dataset, as the batch order has them.
+    fn batch_of(&mut self, dataset: &str, name: &str, columns: usize) -> TensorId {
+        let Capacity { rows, order, .. } = self.capacity;
+        let data = self.buffer(dataset, Element::F32, rows * columns, true);
+        let source = self.tensor(dataset, data, 0, rows, columns);
+        let indices = self.buffer(buffer::ORDER, Element::U32, order, false);
+        let order = self.tensor(buffer::ORDER, indices, 0, 1, order);
+        let output = self.program.add_own(name, Rows::Batch, columns);
+        self.push(Op::Gather {
+            source,
+            order,
+            output,
+        });
+        output
+    }
+
+    /// z = a·Wᵀ + b;  a′ = f(z), for each layer. Returns every a′ `[batch, units]`.
+    fn forward(&mut self, input: TensorId) -> Vec<TensorId> {
+        let mut activations = Vec::new();
+        let mut a = input;
+        for (n, layer) in self.network.layers.iter().enumerate() {
+            let (b, bias) = (
+                self.weight(n, buffer::PARAMETERS),
+                self.bias(n, buffer::PARAMETERS),
+            );
+            let z = self
+                .program
+                .add_own(&format!("layers.{n}.z"), Rows::Batch, layer.units);
+            self.push(Op::Matmul {
+                a,
+                b,
+                transpose: Transpose::B,
+                accumulate: false,
+                output: z,
+            });
+            self.push(Op::BiasAdd { bias, values: z });
+            a = z;
+            if layer.activation != Activation::Identity {
+                a = self
+                    .program
+                    .add_own(&format!("layers.{n}.a"), Rows::Batch, layer.units);
+                self.push(Op::Activation {
+                    function: layer.activation,
+                    input: z,
+                    output: a,
+                });
+            }
+            activations.push(a);
+        }
+        activations
+    }
+
+    /// From dz `[batch, units]` of the last layer:  dW = dzᵀ·a;  db = Σ dz;  da = dz·W;  dz of the layer below = da ⊙ f′.
+    fn backward(
+        &mut self,
+        input: TensorId,
+        activations: &[TensorId],
+        mut dz: TensorId,
+        accumulate: bool,
+    ) {
+        for n in (0..self.network.layers.len()).rev() {
+            let a = if n == 0 { input } else { activations[n - 1] };
+            let dw = self.weight(n, buffer::GRADIENTS);
+            let db = self.bias(n, buffer::GRADIENTS);
+            self.push(Op::Matmul {
+                a: dz,
+                b: a,
+                transpose: Transpose::A,
+                accumulate,
+                output: dw,
+            });
+            self.push(Op::BiasGradient {
+                gradient: dz,
+                accumulate,
+                output: db,
+            });
+            if n > 0 {
+                let w = self.weight(n, buffer::PARAMETERS);
+                let below = self.network.layers[n - 1];
+                let da = self.program.add_own(
+                    &format!("d layers.{}.z", n - 1),
+                    Rows::Batch,
+                    below.units,
+                );
+                self.push(Op::Matmul {
+                    a: dz,
+                    b: w,
+                    transpose: Transpose::Neither,
+                    accumulate: false,
+                    output: da,
+                });
+                self.activation_gradient(below.activation, a, da);
+                dz = da;
+            }
+        }
+    }
+
+    fn activation_gradient(
+        &mut self,
+        function: Activation,
+        activated: TensorId,
+        gradient: TensorId,
+    ) {
+        if function != Activation::Identity {
+            self.push(Op::ActivationGradient {
+                function,
+                activated,
+                gradient,
+            });
+        }
+    }
+
+    /// The loss of the output against the targets, its gradient by the output, and the step's record.
+    fn loss(&mut self, loss: &Loss, logits: TensorId) -> TensorId {
+        let outputs = self.network.outputs();
+        let targets = self.batch_of(buffer::TARGETS, "t", loss.target_columns(outputs));
+        let gradient = self.program.add_own("d output", Rows::Batch, outputs);
+        let rows = self.program.add_own("records", Rows::Batch, record::WIDTH);
+        let records = self.capacity.records;
+        let log = self.buffer(buffer::LOG, Element::F32, records * record::WIDTH, false);
+        let log = self.tensor(buffer::LOG, log, 0, records, record::WIDTH);
+        self.push(Op::LossGradient {
+            function: loss.function,
+            logits,
+            targets,
+            gradient,
+            rows,
+        });
+        self.push(Op::Metrics { rows, log });
+        gradient
+    }
+
+    fn learn(&mut self, loss: &Loss, accumulate: bool) {
+        let network = self.network;
+        let input = self.batch_of(buffer::INPUTS, "x", network.inputs);
+        let activations = self.forward(input);
+        if let (Some(&output), Some(last)) = (activations.last(), network.layers.last()) {
+            let gradient = self.loss(loss, output);
+            self.activation_gradient(last.activation, output, gradient);
+            self.backward(input, &activations, gradient, accumulate);
+        }
+    }
+
+    fn update(&mut self, optimizer: &Optimizer, clear: bool) {
+        let parameters = self.flat(buffer::PARAMETERS);
+        let gradients = self.flat(buffer::GRADIENTS);
+        let hyper = self.buffer(buffer::HYPER, Element::F32, 4, false);
+        let hyper = self.tensor(buffer::HYPER, hyper, 0, 1, 4);
+        let decayed = self.layout.decayed;
+        let moment1 = self.flat(buffer::MOMENT1);
+        let op = match *optimizer {
+            Optimizer::Sgd => Op::Sgd {
+                parameters,
+                gradients,
+                velocity: moment1,
+                hyper,
+                decayed,
+            },
+            Optimizer::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => Op::Adam {
+                parameters,
+                gradients,
+                moment1,
+                moment2: self.flat(buffer::MOMENT2),
+                hyper,
+                decayed,
+                beta1,
+                beta2,
+                epsilon,
+            },
+        };
+        self.push(op);
+        if clear {
+            self.push(Op::Clear { values: gradients });
+        }
+    }
+
+    fn link(&mut self, link: Link, logits: TensorId) {
+        let output = self
+            .program
+            .add_own(buffer::OUTPUTS, Rows::Batch, self.network.outputs());
+        self.push(match link {
+            Link::Softmax => Op::Softmax { logits, output },
+            Link::Sigmoid => Op::Activation {
+                function: Activation::Sigmoid,
+                input: logits,
+                output,
+            },
+            Link::Identity => Op::Activation {
+                function: Activation::Identity,
+                input: logits,
+                output,
+            },
+        });
+    }
+}
+
+fn prefix(flat: &str) -> &'static str {
+    if flat == buffer::GRADIENTS { "d " } else { "" }
+}

@@ -1,0 +1,218 @@
+//! A training step as data: ops over named buffers, made once, run as often as needed by any backend.
+//!
+//! Every per-member buffer has a leading member axis: a program trains a *pack* of networks of one shape, each with its own
+//! weights, batch order and hyper-parameters. A batch may be short: ops work on the first `rows` rows that a [`Step`]
+//! names, and what lies behind them is undefined.
+
+mod build;
+mod fuse;
+mod op;
+mod print;
+
+pub use build::{Capacity, Loss, Optimizer, Reduction};
+pub use op::{Link, LossFunction, Op, Transpose};
+
+use bytemuck::{Pod, Zeroable};
+
+/// Names of the buffers that outlive a run, and that the caller fills or reads.
+pub mod buffer {
+    /// Rows of the dataset: shared, `[dataset rows, inputs]`.
+    pub const INPUTS: &str = "inputs";
+    /// Targets of the dataset: shared, `[dataset rows, targets]`; a class is its index.
+    pub const TARGETS: &str = "targets";
+    /// Each member's dataset rows in the order of their use: `[members, order]` of u32.
+    pub const ORDER: &str = "order";
+    /// Each member's [`Hyper`](super::Hyper): `[members, 4]`.
+    pub const HYPER: &str = "hyper";
+    /// One [`record`](super::record) a step: `[members, records, 4]`.
+    pub const LOG: &str = "log";
+    /// All parameters, flat: weights first, then biases.
+    pub const PARAMETERS: &str = "parameters";
+    /// Their gradients, laid out alike.
+    pub const GRADIENTS: &str = "gradients";
+    /// Running mean of the gradients (Adam), or the velocity (SGD with momentum).
+    pub const MOMENT1: &str = "moment1";
+    /// Running mean of the squared gradients (Adam).
+    pub const MOMENT2: &str = "moment2";
+    /// What an inference program answers: `[members, batch, outputs]`.
+    pub const OUTPUTS: &str = "outputs";
+}
+
+/// What one row of the log holds, as sums over the rows of a step.
+pub mod record {
+    /// Values a record.
+    pub const WIDTH: usize = 4;
+    /// The loss, before the reduction's factor.
+    pub const LOSS: usize = 0;
+    /// Rows whose prediction is right, for a classification.
+    pub const CORRECT: usize = 1;
+    /// |prediction − target|, over all outputs.
+    pub const ABSOLUTE: usize = 2;
+    /// (prediction − target)², over all outputs.
+    pub const SQUARED: usize = 3;
+}
+
+/// What changes from step to step; everything else about a step is in the program.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct Step {
+    /// Position of the batch's first row in each member's order.
+    pub first: u32,
+    /// Rows of the batch; at most the program's batch size.
+    pub rows: u32,
+    /// Which record of the log the step writes.
+    pub record: u32,
+    /// The loss's factor: with the mean over `n` values, 1 / n.
+    pub loss_scale: f32,
+    /// Factor of every member's learning rate, from the schedule.
+    pub rate: f32,
+    /// 1 − β₁ᵗ at the t-th update.
+    pub correction1: f32,
+    /// 1 − β₂ᵗ at the t-th update.
+    pub correction2: f32,
+    /// Keeps the size a multiple of 16 bytes, as uniform memory wants it.
+    pub padding: u32,
+}
+
+/// A member's hyper-parameters, a row of [`buffer::HYPER`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct Hyper {
+    /// Step size, before the schedule's factor.
+    pub learning_rate: f32,
+    /// λ of the penalty λ/2·‖W‖² on the weights (not the biases).
+    pub l2: f32,
+    /// μ of SGD with momentum.
+    pub momentum: f32,
+    /// Room for what issues to come will let members differ in; keeps the row 16 bytes.
+    pub padding: f32,
+}
+
+/// What a buffer's elements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// Numbers.
+    F32,
+    /// Row indices.
+    U32,
+}
+
+/// A named range of device memory. Programs compiled on one backend share the buffers whose names they share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// How callers and other programs refer to it.
+    pub name: String,
+    /// Type of its elements.
+    pub element: Element,
+    /// Elements for each member, or in all if it is shared.
+    pub len: usize,
+    /// Whether all members read the same.
+    pub shared: bool,
+}
+
+/// How many rows a tensor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// As many as the step's batch.
+    Batch,
+    /// Always this many.
+    Fixed(usize),
+}
+
+/// A row-major matrix inside a buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// As in the formulas of `program/build.rs`.
+    pub name: String,
+    /// The buffer that holds it.
+    pub buffer: usize,
+    /// Where it begins, in elements of one member.
+    pub offset: usize,
+    /// Its rows.
+    pub rows: Rows,
+    /// Its columns.
+    pub columns: usize,
+}
+
+/// Position of a tensor in [`Program::tensors`].
+pub type TensorId = usize;
+
+/// An ordered list of ops over named buffers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    /// Networks trained at once.
+    pub members: usize,
+    /// The most rows a step has.
+    pub batch: usize,
+    /// Memory.
+    pub buffers: Vec<Buffer>,
+    /// Views of it.
+    pub tensors: Vec<Tensor>,
+    /// What a step does, in order.
+    pub ops: Vec<Op>,
+}
+
+impl Program {
+    /// Rows of a tensor in a full batch.
+    pub fn rows(&self, tensor: TensorId) -> usize {
+        match self.tensors[tensor].rows {
+            Rows::Batch => self.batch,
+            Rows::Fixed(rows) => rows,
+        }
+    }
+
+    /// Elements of a tensor, for one member and a full batch.
+    pub fn len(&self, tensor: TensorId) -> usize {
+        self.rows(tensor) * self.tensors[tensor].columns
+    }
+
+    /// The buffer of this name.
+    pub fn buffer(&self, name: &str) -> Option<&Buffer> {
+        self.buffers.iter().find(|buffer| buffer.name == name)
+    }
+
+    /// The tensor of this name.
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.iter().find(|tensor| tensor.name == name)
+    }
+
+    /// Adds a buffer.
+    pub fn add_buffer(&mut self, name: &str, element: Element, len: usize, shared: bool) -> usize {
+        self.buffers.push(Buffer {
+            name: name.into(),
+            element,
+            len,
+            shared,
+        });
+        self.buffers.len() - 1
+    }
+
+    /// Adds a tensor over a range of a buffer.
+    pub fn add_tensor(
+        &mut self,
+        name: &str,
+        buffer: usize,
+        offset: usize,
+        rows: Rows,
+        columns: usize,
+    ) -> TensorId {
+        self.tensors.push(Tensor {
+            name: name.into(),
+            buffer,
+            offset,
+            rows,
+            columns,
+        });
+        self.tensors.len() - 1
+    }
+
+    /// Adds a tensor with a buffer of its own and of the same name.
+    pub fn add_own(&mut self, name: &str, rows: Rows, columns: usize) -> TensorId {
+        let height = match rows {
+            Rows::Batch => self.batch,
+            Rows::Fixed(rows) => rows,
+        };
+        let buffer = self.add_buffer(name, Element::F32, height * columns, false);
+        self.add_tensor(name, buffer, 0, rows, columns)
+    }
+}

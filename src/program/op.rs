@@ -1,0 +1,367 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Program, Rows, TensorId};
+use crate::model::Activation;
+
+/// Which operand of a product is read with rows and columns swapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transpose {
+    /// c = a·b
+    Neither,
+    /// c = aᵀ·b
+    A,
+    /// c = a·bᵀ
+    B,
+}
+
+/// What a loss measures for one row, of logits or values z against targets t.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossFunction {
+    /// −log softmax(z)ₜ, with the class t: log Σ exp z − zₜ.
+    CrossEntropy,
+    /// Σ −t·log σ(z) − (1−t)·log(1−σ(z)) = Σ max(z,0) − z·t + log(1 + e^−|z|).
+    BinaryCrossEntropy,
+    /// Σ (z − t)².
+    Mse,
+}
+
+/// How logits become predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// The values are the predictions.
+    Identity,
+    /// Each output is a probability of its own.
+    Sigmoid,
+    /// The outputs are a distribution over classes.
+    Softmax,
+}
+
+/// One kernel's work. Fields name tensors; shapes follow from them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// output[r, :] = source[order[first + r], :]
+    Gather {
+        /// `[dataset rows, columns]`, shared.
+        source: TensorId,
+        /// `[1, order]`, of u32.
+        order: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// output = a·b, or output += a·b
+    Matmul {
+        /// `[m, k]`, or `[k, m]` if transposed.
+        a: TensorId,
+        /// `[k, n]`, or `[n, k]` if transposed.
+        b: TensorId,
+        /// Which of the two is transposed.
+        transpose: Transpose,
+        /// Whether the product is added to what is there.
+        accumulate: bool,
+        /// `[m, n]`
+        output: TensorId,
+    },
+    /// values[r, c] += bias[c]
+    BiasAdd {
+        /// `[1, columns]`
+        bias: TensorId,
+        /// `[batch, columns]`
+        values: TensorId,
+    },
+    /// output = f(input)
+    Activation {
+        /// f
+        function: Activation,
+        /// `[batch, columns]`
+        input: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// output = f(a·bᵀ + bias), fused from [`Op::Matmul`], [`Op::BiasAdd`] and [`Op::Activation`].
+    MatmulBiasActivation {
+        /// `[batch, k]`
+        a: TensorId,
+        /// `[n, k]`
+        b: TensorId,
+        /// `[1, n]`
+        bias: TensorId,
+        /// f
+        function: Activation,
+        /// `[batch, n]`
+        output: TensorId,
+    },
+    /// Each row's loss, its gradient by the logits times the step's factor, and a record of the row.
+    LossGradient {
+        /// What is measured.
+        function: LossFunction,
+        /// `[batch, columns]`
+        logits: TensorId,
+        /// `[batch, 1]` for classes, else `[batch, columns]`.
+        targets: TensorId,
+        /// `[batch, columns]`
+        gradient: TensorId,
+        /// `[batch, 4]`: a [`record`](super::record) of each row.
+        rows: TensorId,
+    },
+    /// log[record, :] = Σ rows[r, :]
+    Metrics {
+        /// `[batch, 4]`
+        rows: TensorId,
+        /// `[records, 4]`
+        log: TensorId,
+    },
+    /// gradient = gradient ⊙ f′, with f′ found from f's output.
+    ActivationGradient {
+        /// f
+        function: Activation,
+        /// f's output, `[batch, columns]`.
+        activated: TensorId,
+        /// `[batch, columns]`
+        gradient: TensorId,
+    },
+    /// output = (a·b) ⊙ f′, fused from [`Op::Matmul`] and [`Op::ActivationGradient`].
+    MatmulActivationGradient {
+        /// `[batch, k]`
+        a: TensorId,
+        /// `[k, n]`
+        b: TensorId,
+        /// f
+        function: Activation,
+        /// f's output, `[batch, n]`.
+        activated: TensorId,
+        /// `[batch, n]`
+        output: TensorId,
+    },
+    /// output[c] = Σ gradient[r, c], or += it
+    BiasGradient {
+        /// `[batch, columns]`
+        gradient: TensorId,
+        /// Whether the sum is added to what is there.
+        accumulate: bool,
+        /// `[1, columns]`
+        output: TensorId,
+    },
+    /// v = μ·v + g + λ·w; w = w − η·v (Sutskever et al. 2013, in `PyTorch`'s form)
+    Sgd {
+        /// `[1, parameters]`, weights before biases.
+        parameters: TensorId,
+        /// Laid out as the parameters.
+        gradients: TensorId,
+        /// Laid out as the parameters.
+        velocity: TensorId,
+        /// `[1, 4]`: a [`Hyper`](super::Hyper).
+        hyper: TensorId,
+        /// The first values, which the penalty λ applies to.
+        decayed: usize,
+    },
+    /// Adam with bias correction (Kingma and Ba 2015, algorithm 1), on g + λ·w.
+    Adam {
+        /// `[1, parameters]`, weights before biases.
+        parameters: TensorId,
+        /// Laid out as the parameters.
+        gradients: TensorId,
+        /// Running mean of g, laid out as the parameters.
+        moment1: TensorId,
+        /// Running mean of g², laid out as the parameters.
+        moment2: TensorId,
+        /// `[1, 4]`: a [`Hyper`](super::Hyper).
+        hyper: TensorId,
+        /// The first values, which the penalty λ applies to.
+        decayed: usize,
+        /// Decay of the running mean of g.
+        beta1: f32,
+        /// Decay of the running mean of g².
+        beta2: f32,
+        /// Added to the denominator.
+        epsilon: f32,
+    },
+    /// values = 0
+    Clear {
+        /// Any shape.
+        values: TensorId,
+    },
+    /// Each row's softmax: exp(zᵢ − max z) / Σ exp(zⱼ − max z).
+    Softmax {
+        /// `[batch, columns]`
+        logits: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+}
+
+impl Op {
+    /// The kernel's name: of its file in `shaders/` and of its twin in `src/backend/cpu/`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Gather { .. } => "gather",
+            Op::Matmul { .. } => "matmul",
+            Op::BiasAdd { .. } => "bias_add",
+            Op::Activation { .. } => "activation",
+            Op::MatmulBiasActivation { .. } => "matmul_bias_activation",
+            Op::LossGradient { .. } => "loss_gradient",
+            Op::Metrics { .. } => "metrics",
+            Op::ActivationGradient { .. } => "activation_gradient",
+            Op::MatmulActivationGradient { .. } => "matmul_activation_gradient",
+            Op::BiasGradient { .. } => "bias_gradient",
+            Op::Sgd { .. } => "sgd",
+            Op::Adam { .. } => "adam",
+            Op::Clear { .. } => "clear",
+            Op::Softmax { .. } => "softmax",
+        }
+    }
+
+    /// Tensors it reads only.
+    pub fn reads(&self) -> Vec<TensorId> {
+        match *self {
+            Op::Gather { source, order, .. } => vec![source, order],
+            Op::Matmul { a, b, .. } => vec![a, b],
+            Op::BiasAdd { bias, .. } => vec![bias],
+            Op::Activation { input, .. } => vec![input],
+            Op::MatmulBiasActivation { a, b, bias, .. } => vec![a, b, bias],
+            Op::LossGradient {
+                logits, targets, ..
+            } => vec![logits, targets],
+            Op::Metrics { rows, .. } => vec![rows],
+            Op::ActivationGradient { activated, .. } => vec![activated],
+            Op::MatmulActivationGradient {
+                a, b, activated, ..
+            } => vec![a, b, activated],
+            Op::BiasGradient { gradient, .. } => vec![gradient],
+            Op::Sgd {
+                gradients, hyper, ..
+            }
+            | Op::Adam {
+                gradients, hyper, ..
+            } => vec![gradients, hyper],
+            Op::Clear { .. } => vec![],
+            Op::Softmax { logits, .. } => vec![logits],
+        }
+    }
+
+    /// Tensors it writes, or changes in place.
+    pub fn writes(&self) -> Vec<TensorId> {
+        match *self {
+            Op::Gather { output, .. }
+            | Op::Matmul { output, .. }
+            | Op::Activation { output, .. }
+            | Op::MatmulBiasActivation { output, .. }
+            | Op::MatmulActivationGradient { output, .. }
+            | Op::BiasGradient { output, .. }
+            | Op::Softmax { output, .. } => vec![output],
+            Op::BiasAdd { values, .. } | Op::Clear { values } => vec![values],
+            Op::LossGradient { gradient, rows, .. } => vec![gradient, rows],
+            Op::Metrics { log, .. } => vec![log],
+            Op::ActivationGradient { gradient, .. } => vec![gradient],
+            Op::Sgd {
+                parameters,
+                velocity,
+                ..
+            } => vec![parameters, velocity],
+            Op::Adam {
+                parameters,
+                moment1,
+                moment2,
+                ..
+            } => vec![parameters, moment1, moment2],
+        }
+    }
+
+    /// Sizes of a product: c`[m, n]` = Σ over k, for a full batch; `None` for any other op.
+    pub fn product(&self, program: &Program) -> Option<Product> {
+        let (a, output, transposed) = match *self {
+            Op::Matmul {
+                a,
+                output,
+                transpose,
+                ..
+            } => (a, output, transpose == Transpose::A),
+            Op::MatmulBiasActivation { a, output, .. }
+            | Op::MatmulActivationGradient { a, output, .. } => (a, output, false),
+            _ => return None,
+        };
+        let inner = if transposed {
+            program.tensors[a].rows
+        } else {
+            Rows::Fixed(program.tensors[a].columns)
+        };
+        Some(Product {
+            m: program.tensors[output].rows,
+            n: program.tensors[output].columns,
+            k: inner,
+        })
+    }
+
+    /// Floating-point operations for one member and a full batch: a multiply-add counts as two, a function as one.
+    pub fn flops(&self, program: &Program) -> usize {
+        if let Some(Product { m, n, k }) = self.product(program) {
+            let size = |rows| match rows {
+                Rows::Batch => program.batch,
+                Rows::Fixed(rows) => rows,
+            };
+            let epilogue = match self {
+                Op::Matmul { .. } => 0,
+                _ => 2 * size(m) * n,
+            };
+            return 2 * size(m) * n * size(k) + epilogue;
+        }
+        let width = |tensor: TensorId| program.len(tensor);
+        match *self {
+            Op::Gather { .. } | Op::Clear { .. } => 0,
+            Op::BiasAdd { values, .. } => width(values),
+            Op::Activation { output, .. } => width(output),
+            Op::ActivationGradient { gradient, .. } => 2 * width(gradient),
+            Op::BiasGradient { gradient, .. } => width(gradient),
+            Op::LossGradient { logits, .. } => 8 * width(logits),
+            Op::Softmax { logits, .. } => 4 * width(logits),
+            Op::Metrics { rows, .. } => width(rows),
+            Op::Sgd { parameters, .. } => 6 * width(parameters),
+            Op::Adam { parameters, .. } => 14 * width(parameters),
+            Op::Matmul { .. }
+            | Op::MatmulBiasActivation { .. }
+            | Op::MatmulActivationGradient { .. } => 0,
+        }
+    }
+
+    /// Bytes it must read and write at least, for one member and a full batch.
+    pub fn bytes(&self, program: &Program) -> usize {
+        let gathered = |output: TensorId| program.len(output) + program.batch;
+        let read = match *self {
+            Op::Gather { output, .. } => gathered(output),
+            _ => self
+                .reads()
+                .into_iter()
+                .map(|tensor| program.len(tensor))
+                .sum(),
+        };
+        let in_place = match *self {
+            Op::Matmul { accumulate, .. } | Op::BiasGradient { accumulate, .. } => accumulate,
+            Op::BiasAdd { .. }
+            | Op::ActivationGradient { .. }
+            | Op::Sgd { .. }
+            | Op::Adam { .. } => true,
+            _ => false,
+        };
+        let written: usize = match self {
+            Op::Metrics { .. } => super::record::WIDTH,
+            _ => self
+                .writes()
+                .into_iter()
+                .map(|tensor| program.len(tensor))
+                .sum(),
+        };
+        4 * (read + if in_place { 2 * written } else { written })
+    }
+}
+
+/// Sizes of a product, either of which may be the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Rows of the result.
+    pub m: Rows,
+    /// Columns of the result.
+    pub n: usize,
+    /// Terms of each sum.
+    pub k: Rows,
+}

@@ -1,0 +1,213 @@
+use std::fmt::{Display, Formatter, Result};
+
+use super::{Op, Program, Rows, TensorId, Transpose};
+
+/// One line an op: what it writes from what, with shapes, FLOPs and bytes moved in a step of a full batch.
+impl Display for Program {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let rows: Vec<[String; 4]> = self
+            .ops
+            .iter()
+            .map(|op| {
+                let members = self.members;
+                [
+                    op.name().to_owned(),
+                    self.formula(op),
+                    si(members * op.flops(self)),
+                    si(members * op.bytes(self)),
+                ]
+            })
+            .collect();
+        let header = ["op", "formula", "FLOPs", "bytes"].map(str::to_owned);
+        let width = |column: usize| {
+            let cells = rows
+                .iter()
+                .chain([&header])
+                .map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths = [width(0), width(1), width(2), width(3)];
+        for row in [&header].into_iter().chain(&rows) {
+            let [op, formula, flops, bytes] = row;
+            let [w0, w1, w2, w3] = widths;
+            writeln!(f, "{op:w0$}  {formula:w1$}  {flops:>w2$}  {bytes:>w3$}")?;
+        }
+        let total = |measure: fn(&Op, &Program) -> usize| {
+            self.members * self.ops.iter().map(|op| measure(op, self)).sum::<usize>()
+        };
+        write!(
+            f,
+            "{} ops, {} member{}, batch {}: {} FLOPs and {} bytes a step",
+            self.ops.len(),
+            self.members,
+            if self.members == 1 { "" } else { "s" },
+            self.batch,
+            si(total(Op::flops)),
+            si(total(Op::bytes)),
+        )
+    }
+}
+
+impl Program {
+    /// The op's formula with names and shapes, as `z[128×64] = x[128×30]·layers.0.weight[64×30]ᵀ`.
+    pub fn formula(&self, op: &Op) -> String {
+        let t = |tensor: TensorId| {
+            let Rows::Fixed(rows) = self.tensors[tensor].rows else {
+                return format!(
+                    "{}[{}×{}]",
+                    self.tensors[tensor].name, self.batch, self.tensors[tensor].columns
+                );
+            };
+            format!(
+                "{}[{}×{}]",
+                self.tensors[tensor].name, rows, self.tensors[tensor].columns
+            )
+        };
+        let assign = |accumulate: bool| if accumulate { "+=" } else { "=" };
+        match op {
+            Op::Gather {
+                source,
+                order,
+                output,
+            } => format!("{} = {}[{}]", t(*output), t(*source), t(*order)),
+            Op::Matmul {
+                a,
+                b,
+                transpose,
+                accumulate,
+                output,
+            } => {
+                let (after_a, after_b) = match transpose {
+                    Transpose::Neither => ("", ""),
+                    Transpose::A => ("ᵀ", ""),
+                    Transpose::B => ("", "ᵀ"),
+                };
+                let assign = assign(*accumulate);
+                format!(
+                    "{} {assign} {}{after_a}·{}{after_b}",
+                    t(*output),
+                    t(*a),
+                    t(*b)
+                )
+            }
+            Op::BiasAdd { bias, values } => format!("{} += {}", t(*values), t(*bias)),
+            Op::Activation {
+                function,
+                input,
+                output,
+            } => format!("{} = {function}({})", t(*output), t(*input)),
+            Op::MatmulBiasActivation {
+                a,
+                b,
+                bias,
+                function,
+                output,
+            } => format!(
+                "{} = {function}({}·{}ᵀ + {})",
+                t(*output),
+                t(*a),
+                t(*b),
+                t(*bias)
+            ),
+            Op::LossGradient {
+                function,
+                logits,
+                targets,
+                gradient,
+                rows,
+            } => format!(
+                "{}, {} = {function}({}, {})",
+                t(*gradient),
+                t(*rows),
+                t(*logits),
+                t(*targets)
+            ),
+            Op::Metrics { rows, log } => format!("{} = Σ {}", t(*log), t(*rows)),
+            Op::ActivationGradient {
+                function,
+                activated,
+                gradient,
+            } => format!("{} ⊙= {function}′({})", t(*gradient), t(*activated)),
+            Op::MatmulActivationGradient {
+                a,
+                b,
+                function,
+                activated,
+                output,
+            } => format!(
+                "{} = {}·{} ⊙ {function}′({})",
+                t(*output),
+                t(*a),
+                t(*b),
+                t(*activated)
+            ),
+            Op::BiasGradient {
+                gradient,
+                accumulate,
+                output,
+            } => format!("{} {} Σ {}", t(*output), assign(*accumulate), t(*gradient)),
+            Op::Sgd {
+                parameters,
+                gradients,
+                velocity,
+                ..
+            } => format!("{}, {} ← {}", t(*parameters), t(*velocity), t(*gradients)),
+            Op::Adam {
+                parameters,
+                gradients,
+                moment1,
+                moment2,
+                ..
+            } => format!(
+                "{}, {}, {} ← {}",
+                t(*parameters),
+                t(*moment1),
+                t(*moment2),
+                t(*gradients)
+            ),
+            Op::Clear { values } => format!("{} = 0", t(*values)),
+            Op::Softmax { logits, output } => format!("{} = softmax({})", t(*output), t(*logits)),
+        }
+    }
+}
+
+/// A count with three significant digits and its prefix: 1,234,567 is `1.23 M`.
+fn si(count: usize) -> String {
+    const PREFIXES: [&str; 5] = ["", " k", " M", " G", " T"];
+    if count < 1000 {
+        return count.to_string();
+    }
+    let mut value = count as f64;
+    let mut prefix = 0;
+    while value >= 999.5 && prefix + 1 < PREFIXES.len() {
+        value /= 1000.0;
+        prefix += 1;
+    }
+    let decimals = if value < 9.995 {
+        2
+    } else if value < 99.95 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.decimals$}{}", PREFIXES[prefix])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::si;
+
+    #[test]
+    fn counts_keep_three_digits() {
+        for (count, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1.00 k"),
+            (9_999, "10.0 k"),
+            (999_999, "1.00 M"),
+            (1_234_567, "1.23 M"),
+        ] {
+            assert_eq!(si(count), text);
+        }
+    }
+}

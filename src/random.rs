@@ -1,0 +1,141 @@
+//! Counter-based random numbers: every draw is a function of (seed, stream, index) alone.
+//!
+//! A draw can be made anywhere, in any order, on the host or in a kernel, and is the same number: so both backends start
+//! from the same weights and visit the rows in the same order.
+
+use std::convert::Infallible;
+
+use rand::TryRng;
+use rand::seq::SliceRandom;
+
+/// What a stream of random numbers is for. Two purposes never share a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Purpose {
+    /// Initial weights; the stream's number is the parameter's position in the network.
+    Weights = 0,
+    /// The order of the rows in an epoch; the stream's number is the epoch.
+    Order = 1,
+    /// The division into training, validation and test rows.
+    Split = 2,
+    /// Values that a check or a test draws.
+    Check = 3,
+}
+
+/// A stream of random words over Threefry-2x32 with 20 rounds, usable wherever [`rand`] takes a generator.
+///
+/// The cipher's key is the seed; its counter is (purpose and number of the stream, index of the draw).
+#[derive(Clone, Debug)]
+pub struct Stream {
+    key: [u32; 2],
+    stream: u32,
+    index: u32,
+    spare: Option<u32>,
+}
+
+impl Stream {
+    /// The stream `number` of `purpose` under `seed`, at its beginning.
+    pub fn new(seed: u64, purpose: Purpose, number: u32) -> Self {
+        // The upper key word keeps purposes apart; 2^32 streams a purpose, 2^33 words a stream.
+        let key = [seed as u32, (seed >> 32) as u32 ^ ((purpose as u32) << 24)];
+        Stream {
+            key,
+            stream: number,
+            index: 0,
+            spare: None,
+        }
+    }
+}
+
+impl TryRng for Stream {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        if let Some(word) = self.spare.take() {
+            return Ok(word);
+        }
+        let [first, second] = threefry2x32(self.key, [self.stream, self.index]);
+        self.index = self.index.wrapping_add(1);
+        self.spare = Some(second);
+        Ok(first)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let low = u64::from(self.try_next_u32()?);
+        let high = u64::from(self.try_next_u32()?);
+        Ok(high << 32 | low)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(4) {
+            chunk.copy_from_slice(&self.try_next_u32()?.to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// Puts `rows` into a random order, the same for the same seed, purpose and number.
+pub fn shuffle(rows: &mut [u32], seed: u64, purpose: Purpose, number: u32) {
+    rows.shuffle(&mut Stream::new(seed, purpose, number));
+}
+
+/// Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw: "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
+pub fn threefry2x32(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
+    const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
+    let schedule = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
+    let mut x = [
+        counter[0].wrapping_add(key[0]),
+        counter[1].wrapping_add(key[1]),
+    ];
+    for group in 0..5_usize {
+        for rotation in ROTATIONS[group % 2] {
+            x[0] = x[0].wrapping_add(x[1]);
+            x[1] = x[1].rotate_left(rotation) ^ x[0];
+        }
+        let next = group + 1;
+        x[0] = x[0].wrapping_add(schedule[next % 3]);
+        x[1] = x[1]
+            .wrapping_add(schedule[(next + 1) % 3])
+            .wrapping_add(next as u32);
+    }
+    x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threefry_gives_the_published_known_answers() {
+        // Random123's kat_vectors: key, counter, result.
+        let ones = u32::MAX;
+        for (counter, key, expected) in [
+            ([0, 0], [0, 0], [0x6b20_0159, 0x99ba_4efe]),
+            ([ones, ones], [ones, ones], [0x1cb9_96fc, 0xbb00_2be7]),
+            (
+                [0x243f_6a88, 0x85a3_08d3],
+                [0x1319_8a2e, 0x0370_7344],
+                [0xc492_3a9c, 0x483d_f7a0],
+            ),
+        ] {
+            assert_eq!(threefry2x32(key, counter), expected);
+        }
+    }
+
+    #[test]
+    fn a_shuffle_is_a_permutation_that_depends_on_each_of_its_arguments() {
+        let order = |seed, purpose, number| {
+            let mut rows: Vec<u32> = (0..100).collect();
+            shuffle(&mut rows, seed, purpose, number);
+            rows
+        };
+        let first = order(1, Purpose::Order, 0);
+        let mut sorted = first.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..100).collect::<Vec<_>>());
+        assert_eq!(first, order(1, Purpose::Order, 0));
+        assert_ne!(first, order(2, Purpose::Order, 0));
+        assert_ne!(first, order(1, Purpose::Split, 0));
+        assert_ne!(first, order(1, Purpose::Order, 1));
+    }
+}
