@@ -1,11 +1,11 @@
 //! Tables of text: CSV and TSV, with or without a header.
 
 use std::collections::HashSet;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 
 use csv::{ErrorKind, Reader, StringRecord};
 
-use super::dialect::{self, is_missing, is_number};
+use super::dialect::{self, is_blank, is_missing, is_number};
 use super::error::{DataError, Notice, Place, list};
 use super::source::{Bytes, Origin, Source};
 use super::table::{Column, Features, Places, Table, Text, TextBuilder, Values};
@@ -19,7 +19,7 @@ pub(super) struct Records {
     reader: Reader<Bytes>,
     record: StringRecord,
     /// The first row, if it is no header.
-    first: Option<StringRecord>,
+    first: Option<(StringRecord, u32)>,
 }
 
 /// How to see whether the first row is a header.
@@ -44,10 +44,20 @@ impl Records {
             .read_to_end(&mut sample)
             .map_err(|error| DataError::from_io(&file, error))?;
         let whole = (sample.len() as u64) < SAMPLE;
+        let returns = sample.contains(&b'\r') && !sample.contains(&b'\n');
+        if returns {
+            replace_returns(&mut sample);
+        }
         let delimiter = dialect::delimiter(&sample, whole);
         let head = dialect::head(&sample, whole, delimiter);
 
-        let bytes: Bytes = Box::new(Cursor::new(sample).chain(reader));
+        // Every row ends in a line feed then, the last one too.
+        let bytes = Cursor::new(sample).chain(reader).chain(&b"\n"[..]);
+        let bytes: Bytes = if returns {
+            Box::new(Returns(bytes))
+        } else {
+            Box::new(bytes)
+        };
         let mut records = Records {
             file,
             names: Vec::new(),
@@ -74,19 +84,21 @@ impl Records {
             records.names = header_names(&first);
         } else {
             records.names = (1..=first.len()).map(|number| number.to_string()).collect();
-            records.first = Some(first);
+            records.first = Some((first, records.line()));
         }
         Ok(records)
     }
 
     /// Moves to the next row; `None` after the last one, its line otherwise.
     pub(super) fn next(&mut self) -> Result<Option<u32>, DataError> {
-        if let Some(first) = self.first.take() {
+        let line = if let Some((first, line)) = self.first.take() {
             self.record = first;
-        } else if !self.advance()? {
+            line
+        } else if self.advance()? {
+            self.line()
+        } else {
             return Ok(None);
-        }
-        let line = self.line();
+        };
         if self.record.len() != self.names.len() {
             return Err(DataError::Ragged {
                 file: self.file.clone(),
@@ -103,23 +115,54 @@ impl Records {
         &self.record
     }
 
+    /// The line that the row just read begins in.
     fn line(&self) -> u32 {
-        self.record
-            .position()
-            .map_or(0, |position| position.line() as u32)
+        // The reader is at the line after the row by now; its own record of where the row began counts the empty lines
+        // above it to the row.
+        let within = self
+            .record
+            .iter()
+            .flat_map(str::bytes)
+            .filter(|&byte| byte == b'\n')
+            .count();
+        (self.reader.position().line() as u32).saturating_sub(1 + within as u32)
     }
 
     fn advance(&mut self) -> Result<bool, DataError> {
-        self.reader
-            .read_record(&mut self.record)
-            .map_err(|error| match error.into_kind() {
-                ErrorKind::Io(error) => DataError::from_io(&self.file, error),
-                ErrorKind::Utf8 { pos, .. } => DataError::NotUtf8 {
-                    file: self.file.clone(),
-                    line: pos.map_or(0, |pos| pos.line() as u32),
-                },
-                other => DataError::malformed(&self.file, format!("this is no table: {other:?}")),
-            })
+        loop {
+            let more = self.reader.read_record(&mut self.record).map_err(|error| {
+                match error.into_kind() {
+                    ErrorKind::Io(error) => DataError::from_io(&self.file, error),
+                    ErrorKind::Utf8 { .. } => DataError::NotUtf8 {
+                        file: self.file.clone(),
+                        line: self.line(),
+                    },
+                    other => {
+                        DataError::malformed(&self.file, format!("this is no table: {other:?}"))
+                    }
+                }
+            })?;
+            if !more || !is_blank(&self.record) {
+                return Ok(more);
+            }
+        }
+    }
+}
+
+/// Text whose lines end in carriage returns alone, with line feeds instead.
+struct Returns<R>(R);
+
+impl<R: Read> Read for Returns<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        replace_returns(&mut buffer[..read]);
+        Ok(read)
+    }
+}
+
+fn replace_returns(bytes: &mut [u8]) {
+    for byte in bytes.iter_mut().filter(|byte| **byte == b'\r') {
+        *byte = b'\n';
     }
 }
 

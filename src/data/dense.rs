@@ -1,6 +1,6 @@
 //! Rows of numbers in a fixed binary layout, which NPY and IDX files share once their headers are read.
 
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 
 use super::error::{DataError, Place};
 use super::source::Bytes;
@@ -208,18 +208,14 @@ impl<R: Read> Rows<R> {
         while values.len() < count {
             let bytes = ((count - values.len()) * size).min(BUFFER);
             let from = values.len();
-            self.reader
-                .read_exact(&mut buffer[..bytes])
-                .map_err(|error| {
-                    if error.kind() == std::io::ErrorKind::UnexpectedEof {
-                        self.truncated(from)
-                    } else {
-                        DataError::from_io(&self.file, error)
-                    }
-                })?;
-            decode(self.encoding, &buffer[..bytes], &mut values);
+            let filled = fill(&mut self.reader, &mut buffer[..bytes])
+                .map_err(|error| DataError::from_io(&self.file, error))?;
+            decode(self.encoding, &buffer[..filled], &mut values);
             if self.row_major {
                 check_finite(&self.file, &values, from, self.width, self.next)?;
+            }
+            if filled < bytes {
+                return Err(self.truncated(values.len()));
             }
         }
         self.next += rows;
@@ -250,6 +246,21 @@ impl<R: Read> Rows<R> {
             ),
         }
     }
+}
+
+/// Reads until the buffer is full or the reader at its end; the number of bytes read.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Refuses NaN and infinities among `values`, the rows of `width` values from row `first` on; those before `from` are

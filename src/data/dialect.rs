@@ -1,6 +1,6 @@
 //! What a table of text looks like: its delimiter, and whether its first row names the columns.
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{ReaderBuilder, StringRecord, Terminator, Trim};
 
 /// Cells that mean "no value is known".
 pub(super) fn is_missing(cell: &str) -> bool {
@@ -15,14 +15,23 @@ pub(super) fn is_number(cell: &str) -> bool {
 }
 
 /// Reads rows from any text: ragged ones too, so that the caller can say which line it is.
+///
+/// Only a line feed ends a row, so that lines can be counted; the carriage return before it goes with the blanks around
+/// cells. An empty line that had one is a row of one empty cell, see [`is_blank`].
 pub(super) fn rows(delimiter: u8) -> ReaderBuilder {
     let mut builder = ReaderBuilder::new();
     builder
         .delimiter(delimiter)
         .has_headers(false)
         .flexible(true)
-        .trim(Trim::All);
+        .trim(Trim::All)
+        .terminator(Terminator::Any(b'\n'));
     builder
+}
+
+/// Whether a row is an empty line.
+pub(super) fn is_blank(record: &StringRecord) -> bool {
+    record.len() == 1 && record[0].is_empty()
 }
 
 /// The delimiter that cuts the rows of `sample` most evenly. A sample that is not `whole` ends within a row.
@@ -52,6 +61,7 @@ pub(super) fn head(sample: &[u8], whole: bool, delimiter: u8) -> Vec<StringRecor
         .from_reader(sample)
         .records()
         .map_while(Result::ok)
+        .filter(|record| !is_blank(record))
         .take(ROWS)
         .collect();
     if !whole && records.len() > 1 && records.len() < ROWS {

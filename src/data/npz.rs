@@ -46,10 +46,14 @@ pub(super) struct Arrays {
 /// Reads the arrays in `source`; a target may be absent.
 pub(super) fn load(source: Source) -> Result<Arrays, DataError> {
     let Source {
-        name, mut reader, ..
+        name,
+        mut reader,
+        path,
+        ..
     } = source;
-    // The directory of a zip stands at its end.
-    if let Ok(file) = File::open(&name) {
+    // The directory of a zip stands at its end: anything but a plain file is held in memory.
+    if let Some(path) = path {
+        let file = File::open(path).map_err(|error| DataError::from_io(&name, error))?;
         return read(&name, BufReader::with_capacity(1 << 16, file));
     }
     let mut bytes = Vec::new();
