@@ -74,14 +74,15 @@ pub fn load(source: &str, options: &ReadOptions) -> Result<Loaded, DataError> {
         Format::Npy => loaded(npy::load(source, opened)?, None, Vec::new()),
         Format::Idx => loaded(idx::load(source, opened)?, None, Vec::new()),
         Format::Npz => {
-            let arrays = npz::load(opened)?;
-            if arrays.train.target.is_none() {
+            let mut archive = npz::Archive::open(opened)?;
+            let train = archive.train()?;
+            if train.target.is_none() {
                 return Err(DataError::NoTarget {
                     file: source.to_owned(),
                     detail: "the archive has no array y (or y_train, labels, target)".to_owned(),
                 });
             }
-            loaded(arrays.train, arrays.test, Vec::new())
+            loaded(train, archive.test()?, Vec::new())
         }
     }
 }

@@ -19,11 +19,13 @@
 //! # Ok::<(), data::DataError>(())
 //! ```
 
+mod apply;
 mod builtin;
 mod csv;
 mod dense;
 mod dialect;
 mod error;
+mod fit;
 mod idx;
 mod load;
 mod moments;
@@ -31,6 +33,7 @@ mod npy;
 mod npz;
 mod onehot;
 mod preprocess;
+mod records;
 mod source;
 mod stream;
 mod table;
@@ -40,6 +43,7 @@ mod typed;
 pub use builtin::NAMES as BUILTIN;
 pub use error::{DataError, Notice, Place};
 pub use load::{Loaded, ReadOptions, load};
+pub use moments::Moments;
 pub use preprocess::{
     ColumnEncoding, InputColumn, InputDescription, PreprocessMode, Preprocessing,
 };

@@ -1,13 +1,24 @@
 //! Means and standard deviations, summed in double precision.
 
+use serde::{Deserialize, Serialize};
+
 use super::table::Matrix;
 
 /// The mean of some numbers and their standard deviation, that of the numbers themselves (divided by n, not n - 1).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Moments {
-    pub(super) mean: f32,
-    /// 0 if all the numbers are the same.
-    pub(super) deviation: f32,
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    /// The mean.
+    pub mean: f32,
+    /// The standard deviation; 0 if all the numbers are the same.
+    pub deviation: f32,
+}
+
+impl Moments {
+    /// How many deviations a number is above the mean.
+    pub(super) fn standardise(self, number: f32) -> f32 {
+        // The difference of two numbers near the largest is beyond single precision.
+        ((f64::from(number) - f64::from(self.mean)) / f64::from(self.deviation)) as f32
+    }
 }
 
 /// The moments of some numbers; of none, zeros.

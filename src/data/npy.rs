@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::dense::{self, Encoding, Number, Rows, check_finite};
 use super::error::DataError;
-use super::source::{Bytes, Origin, Source};
+use super::source::{Bytes, INPUT, Origin, Source};
 use super::table::{Column, Features, Matrix, Table, Values};
 
 /// What the header of an array says.
@@ -141,6 +141,9 @@ pub(super) fn check_lengths(
 
 /// The file that holds the targets of the features at `path`: `y.npy`, `NAME_y.npy`, or the name with its X made y.
 pub(super) fn target_beside(path: &str) -> Option<String> {
+    if path == INPUT {
+        return None;
+    }
     let path = Path::new(path);
     let stem = path.file_stem()?.to_str()?;
     let mut names = vec![format!("{stem}_y")];

@@ -37,68 +37,77 @@ const TARGETS: &[&str] = &[
 const TEST_FEATURES: &[&str] = &["x_test", "test_x", "test_images"];
 const TEST_TARGETS: &[&str] = &["y_test", "test_y", "test_labels"];
 
-/// An archive's arrays: those to train on and, if it has them, those to test on.
-pub(super) struct Arrays {
-    pub(super) train: Table,
-    pub(super) test: Option<Table>,
+/// Bytes in which one can go back and forth.
+trait Seekable: Read + Seek {}
+impl<R: Read + Seek> Seekable for R {}
+
+/// An opened archive.
+pub(super) struct Archive {
+    file: String,
+    zip: ZipArchive<Box<dyn Seekable>>,
+    /// The arrays in it, without their ending.
+    names: Vec<String>,
 }
 
-/// Reads the arrays in `source`; a target may be absent.
-pub(super) fn load(source: Source) -> Result<Arrays, DataError> {
-    let Source {
-        name,
-        mut reader,
-        path,
-        ..
-    } = source;
-    // The directory of a zip stands at its end: anything but a plain file is held in memory.
-    if let Some(path) = path {
-        let file = File::open(path).map_err(|error| DataError::from_io(&name, error))?;
-        return read(&name, BufReader::with_capacity(1 << 16, file));
+impl Archive {
+    pub(super) fn open(source: Source) -> Result<Self, DataError> {
+        let Source {
+            name: file,
+            mut reader,
+            path,
+            ..
+        } = source;
+        // The directory of a zip stands at its end: anything but a plain file is held in memory.
+        let bytes: Box<dyn Seekable> = if let Some(path) = path {
+            let plain = File::open(path).map_err(|error| DataError::from_io(&file, error))?;
+            Box::new(BufReader::with_capacity(1 << 16, plain))
+        } else {
+            let mut bytes = Vec::new();
+            reader
+                .read_to_end(&mut bytes)
+                .map_err(|error| DataError::from_io(&file, error))?;
+            Box::new(Cursor::new(bytes))
+        };
+        let zip = ZipArchive::new(bytes).map_err(|error| zip_error(&file, error))?;
+        let names = zip
+            .file_names()
+            .filter_map(|name| name.ok()?.strip_suffix(".npy").map(str::to_owned))
+            .collect();
+        Ok(Archive { file, zip, names })
     }
-    let mut bytes = Vec::new();
-    reader
-        .read_to_end(&mut bytes)
-        .map_err(|error| DataError::from_io(&name, error))?;
-    read(&name, Cursor::new(bytes))
-}
 
-fn read(file: &str, reader: impl Read + Seek + Send) -> Result<Arrays, DataError> {
-    let mut archive = ZipArchive::new(reader).map_err(|error| zip_error(file, error))?;
-    let names: Vec<String> = archive
-        .file_names()
-        .filter_map(|name| name.ok()?.strip_suffix(".npy").map(str::to_owned))
-        .collect();
-    let find = |wanted: &[&str]| {
-        wanted
-            .iter()
-            .find_map(|wanted| names.iter().find(|name| name.eq_ignore_ascii_case(wanted)))
-    };
-    let Some(features) = find(FEATURES) else {
-        return Err(DataError::malformed(
-            file,
-            format!(
-                "there is no array X (or x_train, data) in it, only {}",
-                list(&names)
-            ),
-        ));
-    };
-    let train = table(
-        file,
-        &mut archive,
-        features,
-        find(TARGETS).map(String::as_str),
-    )?;
-    let test = match find(TEST_FEATURES) {
-        Some(features) => Some(table(
-            file,
-            &mut archive,
-            features,
-            find(TEST_TARGETS).map(String::as_str),
-        )?),
-        None => None,
-    };
-    Ok(Arrays { train, test })
+    /// The rows to train on; their target may be absent.
+    pub(super) fn train(&mut self) -> Result<Table, DataError> {
+        let Some(features) = self.find(FEATURES) else {
+            return Err(DataError::malformed(
+                &self.file,
+                format!(
+                    "there is no array X (or x_train, data) in it, only {}",
+                    list(&self.names)
+                ),
+            ));
+        };
+        let target = self.find(TARGETS);
+        table(&self.file, &mut self.zip, &features, target.as_deref())
+    }
+
+    /// The rows to test on, if there are any.
+    pub(super) fn test(&mut self) -> Result<Option<Table>, DataError> {
+        let Some(features) = self.find(TEST_FEATURES) else {
+            return Ok(None);
+        };
+        let target = self.find(TEST_TARGETS);
+        table(&self.file, &mut self.zip, &features, target.as_deref()).map(Some)
+    }
+
+    fn find(&self, wanted: &[&str]) -> Option<String> {
+        let named = |wanted: &&str| {
+            self.names
+                .iter()
+                .find(|name| name.eq_ignore_ascii_case(wanted))
+        };
+        wanted.iter().find_map(named).cloned()
+    }
 }
 
 fn table<R: Read + Seek>(

@@ -66,6 +66,7 @@ pub(super) fn slots(cells: &Values, levels: &[String], mode: usize) -> Vec<usize
             .binary_search_by(|level| level.as_str().cmp(text))
             .unwrap_or(levels.len())
     };
+    let mode = mode.min(levels.len());
     match cells {
         Values::Text(text) => {
             let known: Vec<usize> = text.levels.iter().map(|level| slot(level)).collect();

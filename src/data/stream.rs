@@ -62,8 +62,11 @@ pub fn stream(
             Ok(chunks(move || records.next(rows)))
         }
         Format::Npz => {
-            let arrays = npz::load(opened)?;
-            let table = arrays.test.unwrap_or(arrays.train);
+            let mut archive = npz::Archive::open(opened)?;
+            let table = match archive.test()? {
+                Some(test) => test,
+                None => archive.train()?,
+            };
             check_width(&table.origin, table.features.width(), preprocessing)?;
             Ok(slices(table, rows))
         }

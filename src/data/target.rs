@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::apply::as_numbers;
 use super::error::{DataError, list};
-use super::preprocess::as_numbers;
+
 use super::table::{Column, Matrix, Table, Text, Values, number_label};
 
 /// The kind of problem.

@@ -1,9 +1,10 @@
 //! A table read for a model: its columns found by the model's names or positions, and of the model's kinds.
 
-use super::csv::{self, Expected, Records};
+use super::csv;
 use super::dialect::is_missing;
 use super::error::{DataError, Place, list};
 use super::preprocess::{Kind, Preprocessing};
+use super::records::{Expected, Records};
 use super::source::Source;
 use super::table::{Column, Features, Places, Table, TextBuilder, Values};
 use super::target::{TargetEncoding, Task};
