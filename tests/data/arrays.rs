@@ -203,3 +203,27 @@ fn digits_are_images_and_xor_is_itself() {
     assert_eq!(target.task(), Task::Classification);
     assert_eq!(target.apply(&xor).unwrap().values, [0., 1., 1., 0.]);
 }
+
+#[test]
+fn a_model_of_an_array_takes_a_table_too() {
+    let folder = Folder::new();
+    let xor = load("xor").unwrap().train;
+    let refused = |text: &str| {
+        let path = folder.write("new.csv", text);
+        streamed(&path, &xor, 10).unwrap_err().to_string()
+    };
+    let with_target = folder.write("0.csv", "0,1,1.0\n1,1,0\n");
+    assert_eq!(streamed(&with_target, &xor, 10).unwrap().1, [1.0, 0.0]);
+    let with_header = folder.write("1.csv", "left,right\n0,1\n1,1\n");
+    let (inputs, _) = streamed(&with_header, &xor, 1).unwrap();
+    assert_eq!(inputs.values, [0.0, 1.0, 1.0, 1.0]);
+    assert!(refused("0,1\n1,\n").contains("line 2, column 2: the cell is missing"));
+    assert!(refused("0,1\n1,x\n").contains("line 2, column 2: 'x' is not a number"));
+    assert!(refused("0\n1\n").contains("have 1 feature, but the model takes 2"));
+    let array = folder.write("new.npy", files::npy("|u1", false, "2, 3", &[0; 6]));
+    let message = streamed(&array, &xor, 10).unwrap_err().to_string();
+    assert!(
+        message.ends_with("have 3 features, but the model takes 2"),
+        "{message}"
+    );
+}
