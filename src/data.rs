@@ -1,1 +1,0 @@
-//! Readers, preprocessing and target encoding.

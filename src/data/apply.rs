@@ -1,0 +1,242 @@
+//! Preprocessing applied to the rows of a table.
+
+use std::borrow::Cow;
+
+use super::error::DataError;
+use super::moments::Moments;
+use super::onehot;
+use super::preprocess::{ColumnEncoding, InputColumn, Preprocessing, pixels};
+use super::table::{Column, Features, Matrix, Table, Values};
+
+pub(super) fn apply(preprocessing: &Preprocessing, table: &Table) -> Result<Matrix, DataError> {
+    match preprocessing {
+        Preprocessing::Table {
+            columns, by_name, ..
+        } => apply_columns(columns, *by_name, table),
+        Preprocessing::Array { columns } => {
+            let matrix = numbers(table, columns.len())?;
+            let kept: Vec<(usize, &Moments)> = columns
+                .iter()
+                .enumerate()
+                .filter(|(_, column)| column.deviation > 0.0)
+                .collect();
+            let mut values = Vec::with_capacity(matrix.rows * kept.len());
+            for row in 0..matrix.rows {
+                let row = matrix.row(row);
+                values.extend(
+                    kept.iter()
+                        .map(|&(column, moments)| moments.standardise(row[column])),
+                );
+            }
+            Ok(Matrix {
+                rows: matrix.rows,
+                columns: kept.len(),
+                values,
+            })
+        }
+        Preprocessing::Image {
+            shape,
+            full_scale,
+            mean,
+            deviation,
+        } => {
+            let matrix = numbers(table, pixels(shape))?;
+            let (factor, shift) = (1.0 / (full_scale * deviation), mean / deviation);
+            Ok(Matrix {
+                rows: matrix.rows,
+                columns: matrix.columns,
+                values: matrix
+                    .values
+                    .iter()
+                    .map(|value| value * factor - shift)
+                    .collect(),
+            })
+        }
+        Preprocessing::Identity { columns } => Ok(numbers(table, *columns)?.into_owned()),
+    }
+}
+
+fn apply_columns(
+    columns: &[InputColumn],
+    by_name: bool,
+    table: &Table,
+) -> Result<Matrix, DataError> {
+    let width = columns.iter().map(|column| column.encoding.inputs()).sum();
+    let rows = table.len();
+    let mut values = vec![0.0; rows * width];
+    let mut first = 0;
+    for (position, column) in columns.iter().enumerate() {
+        if column.encoding.inputs() > 0 {
+            let cells = cells(table, column, position, columns.len(), by_name)?;
+            encode(table, column, &cells, &mut values, first, width)?;
+            first += column.encoding.inputs();
+        }
+    }
+    Ok(Matrix {
+        rows,
+        columns: width,
+        values,
+    })
+}
+
+/// The cells that a column of the model is made from.
+fn cells<'a>(
+    table: &'a Table,
+    column: &InputColumn,
+    position: usize,
+    expected: usize,
+    by_name: bool,
+) -> Result<Cow<'a, Values>, DataError> {
+    match &table.features {
+        Features::Columns(columns) if by_name && table.header => {
+            // A streamed table has them in the model's order.
+            let named = |candidate: &&Column| candidate.name == column.name;
+            let found = columns
+                .get(position)
+                .filter(named)
+                .or_else(|| columns.iter().find(named));
+            found
+                .map(|found| Cow::Borrowed(&found.values))
+                .ok_or_else(|| DataError::MissingColumn {
+                    file: table.origin.clone(),
+                    column: column.name.clone(),
+                    available: super::error::list(
+                        &columns
+                            .iter()
+                            .map(|column| &column.name)
+                            .collect::<Vec<_>>(),
+                    ),
+                })
+        }
+        features if features.width() != expected => Err(DataError::Width {
+            file: table.origin.clone(),
+            found: features.width(),
+            expected,
+        }),
+        Features::Columns(columns) => Ok(Cow::Borrowed(&columns[position].values)),
+        Features::Numbers { matrix, .. } => Ok(Cow::Owned(Values::Numbers(
+            matrix.column(position).collect(),
+        ))),
+    }
+}
+
+/// Writes a column's inputs into `values`, rows of `width`, from input `first` on.
+fn encode(
+    table: &Table,
+    column: &InputColumn,
+    cells: &Values,
+    values: &mut [f32],
+    first: usize,
+    width: usize,
+) -> Result<(), DataError> {
+    let rows = values.chunks_exact_mut(width).enumerate();
+    match &column.encoding {
+        ColumnEncoding::Constant => {}
+        ColumnEncoding::Standardised(moments) => {
+            let numbers = as_numbers(table, &column.name, cells)?;
+            for (row, inputs) in rows {
+                let number = numbers[row];
+                inputs[first] = if number.is_nan() {
+                    0.0
+                } else {
+                    moments.standardise(number)
+                };
+            }
+        }
+        ColumnEncoding::AsIs => {
+            let numbers = as_numbers(table, &column.name, cells)?;
+            for (row, inputs) in rows {
+                if numbers[row].is_nan() {
+                    return Err(missing(table, row, &column.name));
+                }
+                inputs[first] = numbers[row];
+            }
+        }
+        ColumnEncoding::OneHot { levels, mode } => {
+            let slots = onehot::slots(cells, levels, *mode);
+            for ((_, inputs), slot) in rows.zip(slots) {
+                inputs[first + slot] = 1.0;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn missing(table: &Table, row: usize, column: &str) -> DataError {
+    DataError::MissingCell {
+        file: table.origin.clone(),
+        place: table.place(row),
+        column: column.to_owned(),
+    }
+}
+
+/// A column as numbers, even if it was read as text.
+pub(super) fn as_numbers<'a>(
+    table: &Table,
+    name: &str,
+    cells: &'a Values,
+) -> Result<Cow<'a, [f32]>, DataError> {
+    let text = match cells {
+        Values::Numbers(numbers) => return Ok(Cow::Borrowed(numbers)),
+        Values::Text(text) => text,
+    };
+    let number = |row: usize| match text.get(row) {
+        None => Ok(f32::NAN),
+        Some(cell) => {
+            let (file, place) = (table.origin.clone(), table.place(row));
+            let (column, value) = (name.to_owned(), cell.to_owned());
+            match cell.parse::<f32>() {
+                Err(_) => Err(DataError::NotNumber {
+                    file,
+                    place,
+                    column,
+                    value,
+                }),
+                Ok(number) if number.is_infinite() => Err(DataError::NotFinite {
+                    file,
+                    place,
+                    column,
+                    value,
+                }),
+                Ok(number) => Ok(number),
+            }
+        }
+    };
+    (0..text.codes.len())
+        .map(number)
+        .collect::<Result<Vec<f32>, _>>()
+        .map(Cow::Owned)
+}
+
+/// A table of `expected` numeric columns as one matrix.
+fn numbers(table: &Table, expected: usize) -> Result<Cow<'_, Matrix>, DataError> {
+    if table.features.width() != expected {
+        return Err(DataError::Width {
+            file: table.origin.clone(),
+            found: table.features.width(),
+            expected,
+        });
+    }
+    let columns = match &table.features {
+        Features::Numbers { matrix, .. } => return Ok(Cow::Borrowed(matrix)),
+        Features::Columns(columns) => columns,
+    };
+    let rows = table.len();
+    let mut values = vec![0.0; rows * expected];
+    for (index, column) in columns.iter().enumerate() {
+        for (row, &number) in as_numbers(table, &column.name, &column.values)?
+            .iter()
+            .enumerate()
+        {
+            if number.is_nan() {
+                return Err(missing(table, row, &column.name));
+            }
+            values[row * expected + index] = number;
+        }
+    }
+    Ok(Cow::Owned(Matrix {
+        rows,
+        columns: expected,
+        values,
+    }))
+}

@@ -1,0 +1,52 @@
+//! From a path to numbers: readers, preprocessing and target encoding.
+//!
+//! [`load`] reads a whole data set to train on. [`Preprocessing`] and [`TargetEncoding`] are fitted to its table, turn it
+//! into matrices, and are kept with the model; by them, [`stream`] reads data for that model, a chunk at a time.
+//!
+//! ```
+//! use gpu_mlp::data::{self, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, Task};
+//!
+//! let digits = data::load("digits", &ReadOptions::default())?.train;
+//! let rows: Vec<u32> = (0..1500).collect();
+//! let (preprocessing, _) = Preprocessing::fit(&digits, &rows, PreprocessMode::Auto)?;
+//! let target = TargetEncoding::fit(&digits, None)?;
+//! assert_eq!(preprocessing.inputs(), 64);
+//! assert_eq!(target.task(), Task::Classification);
+//! for chunk in data::stream("digits", &preprocessing, Some(&target), 256)? {
+//!     let inputs = preprocessing.apply(&chunk?)?;
+//!     assert!(inputs.rows <= 256);
+//! }
+//! # Ok::<(), data::DataError>(())
+//! ```
+
+mod apply;
+mod builtin;
+mod csv;
+mod dense;
+mod dialect;
+mod error;
+mod fit;
+mod idx;
+mod load;
+mod moments;
+mod npy;
+mod npz;
+mod onehot;
+mod preprocess;
+mod records;
+mod source;
+mod stream;
+mod table;
+mod target;
+mod typed;
+
+pub use builtin::NAMES as BUILTIN;
+pub use error::{DataError, Notice, Place};
+pub use load::{Loaded, ReadOptions, load};
+pub use moments::Moments;
+pub use preprocess::{
+    ColumnEncoding, InputColumn, InputDescription, PreprocessMode, Preprocessing,
+};
+pub use stream::{Chunks, stream};
+pub use table::{Column, Features, Matrix, Nature, Places, Table, Text, Values};
+pub use target::{TargetEncoding, Task};

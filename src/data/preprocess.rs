@@ -1,0 +1,245 @@
+//! From raw columns to the network's inputs. What was fitted is part of the model, so that a prediction takes raw rows.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{DataError, Notice};
+use super::moments::Moments;
+use super::table::{Matrix, Table};
+use super::{apply, fit};
+
+/// Whether preprocessing is fitted to the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PreprocessMode {
+    /// Numbers standardised, text one-hot encoded, missing cells filled in, constant columns left out.
+    #[default]
+    Auto,
+    /// Numbers as they are; text and missing cells are errors.
+    None,
+}
+
+/// How raw columns become network inputs; kept in the model file.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Preprocessing {
+    /// Columns of a table, each in its own way.
+    Table {
+        /// The columns in their order, the target left out.
+        columns: Vec<InputColumn>,
+        /// Whether columns are found by name; by position otherwise.
+        by_name: bool,
+        /// The target's position among the file's columns, from 0.
+        target_position: Option<usize>,
+    },
+    /// Columns of an array, each standardised: `(x - mean) / deviation`.
+    Array {
+        /// The moments of each column; one whose deviation is 0 is left out.
+        columns: Vec<Moments>,
+    },
+    /// Images, standardised as one: `(x / full_scale - mean) / deviation`.
+    Image {
+        /// The shape of an image.
+        shape: Vec<usize>,
+        /// The pixel value that stands for 1.
+        full_scale: f32,
+        /// The mean over all pixels, after division by the full scale.
+        mean: f32,
+        /// The standard deviation over all pixels, after division by the full scale.
+        deviation: f32,
+    },
+    /// Numbers as they are.
+    Identity {
+        /// Numbers in a row.
+        columns: usize,
+    },
+}
+
+/// A column of a table and what becomes of it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct InputColumn {
+    /// Its name in the header, or its number from 1.
+    pub name: String,
+    /// What becomes of it.
+    pub encoding: ColumnEncoding,
+}
+
+/// What becomes of a column of a table.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ColumnEncoding {
+    /// One input: `(x - mean) / deviation` by the moments of the known numbers; a missing number counts as the mean.
+    Standardised(Moments),
+    /// An input for each level and one more for texts that are none of them.
+    OneHot {
+        /// The texts, in alphabetical order.
+        levels: Vec<String>,
+        /// The index of the most frequent level, which stands in for a missing cell.
+        mode: usize,
+    },
+    /// One input, the number as it is.
+    AsIs,
+    /// No input, since the value never changes.
+    Constant,
+}
+
+/// What is expected in a column of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Number,
+    Text,
+    Ignored,
+}
+
+/// A line of [`Preprocessing::describe`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputDescription {
+    /// The raw column, or what stands for all of them.
+    pub name: String,
+    /// Number of network inputs.
+    pub inputs: usize,
+    /// What is done.
+    pub encoding: String,
+}
+
+impl ColumnEncoding {
+    /// Number of network inputs.
+    pub fn inputs(&self) -> usize {
+        match self {
+            ColumnEncoding::Standardised(_) | ColumnEncoding::AsIs => 1,
+            ColumnEncoding::OneHot { levels, .. } => levels.len() + 1,
+            ColumnEncoding::Constant => 0,
+        }
+    }
+}
+
+impl Preprocessing {
+    /// Fits preprocessing to the training rows of a table, and to no others: what is measured on rows that are kept for
+    /// validation would make it too kind.
+    pub fn fit(
+        table: &Table,
+        rows: &[u32],
+        mode: PreprocessMode,
+    ) -> Result<(Self, Vec<Notice>), DataError> {
+        fit::fit(table, rows, mode)
+    }
+
+    /// The network's inputs for the rows of a table: `[rows, inputs()]`.
+    pub fn apply(&self, table: &Table) -> Result<Matrix, DataError> {
+        apply::apply(self, table)
+    }
+
+    /// Width of the network's input.
+    pub fn inputs(&self) -> usize {
+        match self {
+            Preprocessing::Table { columns, .. } => {
+                columns.iter().map(|column| column.encoding.inputs()).sum()
+            }
+            Preprocessing::Array { columns } => columns
+                .iter()
+                .filter(|column| column.deviation > 0.0)
+                .count(),
+            Preprocessing::Image { shape, .. } => pixels(shape),
+            Preprocessing::Identity { columns } => *columns,
+        }
+    }
+
+    /// Number of raw columns, the target not among them.
+    pub fn features(&self) -> usize {
+        match self {
+            Preprocessing::Table { columns, .. } => columns.len(),
+            Preprocessing::Array { columns } => columns.len(),
+            Preprocessing::Image { shape, .. } => pixels(shape),
+            Preprocessing::Identity { columns } => *columns,
+        }
+    }
+
+    /// What is done to each column, in order; images and arrays are described as a whole.
+    pub fn describe(&self) -> Vec<InputDescription> {
+        let whole = |name: String, encoding: String| {
+            vec![InputDescription {
+                name,
+                inputs: self.inputs(),
+                encoding,
+            }]
+        };
+        match self {
+            Preprocessing::Table { columns, .. } => columns.iter().map(describe_column).collect(),
+            Preprocessing::Array { columns } => whole(
+                format!("{} columns", columns.len()),
+                format!(
+                    "each standardised, {} constant left out",
+                    columns.len() - self.inputs()
+                ),
+            ),
+            Preprocessing::Image {
+                shape,
+                full_scale,
+                mean,
+                deviation,
+            } => {
+                let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
+                whole(
+                    format!("image of {} pixels", sides.join(" × ")),
+                    format!(
+                        "divided by {full_scale}, mean {mean} taken off, divided by deviation {deviation}"
+                    ),
+                )
+            }
+            Preprocessing::Identity { columns } => {
+                whole(format!("{columns} columns"), "as they are".to_owned())
+            }
+        }
+    }
+
+    /// What a file must have in its columns, in the order of training.
+    pub(super) fn kinds(&self) -> Vec<Kind> {
+        match self {
+            Preprocessing::Table { columns, .. } => columns
+                .iter()
+                .map(|column| match column.encoding {
+                    ColumnEncoding::Standardised(_) | ColumnEncoding::AsIs => Kind::Number,
+                    ColumnEncoding::OneHot { .. } => Kind::Text,
+                    ColumnEncoding::Constant => Kind::Ignored,
+                })
+                .collect(),
+            other => vec![Kind::Number; other.features()],
+        }
+    }
+
+    /// The name of a column, by position.
+    pub(super) fn name(&self, column: usize) -> Cow<'_, str> {
+        match self {
+            Preprocessing::Table { columns, .. } => Cow::Borrowed(&columns[column].name),
+            _ => Cow::Owned((column + 1).to_string()),
+        }
+    }
+}
+
+/// Number of pixels of an image; what a broken model file says of its shape must not overflow.
+pub(super) fn pixels(shape: &[usize]) -> usize {
+    shape
+        .iter()
+        .fold(1, |pixels, &side| pixels.saturating_mul(side))
+}
+
+fn describe_column(column: &InputColumn) -> InputDescription {
+    let encoding = match &column.encoding {
+        ColumnEncoding::Standardised(Moments { mean, deviation }) => {
+            format!("standardised: mean {mean}, deviation {deviation}")
+        }
+        ColumnEncoding::OneHot { levels, mode } => format!(
+            "one-hot: {}, or unknown; missing counts as {}",
+            super::error::list(levels),
+            levels.get(*mode).map_or("unknown", String::as_str)
+        ),
+        ColumnEncoding::AsIs => "as it is".to_owned(),
+        ColumnEncoding::Constant => "left out: constant in training".to_owned(),
+    };
+    InputDescription {
+        name: column.name.clone(),
+        inputs: column.encoding.inputs(),
+        encoding,
+    }
+}

@@ -1,0 +1,133 @@
+//! What becomes of columns and targets.
+
+use gpu_mlp::data::{PreprocessMode, Preprocessing, Table, TargetEncoding, Task};
+
+use crate::{FLOWERS, all_rows, csv, fit, load};
+
+#[test]
+fn numbers_are_standardised() {
+    // The mean of these eight is 5 and their deviation 2, as every textbook has it.
+    let table = csv("x,y\n2,0\n4,1\n4,0\n4,1\n5,0\n5,1\n7,0\n9,1\n");
+    let (preprocessing, notices) = fit(&table);
+    assert!(notices.is_empty());
+    let inputs = preprocessing.apply(&table).unwrap();
+    assert_eq!(inputs.values, [-1.5, -0.5, -0.5, -0.5, 0.0, 0.0, 1.0, 2.0]);
+}
+
+#[test]
+fn only_the_given_rows_are_fitted() {
+    let table = csv("x,c,y\n2,a,0\n4,b,1\n4,a,0\n4,b,1\n5,a,0\n5,b,1\n7,a,0\n9,b,1\n1000,z,0\n");
+    let rows = [0, 1, 2, 3, 4, 5, 6, 7];
+    let (preprocessing, _) = Preprocessing::fit(&table, &rows, PreprocessMode::Auto).unwrap();
+    let inputs = preprocessing.apply(&table).unwrap();
+    assert_eq!(inputs.row(7), [2.0, 0.0, 1.0, 0.0]);
+    // The last row is 497.5 deviations away, and its text is unknown.
+    assert_eq!(inputs.row(8), [497.5, 0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn text_is_one_hot_missing_is_filled_in_and_constants_are_left_out() {
+    let table = csv(FLOWERS);
+    let (preprocessing, notices) = fit(&table);
+    let inputs = preprocessing.apply(&table).unwrap();
+    assert_eq!(preprocessing.inputs(), 4);
+    assert_eq!(inputs.row(2), [0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(inputs.row(3)[1..], [0.0, 1.0, 0.0]);
+    let messages: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    // The known lengths are 1, 2 and 4; red is more frequent than blue.
+    assert!(
+        messages[0].starts_with("column 'length': 1 missing cell filled in with the mean, 2.33"),
+        "{messages:?}"
+    );
+    assert_eq!(
+        messages[1],
+        "column 'colour': 1 missing cell filled in with the most frequent text, 'red'"
+    );
+    assert_eq!(
+        messages[2],
+        "1 column is left out because the value never changes: note"
+    );
+    let lines = preprocessing.describe();
+    assert_eq!(
+        lines.iter().map(|line| line.inputs).collect::<Vec<_>>(),
+        [1, 3, 0]
+    );
+    assert_eq!(
+        lines[1].encoding,
+        "one-hot: blue, red, or unknown; missing counts as red"
+    );
+}
+
+#[test]
+fn preprocessing_survives_its_file() {
+    for table in [
+        csv(FLOWERS),
+        load("digits").unwrap().train,
+        load("xor").unwrap().train,
+    ] {
+        let (preprocessing, _) = fit(&table);
+        let target = TargetEncoding::fit(&table, None).unwrap();
+        let json = serde_json::to_string(&(&preprocessing, &target)).unwrap();
+        let read: (Preprocessing, TargetEncoding) = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, (preprocessing, target));
+    }
+}
+
+#[test]
+fn without_preprocessing_numbers_stay_and_the_rest_is_refused() {
+    let raw = |table: &Table| Preprocessing::fit(table, &all_rows(table), PreprocessMode::None);
+    let table = csv("a,b,y\n1,2,0\n3,4,1\n5,6,0\n7,8,1\n");
+    let (preprocessing, _) = raw(&table).unwrap();
+    let inputs = preprocessing.apply(&table).unwrap();
+    assert_eq!(inputs.values, [1., 2., 3., 4., 5., 6., 7., 8.]);
+    let refused = raw(&csv("a,b,y\n1,x,0\n3,z,1\n")).unwrap_err().to_string();
+    assert!(refused.contains("column 'b' holds text ('x')"), "{refused}");
+    let missing = csv("a,b,y\n1,,0\n3,4,1\n");
+    let (preprocessing, _) = raw(&missing).unwrap();
+    let refused = preprocessing.apply(&missing).unwrap_err().to_string();
+    assert!(
+        refused.contains("line 2, column 'b': the cell is missing"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_kind_of_problem_is_seen_from_the_target() {
+    let encoding = |text: &str| TargetEncoding::fit(&csv(text), None).unwrap();
+    let classes = encoding("x,y\n1,10.0\n2,9\n3,10\n4,-0\n5,0\n6,9\n");
+    assert_eq!(classes.labels(), ["0", "9", "10"]);
+    assert_eq!(encoding("x,y\n1,b\n2,a\n3,b\n").labels(), ["a", "b"]);
+    assert_eq!(encoding("x,y\n1,0.5\n2,1\n3,2\n").task(), Task::Regression);
+    assert_eq!(
+        encoding("x,y\n1,1\n2,2\n3,3\n4,4\n").task(),
+        Task::Regression
+    );
+    let many: Vec<String> = (0..100).map(|row| format!("{row},{}", row % 30)).collect();
+    let many = many.join("\n");
+    assert_eq!(encoding(&many).task(), Task::Regression);
+    let forced = TargetEncoding::fit(&csv(&many), Some(Task::Classification)).unwrap();
+    assert_eq!(forced.outputs(), 30);
+    let forced = TargetEncoding::fit(&csv("x,y\n1,0\n2,1\n"), Some(Task::Regression)).unwrap();
+    assert_eq!((forced.outputs(), forced.name()), (1, "y"));
+}
+
+#[test]
+fn bad_targets_are_refused() {
+    let refused = |text: &str, task| {
+        TargetEncoding::fit(&csv(text), task)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused("x,y\n1,a\n2,a\n", None).contains("column 'y', has only one class, 'a'"));
+    assert!(
+        refused("x,y\n1,a\n2,\n3,b\n", None).contains("line 3: the target, column 'y', is missing")
+    );
+    let regression = Some(Task::Regression);
+    assert!(
+        refused("x,y\n1,1\n2,b\n", regression).contains("line 3, column 'y': 'b' is not a number")
+    );
+    let texts: Vec<String> = (0..40).map(|row| format!("{row},text {row}")).collect();
+    assert!(refused(&texts.join("\n"), None).contains("40 different texts in 40 rows"));
+    let large = "x,y\n1,16777217\n2,16777216\n";
+    assert!(refused(large, Some(Task::Classification)).contains("line 2: the label 16777216"));
+}
