@@ -28,7 +28,7 @@ pub enum Purpose {
 #[derive(Clone, Debug)]
 pub struct Stream {
     key: [u32; 2],
-    stream: u32,
+    number: u32,
     index: u32,
     spare: Option<u32>,
 }
@@ -40,7 +40,7 @@ impl Stream {
         let key = [seed as u32, (seed >> 32) as u32 ^ ((purpose as u32) << 24)];
         Stream {
             key,
-            stream: number,
+            number,
             index: 0,
             spare: None,
         }
@@ -54,7 +54,7 @@ impl TryRng for Stream {
         if let Some(word) = self.spare.take() {
             return Ok(word);
         }
-        let [first, second] = threefry2x32(self.key, [self.stream, self.index]);
+        let [first, second] = threefry2x32(self.key, [self.number, self.index]);
         self.index = self.index.wrapping_add(1);
         self.spare = Some(second);
         Ok(first)

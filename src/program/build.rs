@@ -127,7 +127,7 @@ impl Program {
         capacity: Capacity,
     ) -> Self {
         let mut builder = Builder::new(network, capacity);
-        builder.learn(loss, false);
+        builder.learn(*loss, false);
         builder.update(optimizer, false);
         builder.program
     }
@@ -135,7 +135,7 @@ impl Program {
     /// Adds a batch's gradient to the gradients, without the update: one shard, or one micro-batch, of a larger step.
     pub fn gradients(network: &Network, loss: &Loss, capacity: Capacity) -> Self {
         let mut builder = Builder::new(network, capacity);
-        builder.learn(loss, true);
+        builder.learn(*loss, true);
         builder.program
     }
 
@@ -151,7 +151,7 @@ impl Program {
         let mut builder = Builder::new(network, capacity);
         let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
         let activations = builder.forward(input);
-        builder.loss(loss, *activations.last().unwrap_or(&input));
+        builder.loss(*loss, *activations.last().unwrap_or(&input));
         builder.program
     }
 
@@ -401,7 +401,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The loss of the output against the targets, its gradient by the output, and the step's record.
-    fn loss(&mut self, loss: &Loss, logits: TensorId) -> TensorId {
+    fn loss(&mut self, loss: Loss, logits: TensorId) -> TensorId {
         let outputs = self.network.outputs();
         let targets = self.batch_of(buffer::TARGETS, "t", loss.target_columns(outputs));
         let gradient = self.program.add_own("d output", Rows::Batch, outputs);
@@ -420,7 +420,7 @@ impl<'a> Builder<'a> {
         gradient
     }
 
-    fn learn(&mut self, loss: &Loss, accumulate: bool) {
+    fn learn(&mut self, loss: Loss, accumulate: bool) {
         let network = self.network;
         let input = self.batch_of(buffer::INPUTS, "x", network.inputs);
         let activations = self.forward(input);

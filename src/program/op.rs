@@ -308,19 +308,22 @@ impl Op {
         }
         let width = |tensor: TensorId| program.len(tensor);
         match *self {
-            Op::Gather { .. } | Op::Clear { .. } => 0,
-            Op::BiasAdd { values, .. } => width(values),
-            Op::Activation { output, .. } => width(output),
+            Op::Gather { .. }
+            | Op::Clear { .. }
+            | Op::Matmul { .. }
+            | Op::MatmulBiasActivation { .. }
+            | Op::MatmulActivationGradient { .. } => 0,
+            Op::BiasAdd { values: tensor, .. }
+            | Op::Activation { output: tensor, .. }
+            | Op::BiasGradient {
+                gradient: tensor, ..
+            } => width(tensor),
             Op::ActivationGradient { gradient, .. } => 2 * width(gradient),
-            Op::BiasGradient { gradient, .. } => width(gradient),
             Op::LossGradient { logits, .. } => 8 * width(logits),
             Op::Softmax { logits, .. } => 4 * width(logits),
             Op::Metrics { rows, .. } => width(rows),
             Op::Sgd { parameters, .. } => 6 * width(parameters),
             Op::Adam { parameters, .. } => 14 * width(parameters),
-            Op::Matmul { .. }
-            | Op::MatmulBiasActivation { .. }
-            | Op::MatmulActivationGradient { .. } => 0,
         }
     }
 

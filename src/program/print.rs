@@ -185,10 +185,8 @@ fn si(count: usize) -> String {
     }
     let decimals = if value < 9.995 {
         2
-    } else if value < 99.95 {
-        1
     } else {
-        0
+        usize::from(value < 99.95)
     };
     format!("{value:.decimals$}{}", PREFIXES[prefix])
 }

@@ -11,7 +11,7 @@ pub(super) fn activation_gradient<T: Real>(
     match function {
         Activation::Identity => {}
         Activation::Relu => {
-            pairs.for_each(|(g, &a)| *g *= if a > T::zero() { T::one() } else { T::zero() })
+            pairs.for_each(|(g, &a)| *g *= if a > T::zero() { T::one() } else { T::zero() });
         }
         Activation::Sigmoid => pairs.for_each(|(g, &a)| *g *= a * (T::one() - a)),
         Activation::Tanh => pairs.for_each(|(g, &a)| *g *= T::one() - a * a),

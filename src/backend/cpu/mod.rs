@@ -124,9 +124,10 @@ impl<T: Real> CpuBackend<T> {
     /// A member's part of a buffer of numbers, at full precision.
     pub fn values(&self, buffer: &str, member: usize) -> Result<&[T], BackendError> {
         let place = self.names.find(buffer, member, 0, 0)?;
-        Ok(match self.names.buffers[place].shared {
-            true => self.shared[place].numbers(),
-            false => self.own[member][place].numbers(),
+        Ok(if self.names.buffers[place].shared {
+            self.shared[place].numbers()
+        } else {
+            self.own[member][place].numbers()
         })
     }
 
@@ -140,9 +141,10 @@ impl<T: Real> CpuBackend<T> {
     }
 
     fn place_mut(&mut self, place: usize, member: usize) -> &mut Values<T> {
-        match self.names.buffers[place].shared {
-            true => &mut self.shared[place],
-            false => &mut self.own[member][place],
+        if self.names.buffers[place].shared {
+            &mut self.shared[place]
+        } else {
+            &mut self.own[member][place]
         }
     }
 }
@@ -240,7 +242,7 @@ impl<T: Real> Backend for CpuBackend<T> {
                 }
             }
             (Values::Indices(values), Data::U32(data)) => {
-                values[offset..offset + data.len()].copy_from_slice(data)
+                values[offset..offset + data.len()].copy_from_slice(data);
             }
             _ => return Err(BackendError::Misuse(format!("{buffer} holds another type"))),
         }

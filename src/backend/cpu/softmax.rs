@@ -12,6 +12,8 @@ pub(super) fn softmax<T: Real>(logits: &[T], columns: usize, output: &mut [T]) {
             *p = (z - largest).exp();
             total += *p;
         }
-        p.iter_mut().for_each(|p| *p = *p / total);
+        for p in p {
+            *p = *p / total;
+        }
     }
 }

@@ -1,0 +1,185 @@
+//! The f64 twin's gradients against central differences, for every loss and activation, fused and unfused.
+
+use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::backend::{Backend, Data};
+use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
+use gpu_mlp::program::{Capacity, Loss, LossFunction, Program, Reduction, Step, buffer, record};
+use proptest::prelude::*;
+
+const ROWS: usize = 7;
+
+/// A network with a batch of its own, ready to tell its loss and its gradient.
+struct Case {
+    backend: CpuBackend<f64>,
+    program: gpu_mlp::backend::ProgramId,
+    places: Vec<std::ops::Range<usize>>,
+    step: Step,
+    scale: f64,
+}
+
+impl Case {
+    fn new(network: &Network, loss: Loss, fused: bool, seed: u64) -> Self {
+        let outputs = network.outputs();
+        let capacity = Capacity {
+            members: 1,
+            batch: ROWS,
+            rows: ROWS,
+            order: ROWS,
+            records: 1,
+        };
+        let mut program = Program::gradients(network, &loss, capacity);
+        if fused {
+            program = program.fused();
+        }
+        let mut backend = CpuBackend::<f64>::new();
+        let compiled = backend.compile(&program).expect("it compiles");
+        let Weights(weights) = initialize(network, Initializer::Xavier, seed);
+        let mut places = Vec::new();
+        for (parameter, values) in network.parameters().iter().zip(&weights) {
+            let offset = program.tensor(&parameter.name).expect("it is there").offset;
+            let data = Data::F32(values);
+            backend
+                .write(buffer::PARAMETERS, 0, offset, data)
+                .expect("it fits");
+            places.push(offset..offset + values.len());
+        }
+        let number = |i: usize| ((i * 7919 + seed as usize * 104_729) % 2003) as f32 / 1001.5 - 1.0;
+        let inputs: Vec<f32> = (0..ROWS * network.inputs).map(number).collect();
+        let targets: Vec<f32> = match loss.function {
+            LossFunction::CrossEntropy => (0..ROWS).map(|row| (row % outputs) as f32).collect(),
+            LossFunction::BinaryCrossEntropy => (0..ROWS * outputs)
+                .map(|i| (i % 3 == 0).into())
+                .map(|bit: u8| bit.into())
+                .collect(),
+            LossFunction::Mse => (0..ROWS * outputs).map(|i| number(i + 500)).collect(),
+        };
+        let order: Vec<u32> = (0..ROWS as u32).rev().collect();
+        backend
+            .write(buffer::INPUTS, 0, 0, Data::F32(&inputs))
+            .expect("it fits");
+        backend
+            .write(buffer::TARGETS, 0, 0, Data::F32(&targets))
+            .expect("it fits");
+        backend
+            .write(buffer::ORDER, 0, 0, Data::U32(&order))
+            .expect("it fits");
+        let scale = loss.scale(ROWS, outputs) as f32;
+        let step = Step {
+            rows: ROWS as u32,
+            loss_scale: scale,
+            ..Step::default()
+        };
+        Case {
+            backend,
+            program: compiled,
+            places,
+            step,
+            scale: scale.into(),
+        }
+    }
+
+    /// The loss at the present parameters; the gradients hold its gradient afterwards.
+    fn loss(&mut self) -> f64 {
+        self.backend
+            .values_mut(buffer::GRADIENTS, 0)
+            .expect("it is there")
+            .fill(0.0);
+        self.backend
+            .run(self.program, &[self.step])
+            .expect("it runs");
+        self.backend.values(buffer::LOG, 0).expect("it is there")[record::LOSS] * self.scale
+    }
+
+    fn shifted(&mut self, index: usize, by: f64) -> f64 {
+        let before = self
+            .backend
+            .values(buffer::PARAMETERS, 0)
+            .expect("it is there")[index];
+        self.backend
+            .values_mut(buffer::PARAMETERS, 0)
+            .expect("it is there")[index] = before + by;
+        let loss = self.loss();
+        self.backend
+            .values_mut(buffer::PARAMETERS, 0)
+            .expect("it is there")[index] = before;
+        loss
+    }
+}
+
+fn agrees(network: &Network, loss: Loss, fused: bool, seed: u64) {
+    let mut case = Case::new(network, loss, fused, seed);
+    case.loss();
+    let gradient = case
+        .backend
+        .values(buffer::GRADIENTS, 0)
+        .expect("it is there")
+        .to_vec();
+    let h = 1e-5;
+    let largest = gradient
+        .iter()
+        .fold(1e-3, |largest: f64, g| largest.max(g.abs()));
+    for index in case.places.clone().into_iter().flatten() {
+        // Richardson's extrapolation of two central differences: an error of order h⁴.
+        let slope = |case: &mut Case, h: f64| {
+            (case.shifted(index, h) - case.shifted(index, -h)) / (2.0 * h)
+        };
+        let (near, far) = (slope(&mut case, h), slope(&mut case, 2.0 * h));
+        let expected = (4.0 * near - far) / 3.0;
+        let error = (gradient[index] - expected).abs() / largest;
+        assert!(
+            error < 1e-6,
+            "{network} {loss:?} fused {fused}: parameter {index} has {} instead of {expected}",
+            gradient[index]
+        );
+    }
+}
+
+const LOSSES: [LossFunction; 3] = [
+    LossFunction::CrossEntropy,
+    LossFunction::BinaryCrossEntropy,
+    LossFunction::Mse,
+];
+const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::HalfMean];
+const ACTIVATIONS: [Activation; 4] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Sigmoid,
+    Activation::Tanh,
+];
+
+#[test]
+fn every_loss_and_activation_has_the_gradient_of_its_formula() {
+    for function in LOSSES {
+        for reduction in REDUCTIONS {
+            for activation in ACTIVATIONS {
+                for output in [Activation::Identity, Activation::Tanh] {
+                    let network = Network::new(3, &[4, 3], activation, 2, output);
+                    let loss = Loss {
+                        function,
+                        reduction,
+                    };
+                    for fused in [false, true] {
+                        agrees(&network, loss, fused, 1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn networks_of_any_depth_and_width_have_it_too(
+        inputs in 1_usize..6,
+        hidden in prop::collection::vec(1_usize..7, 0..4),
+        outputs in 1_usize..5,
+        loss in 0_usize..3,
+        activation in prop::sample::select(vec![Activation::Sigmoid, Activation::Tanh]),
+        seed in 0_u64..1000,
+    ) {
+        let network = Network::new(inputs, &hidden, activation, outputs, Activation::Identity);
+        let loss = Loss { function: LOSSES[loss], reduction: Reduction::Mean };
+        agrees(&network, loss, true, seed);
+    }
+}
