@@ -1,8 +1,9 @@
 //! What runs programs: one small trait, a CPU and a GPU behind it.
 
 pub mod cpu;
+pub mod gpu;
 
-use crate::program::{Program, Step};
+use crate::program::{Program, Rows, Step, buffer};
 
 /// A program that a backend has compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +144,29 @@ pub fn run_all(
     let mut done = 0;
     while done < steps.len() {
         done += backend.run(program, &steps[done..])?;
+    }
+    Ok(())
+}
+
+/// Whether a step stays inside the program's buffers.
+fn check_step(program: &Program, step: &Step) -> Result<(), BackendError> {
+    let order = program
+        .tensor(buffer::ORDER)
+        .map_or(usize::MAX, |tensor| tensor.columns);
+    let records = program
+        .tensor(buffer::LOG)
+        .map_or(usize::MAX, |tensor| match tensor.rows {
+            Rows::Fixed(rows) => rows,
+            Rows::Batch => program.batch,
+        });
+    let (first, rows) = (step.first as usize, step.rows as usize);
+    if rows > program.batch || first + rows > order || step.record as usize >= records {
+        return Err(BackendError::Misuse(format!(
+            "step (rows {first}..{}, record {}) is outside its program (batch {}, order {order}, records {records})",
+            first + rows,
+            step.record,
+            program.batch,
+        )));
     }
     Ok(())
 }

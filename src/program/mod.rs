@@ -10,7 +10,7 @@ mod op;
 mod print;
 
 pub use build::{Capacity, Loss, Optimizer, Reduction};
-pub use op::{Link, LossFunction, Op, Transpose};
+pub use op::{Link, LossFunction, Op, Product, Transpose};
 
 use bytemuck::{Pod, Zeroable};
 

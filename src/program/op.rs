@@ -63,7 +63,7 @@ pub enum Op {
         /// `[m, n]`
         output: TensorId,
     },
-    /// values[r, c] += bias[c]
+    /// values`[r, c]` += bias`[c]`
     BiasAdd {
         /// `[1, columns]`
         bias: TensorId,
@@ -134,7 +134,7 @@ pub enum Op {
         /// `[batch, n]`
         output: TensorId,
     },
-    /// output[c] = Σ gradient[r, c], or += it
+    /// output`[c]` = Σ gradient`[r, c]`, or += it
     BiasGradient {
         /// `[batch, columns]`
         gradient: TensorId,

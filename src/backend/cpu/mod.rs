@@ -194,7 +194,7 @@ impl<T: Real> Backend for CpuBackend<T> {
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         let program = &self.programs[program.0];
         for step in steps {
-            steps::check(program, step)?;
+            super::check_step(program, step)?;
         }
         let shared = &self.shared;
         if let [own] = &mut self.own[..] {

@@ -9,36 +9,12 @@ use super::{
     loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation, metrics, sgd,
     softmax,
 };
-use crate::backend::BackendError;
-use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, buffer, record};
+use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
 
 /// What one member's ops read and write.
 pub(super) struct Memory<'a, T> {
     pub(super) shared: &'a [Values<T>],
     pub(super) own: &'a mut [Values<T>],
-}
-
-/// Whether a step stays inside the program's buffers.
-pub(super) fn check(program: &Program, step: &Step) -> Result<(), BackendError> {
-    let order = program
-        .tensor(buffer::ORDER)
-        .map_or(usize::MAX, |tensor| tensor.columns);
-    let records = program
-        .tensor(buffer::LOG)
-        .map_or(usize::MAX, |tensor| match tensor.rows {
-            Rows::Fixed(rows) => rows,
-            Rows::Batch => program.batch,
-        });
-    let (first, rows) = (step.first as usize, step.rows as usize);
-    if rows > program.batch || first + rows > order || step.record as usize >= records {
-        return Err(BackendError::Misuse(format!(
-            "step (rows {first}..{}, record {}) is outside its program (batch {}, order {order}, records {records})",
-            first + rows,
-            step.record,
-            program.batch,
-        )));
-    }
-    Ok(())
 }
 
 /// Runs steps one after the other, the ops of each in order, until `slice` has passed. Returns how many.

@@ -1,0 +1,390 @@
+//! Ops become kernel calls: which pipeline, on which ranges, over which grid.
+
+use super::shader::Constants;
+use crate::model::Activation;
+use crate::program::{LossFunction, Op, Product, Program, Rows, TensorId, Transpose};
+
+/// A range of a tensor's elements, bound in the order of a kernel's bindings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operand {
+    pub(super) tensor: TensorId,
+    pub(super) start: usize,
+    pub(super) len: usize,
+}
+
+/// One dispatch, or as many as members take.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) kernel: &'static str,
+    pub(super) constants: Constants,
+    pub(super) operands: Vec<Operand>,
+    /// Words of the kernel's `Shape` behind the operands' views.
+    pub(super) scalars: Vec<u32>,
+    /// Workgroups in x and y.
+    pub(super) grid: [u32; 2],
+}
+
+/// Stands for the number of rows of the step's batch: BATCH in shaders/lib/batch.wgsl.
+pub(super) const BATCH: u32 = u32::MAX;
+
+/// Workgroups that WebGPU guarantees in one dimension; kernels loop where there is more to do.
+const MAX_GROUPS: usize = 65_535;
+
+/// The number by which kernels know the function: shaders/lib/functions.wgsl.
+pub(super) fn function(activation: Activation) -> u32 {
+    match activation {
+        Activation::Identity => 0,
+        Activation::Relu => 1,
+        Activation::Sigmoid => 2,
+        Activation::Tanh => 3,
+    }
+}
+
+/// The number by which kernels know the loss: shaders/lib/losses.wgsl.
+pub(super) fn loss(function: LossFunction) -> u32 {
+    match function {
+        LossFunction::CrossEntropy => 0,
+        LossFunction::BinaryCrossEntropy => 1,
+        LossFunction::Mse => 2,
+    }
+}
+
+/// A number of rows as kernels read it.
+pub(super) fn rows(rows: Rows) -> u32 {
+    match rows {
+        Rows::Batch => BATCH,
+        Rows::Fixed(rows) => rows as u32,
+    }
+}
+
+struct Calls<'a> {
+    program: &'a Program,
+    /// Elements that one binding holds.
+    binding: usize,
+}
+
+/// The calls that an op becomes on a device whose bindings hold `binding` elements.
+pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
+    let calls = Calls { program, binding };
+    let name = op.name();
+    match *op {
+        Op::Gather {
+            source,
+            order,
+            output,
+        } => calls.gather(source, order, output),
+        Op::Matmul {
+            a,
+            b,
+            transpose,
+            accumulate,
+            output,
+        } => {
+            let mut call = calls.product(op, a, b, transpose, &[output]);
+            call.constants.push(("ACCUMULATE", accumulate.into()));
+            vec![call]
+        }
+        Op::MatmulBiasActivation {
+            a,
+            b,
+            bias,
+            function: f,
+            output,
+        } => {
+            let mut call = calls.product(op, a, b, Transpose::B, &[bias, output]);
+            call.constants.push(("FUNCTION", function(f)));
+            vec![call]
+        }
+        Op::MatmulActivationGradient {
+            a,
+            b,
+            function: f,
+            activated,
+            output,
+        } => {
+            let mut call = calls.product(op, a, b, Transpose::Neither, &[activated, output]);
+            call.constants.push(("FUNCTION", function(f)));
+            vec![call]
+        }
+        Op::BiasAdd { bias, values } => {
+            vec![calls.elementwise(name, vec![], &[bias, values], values)]
+        }
+        Op::Activation {
+            function: f,
+            input,
+            output,
+        } => {
+            vec![calls.elementwise(
+                name,
+                vec![("FUNCTION", function(f))],
+                &[input, output],
+                output,
+            )]
+        }
+        Op::ActivationGradient {
+            function: f,
+            activated,
+            gradient,
+        } => {
+            vec![calls.elementwise(
+                name,
+                vec![("FUNCTION", function(f))],
+                &[activated, gradient],
+                gradient,
+            )]
+        }
+        Op::LossGradient {
+            function: f,
+            logits,
+            targets,
+            gradient,
+            rows,
+        } => {
+            let columns = calls.columns(logits);
+            let (lanes, grid) = calls.rowwise(columns);
+            vec![Call {
+                kernel: name,
+                constants: vec![("LANES", lanes), ("FUNCTION", loss(f))],
+                operands: calls.whole(&[logits, targets, gradient, rows]),
+                scalars: vec![columns as u32],
+                grid,
+            }]
+        }
+        Op::Softmax { logits, output } => {
+            let columns = calls.columns(logits);
+            let (lanes, grid) = calls.rowwise(columns);
+            vec![Call {
+                kernel: name,
+                constants: vec![("LANES", lanes)],
+                operands: calls.whole(&[logits, output]),
+                scalars: vec![BATCH, columns as u32],
+                grid,
+            }]
+        }
+        Op::Metrics { rows, log } => vec![Call {
+            kernel: name,
+            constants: vec![("LANES", 64)],
+            operands: calls.whole(&[rows, log]),
+            scalars: vec![],
+            grid: [1, 1],
+        }],
+        Op::BiasGradient {
+            gradient,
+            accumulate,
+            output,
+        } => vec![Call {
+            kernel: name,
+            constants: vec![("ACCUMULATE", accumulate.into())],
+            operands: calls.whole(&[gradient, output]),
+            scalars: vec![
+                rows(program.tensors[gradient].rows),
+                calls.columns(gradient) as u32,
+            ],
+            grid: [calls.columns(output).div_ceil(16) as u32, 1],
+        }],
+        Op::Sgd {
+            parameters,
+            gradients,
+            velocity,
+            hyper,
+            decayed,
+        } => calls.flat(
+            name,
+            &[gradients],
+            &[hyper],
+            &[parameters, velocity],
+            decayed,
+            &[],
+        ),
+        Op::Adam {
+            parameters,
+            gradients,
+            moment1,
+            moment2,
+            hyper,
+            decayed,
+            beta1,
+            beta2,
+            epsilon,
+        } => {
+            let rates = [beta1, beta2, epsilon].map(f32::to_bits);
+            calls.flat(
+                name,
+                &[gradients],
+                &[hyper],
+                &[parameters, moment1, moment2],
+                decayed,
+                &rates,
+            )
+        }
+        Op::Clear { values } => calls.pieces(values, |start, len| Call {
+            kernel: name,
+            constants: vec![],
+            operands: vec![Operand {
+                tensor: values,
+                start,
+                len,
+            }],
+            scalars: vec![1, len as u32],
+            grid: groups(len),
+        }),
+    }
+}
+
+/// Workgroups of 64 for so many values.
+fn groups(values: usize) -> [u32; 2] {
+    [values.div_ceil(64).clamp(1, MAX_GROUPS) as u32, 1]
+}
+
+impl Calls<'_> {
+    fn columns(&self, tensor: TensorId) -> usize {
+        self.program.tensors[tensor].columns
+    }
+
+    fn whole(&self, tensors: &[TensorId]) -> Vec<Operand> {
+        let operand = |&tensor: &TensorId| Operand {
+            tensor,
+            start: 0,
+            len: self.program.len(tensor),
+        };
+        tensors.iter().map(operand).collect()
+    }
+
+    /// A dataset larger than a binding is gathered window by window, each of whole rows.
+    fn gather(&self, source: TensorId, order: TensorId, output: TensorId) -> Vec<Call> {
+        let columns = self.columns(source);
+        let height = self.program.rows(source);
+        // The binding's beginning is rounded down to the adapter's alignment, which may cost up to 64 elements.
+        let window = (self.binding.saturating_sub(64) / columns).max(1);
+        let call = |first: usize| {
+            let height = window.min(height - first);
+            let mut operands = self.whole(&[source, order, output]);
+            operands[0].start = first * columns;
+            operands[0].len = height * columns;
+            Call {
+                kernel: "gather",
+                constants: vec![],
+                operands,
+                scalars: vec![columns as u32, first as u32, height as u32],
+                grid: groups(self.program.len(output)),
+            }
+        };
+        (0..height).step_by(window).map(call).collect()
+    }
+
+    fn product(
+        &self,
+        op: &Op,
+        a: TensorId,
+        b: TensorId,
+        transpose: Transpose,
+        others: &[TensorId],
+    ) -> Call {
+        let Product { m, n, k } = op.product(self.program).unwrap_or(Product {
+            m: Rows::Fixed(0),
+            n: 0,
+            k: Rows::Fixed(0),
+        });
+        let height = match m {
+            Rows::Batch => self.program.batch,
+            Rows::Fixed(rows) => rows,
+        };
+        // Tiles of 64 × 64 but for narrow or low results.
+        let lanes = |size: usize| size.div_ceil(4).next_power_of_two().clamp(4, 16);
+        let (x, y) = (lanes(n), lanes(height));
+        let mut tensors = vec![a, b];
+        tensors.extend(others);
+        // Where k is an operand's inner axis, its rows lie `columns` apart; where m is, its k's do.
+        let inner = match transpose {
+            Transpose::A => self.columns(b),
+            Transpose::Neither | Transpose::B => self.columns(a),
+        };
+        Call {
+            kernel: op.name(),
+            constants: vec![
+                ("LANES_X", x as u32),
+                ("LANES_Y", y as u32),
+                ("A_TRANSPOSED", (transpose == Transpose::A).into()),
+                ("B_TRANSPOSED", (transpose == Transpose::B).into()),
+            ],
+            operands: self.whole(&tensors),
+            scalars: vec![
+                rows(m),
+                n as u32,
+                rows(k),
+                self.columns(a) as u32,
+                inner as u32,
+            ],
+            grid: [n.div_ceil(4 * x) as u32, height.div_ceil(4 * y) as u32],
+        }
+    }
+
+    fn elementwise(
+        &self,
+        kernel: &'static str,
+        constants: Constants,
+        tensors: &[TensorId],
+        output: TensorId,
+    ) -> Call {
+        Call {
+            kernel,
+            constants,
+            operands: self.whole(tensors),
+            scalars: vec![
+                rows(self.program.tensors[output].rows),
+                self.columns(output) as u32,
+            ],
+            grid: groups(self.program.len(output)),
+        }
+    }
+
+    /// Lanes that share a row, and the grid for a batch of such rows.
+    fn rowwise(&self, columns: usize) -> (u32, [u32; 2]) {
+        let lanes = if columns > 32 { 64 } else { 1 };
+        (
+            lanes,
+            [self.program.batch.div_ceil(64 / lanes as usize) as u32, 1],
+        )
+    }
+
+    /// An optimizer's update of flat buffers, in pieces that a binding holds.
+    fn flat(
+        &self,
+        kernel: &'static str,
+        read: &[TensorId],
+        table: &[TensorId],
+        written: &[TensorId],
+        decayed: usize,
+        rates: &[u32],
+    ) -> Vec<Call> {
+        let part = |tensors: &[TensorId], start, len| {
+            let operand = move |&tensor: &TensorId| Operand { tensor, start, len };
+            tensors.iter().map(operand).collect::<Vec<_>>()
+        };
+        self.pieces(read[0], |start, len| {
+            let mut scalars = vec![len as u32, decayed.saturating_sub(start) as u32];
+            scalars.extend(rates);
+            Call {
+                kernel,
+                constants: vec![],
+                operands: [
+                    part(read, start, len),
+                    self.whole(table),
+                    part(written, start, len),
+                ]
+                .concat(),
+                scalars,
+                grid: groups(len),
+            }
+        })
+    }
+
+    fn pieces(&self, tensor: TensorId, call: impl Fn(usize, usize) -> Call) -> Vec<Call> {
+        let len = self.program.len(tensor);
+        let piece = (self.binding.saturating_sub(64)).max(1);
+        (0..len)
+            .step_by(piece)
+            .map(|start| call(start, piece.min(len - start)))
+            .collect()
+    }
+}

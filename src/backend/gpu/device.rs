@@ -1,0 +1,214 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wgpu::{Adapter, DeviceType, Instance, InstanceDescriptor, Limits};
+
+use crate::backend::BackendError;
+
+/// An adapter as people know it.
+#[derive(Clone, Debug)]
+pub struct AdapterInfo {
+    /// Its position in [`adapters`], as in `--device gpu:N`.
+    pub index: usize,
+    /// The driver's name for it.
+    pub name: String,
+    /// Vulkan, Metal or DX12.
+    pub backend: String,
+    /// Discrete, integrated, virtual or a processor in disguise.
+    pub kind: String,
+    /// Name and version of the driver.
+    pub driver: String,
+    /// The limits that decide what fits.
+    pub limits: Limits,
+    /// Why it cannot run our kernels, if so.
+    pub unusable: Option<String>,
+}
+
+/// Which adapter to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdapterChoice {
+    /// The best there is: discrete before integrated before virtual before software.
+    Best,
+    /// By position in [`adapters`].
+    Index(usize),
+    /// By a part of its name, whatever the case.
+    Name(String),
+}
+
+/// All adapters, the best first.
+pub fn adapters() -> Vec<AdapterInfo> {
+    listed().into_iter().map(|(info, _)| info).collect()
+}
+
+fn listed() -> Vec<(AdapterInfo, Adapter)> {
+    // DX12, Metal and Vulkan alone: GL's compute shaders lack the limits that our kernels need.
+    let mut descriptor = InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    let instance = Instance::new(descriptor);
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
+        DeviceType::DiscreteGpu => 0,
+        DeviceType::IntegratedGpu => 1,
+        DeviceType::VirtualGpu => 2,
+        DeviceType::Other => 3,
+        DeviceType::Cpu => 4,
+    });
+    let describe = |(index, adapter): (usize, Adapter)| {
+        let (info, limits) = (adapter.get_info(), adapter.limits());
+        let described = AdapterInfo {
+            index,
+            unusable: shortcoming(&limits),
+            name: info.name,
+            backend: info.backend.to_string(),
+            kind: match info.device_type {
+                DeviceType::DiscreteGpu => "discrete",
+                DeviceType::IntegratedGpu => "integrated",
+                DeviceType::VirtualGpu => "virtual",
+                DeviceType::Cpu => "software",
+                DeviceType::Other => "other",
+            }
+            .to_owned(),
+            driver: format!("{} {}", info.driver, info.driver_info)
+                .trim()
+                .to_owned(),
+            limits,
+        };
+        (described, adapter)
+    };
+    adapters.into_iter().enumerate().map(describe).collect()
+}
+
+/// The first of our kernels' needs that an adapter with these limits does not meet.
+fn shortcoming(limits: &Limits) -> Option<String> {
+    [
+        (
+            "invocations a workgroup",
+            limits.max_compute_invocations_per_workgroup,
+            256,
+        ),
+        (
+            "storage buffers a stage",
+            limits.max_storage_buffers_per_shader_stage,
+            8,
+        ),
+        (
+            "bytes of workgroup memory",
+            limits.max_compute_workgroup_storage_size,
+            16_384,
+        ),
+        (
+            "bytes of a uniform binding",
+            limits.max_uniform_buffer_binding_size as u32,
+            16_384,
+        ),
+    ]
+    .into_iter()
+    .find(|(_, has, needs)| has < needs)
+    .map(|(what, has, needs)| format!("it has {has} {what}, {needs} are needed"))
+}
+
+/// An opened device with its queue, and the first error that it reported.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) name: String,
+    pub(super) handle: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) limits: Limits,
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+impl Device {
+    pub(super) fn open(choice: &AdapterChoice) -> Result<Device, BackendError> {
+        let listed = listed();
+        let found = if listed.is_empty() {
+            "none was found (looked for Vulkan, Metal and DX12)".to_owned()
+        } else {
+            let names: Vec<_> = listed
+                .iter()
+                .map(|(info, _)| format!("gpu:{} {}", info.index, info.name))
+                .collect();
+            format!("found {}", names.join(", "))
+        };
+        let position = match choice {
+            AdapterChoice::Best => listed.iter().position(|(info, _)| info.unusable.is_none()),
+            AdapterChoice::Index(index) => (*index < listed.len()).then_some(*index),
+            AdapterChoice::Name(part) => {
+                let part = part.to_lowercase();
+                listed
+                    .iter()
+                    .position(|(info, _)| info.name.to_lowercase().contains(&part))
+            }
+        };
+        let Some((info, adapter)) = position.and_then(|position| listed.into_iter().nth(position))
+        else {
+            return Err(BackendError::NoAdapter {
+                wanted: match choice {
+                    AdapterChoice::Best => "that can be used".to_owned(),
+                    AdapterChoice::Index(index) => format!("gpu:{index}"),
+                    AdapterChoice::Name(name) => format!("named {name:?}"),
+                },
+                found,
+                advice: ADVICE.to_owned(),
+            });
+        };
+        let name = format!("{} ({}, {})", info.name, info.backend, info.driver);
+        if let Some(reason) = info.unusable {
+            return Err(BackendError::Unusable {
+                device: name,
+                reason,
+            });
+        }
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("gpu-mlp"),
+            required_limits: info.limits.clone(),
+            ..Default::default()
+        });
+        let (device, queue) =
+            pollster::block_on(request).map_err(|error| BackendError::Unusable {
+                device: name.clone(),
+                reason: error.to_string(),
+            })?;
+        let fault = Arc::new(Mutex::new(None));
+        let note = |fault: &Arc<Mutex<Option<String>>>, what: String| {
+            fault
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(what);
+        };
+        let noted = Arc::clone(&fault);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            note(&noted, error.to_string());
+        }));
+        let noted = Arc::clone(&fault);
+        device.set_device_lost_callback(move |reason, message| {
+            note(&noted, format!("device lost ({reason:?}) {message}"));
+        });
+        Ok(Device {
+            name,
+            handle: device,
+            queue,
+            limits: info.limits,
+            fault,
+        })
+    }
+
+    /// The first error that the device reported since it was opened: once it failed, it stays failed.
+    pub(super) fn check(&self) -> Result<(), BackendError> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*fault {
+            None => Ok(()),
+            Some(reason) => Err(self.failed(reason)),
+        }
+    }
+
+    pub(super) fn failed(&self, reason: &dyn ToString) -> BackendError {
+        let reason = reason.to_string();
+        // wgpu's messages have a paragraph for each cause; an error of ours is one line.
+        BackendError::Device {
+            device: self.name.clone(),
+            reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
+const ADVICE: &str = "Install your GPU's Vulkan driver (a software one on Debian and Ubuntu: apt-get install \
+                      mesa-vulkan-drivers), or use --device cpu";

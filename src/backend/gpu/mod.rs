@@ -1,0 +1,331 @@
+//! The GPU backend: programs become recorded dispatches of WGSL kernels, through wgpu.
+
+mod call;
+mod device;
+mod record;
+mod shader;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use futures_intrusive::channel::shared::oneshot_channel;
+
+pub use device::{AdapterChoice, AdapterInfo, adapters};
+pub use shader::{KERNELS, source, specialized};
+
+use self::device::Device;
+use self::record::{Dispatch, Memory, record};
+use self::shader::Pipelines;
+use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
+use crate::program::{Program, Step};
+
+/// Steps that one submission holds at most, and distance of their entries in the table of steps.
+const STEPS: usize = 1024;
+const STEP_BYTES: usize = 256;
+
+/// Runs programs on one adapter.
+#[derive(Debug)]
+pub struct GpuBackend {
+    device: Device,
+    pipelines: Pipelines,
+    names: Names,
+    buffers: Vec<wgpu::Buffer>,
+    steps: wgpu::Buffer,
+    step: wgpu::BindGroup,
+    programs: Vec<Compiled>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    /// Its tensors name the backend's buffers.
+    program: Program,
+    dispatches: Vec<Dispatch>,
+    pace: Pace,
+}
+
+/// How many steps fill a submission, from those before.
+#[derive(Debug)]
+struct Pace {
+    steps: usize,
+    in_flight: VecDeque<(wgpu::SubmissionIndex, usize)>,
+    last: Option<Instant>,
+}
+
+impl GpuBackend {
+    /// Opens an adapter.
+    pub fn open(choice: &AdapterChoice) -> Result<Self, BackendError> {
+        let device = Device::open(choice)?;
+        let steps = device.handle.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("steps"),
+            size: (STEPS * STEP_BYTES) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let layout = shader::step_layout(&device);
+        let step = device.handle.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("step"),
+            layout: &layout,
+            entries: &[wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &steps,
+                    offset: 0,
+                    size: std::num::NonZeroU64::new(size_of::<Step>() as u64),
+                }),
+            }],
+        });
+        Ok(GpuBackend {
+            pipelines: Pipelines::new(layout),
+            device,
+            names: Names::default(),
+            buffers: Vec::new(),
+            steps,
+            step,
+            programs: Vec::new(),
+        })
+    }
+
+    /// Dispatches that a step of this program takes.
+    pub fn dispatches(&self, program: ProgramId) -> usize {
+        self.programs[program.0].dispatches.len()
+    }
+
+    /// Allocates what is new and moves what has grown. Returns whether anything moved.
+    fn allocate(&mut self, before: &[crate::program::Buffer]) -> Result<bool, BackendError> {
+        let members = self.names.members.unwrap_or(0);
+        let mut moved = false;
+        for (place, buffer) in self.names.buffers.iter().enumerate() {
+            let known = before.get(place).map(|known| known.len);
+            if known == Some(buffer.len) {
+                continue;
+            }
+            let count = if buffer.shared { 1 } else { members };
+            let bytes = (4 * count * buffer.len).next_multiple_of(16).max(16);
+            if bytes as u64 > self.device.limits.max_buffer_size {
+                return Err(BackendError::TooLarge {
+                    what: format!("the buffer {}", buffer.name),
+                    needed: bytes,
+                    limit: self.device.limits.max_buffer_size as usize,
+                    device: self.device.name.clone(),
+                });
+            }
+            let usage = wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST;
+            let new = self.device.handle.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&buffer.name),
+                size: bytes as u64,
+                usage,
+                mapped_at_creation: false,
+            });
+            let Some(known) = known else {
+                self.buffers.push(new);
+                continue;
+            };
+            moved = true;
+            let mut encoder = self
+                .device
+                .handle
+                .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            for member in 0..count {
+                let (from, to) = (
+                    (4 * member * known) as u64,
+                    (4 * member * buffer.len) as u64,
+                );
+                encoder.copy_buffer_to_buffer(
+                    &self.buffers[place],
+                    from,
+                    &new,
+                    to,
+                    4 * known as u64,
+                );
+            }
+            self.device.queue.submit([encoder.finish()]);
+            self.buffers[place] = new;
+        }
+        Ok(moved)
+    }
+
+    /// Waits until at most `most` submissions of the program are under way, and learns its pace from them.
+    fn wait(&mut self, program: usize, most: usize) -> Result<(), BackendError> {
+        let pace = &mut self.programs[program].pace;
+        while pace.in_flight.len() > most {
+            let Some((index, steps)) = pace.in_flight.pop_front() else {
+                break;
+            };
+            let wait = wgpu::PollType::Wait {
+                submission_index: Some(index),
+                timeout: None,
+            };
+            self.device
+                .handle
+                .poll(wait)
+                .map_err(|error| self.device.failed(&error))?;
+            let now = Instant::now();
+            if let Some(last) = pace.last.replace(now) {
+                let each = (now - last).as_secs_f64() / steps as f64;
+                // Two submissions are under way at a time, and together they stay inside the slice.
+                let wanted = SLICE.as_secs_f64() / 2.0 / each.max(1e-9);
+                pace.steps = (wanted as usize).clamp(1, STEPS.min(4 * steps));
+            }
+        }
+        self.device.check()
+    }
+}
+
+impl Backend for GpuBackend {
+    fn device(&self) -> String {
+        self.device.name.clone()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            tensor: record::binding_elements(&self.device).saturating_sub(64),
+            rows: 16_384,
+        }
+    }
+
+    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
+        let before = self.names.buffers.clone();
+        let places = self.names.merge(program)?;
+        let moved = self.allocate(&before)?;
+        let mut program = program.clone();
+        for tensor in &mut program.tensors {
+            tensor.buffer = places[tensor.buffer];
+        }
+        self.programs.push(Compiled {
+            program,
+            dispatches: Vec::new(),
+            pace: Pace {
+                steps: 1,
+                in_flight: VecDeque::new(),
+                last: None,
+            },
+        });
+        let memory = Memory {
+            buffers: &self.names.buffers,
+            allocated: &self.buffers,
+        };
+        let last = self.programs.len() - 1;
+        let stale = if moved { 0 } else { last };
+        for compiled in &mut self.programs[stale..] {
+            compiled.dispatches = record(
+                &self.device,
+                &mut self.pipelines,
+                &compiled.program,
+                &memory,
+            )?;
+        }
+        self.device.check()?;
+        Ok(ProgramId(last))
+    }
+
+    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+        let compiled = &mut self.programs[program.0];
+        let now = &steps[..steps.len().min(compiled.pace.steps)];
+        for step in now {
+            super::check_step(&compiled.program, step)?;
+        }
+        if now.is_empty() {
+            return Ok(0);
+        }
+        let mut table = vec![0_u8; now.len() * STEP_BYTES];
+        for (entry, step) in table.chunks_exact_mut(STEP_BYTES).zip(now) {
+            entry[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(step));
+        }
+        self.device.queue.write_buffer(&self.steps, 0, &table);
+        let mut encoder = self
+            .device
+            .handle
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for step in 0..now.len() {
+                for dispatch in &compiled.dispatches {
+                    pass.set_pipeline(&dispatch.pipeline);
+                    pass.set_bind_group(0, &dispatch.bindings, &[]);
+                    pass.set_bind_group(1, &self.step, &[(step * STEP_BYTES) as u32]);
+                    pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], dispatch.grid[2]);
+                }
+            }
+        }
+        if compiled.pace.in_flight.is_empty() {
+            compiled.pace.last = Some(Instant::now());
+        }
+        let index = self.device.queue.submit([encoder.finish()]);
+        compiled.pace.in_flight.push_back((index, now.len()));
+        self.wait(program.0, 1)?;
+        Ok(now.len())
+    }
+
+    fn write(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        data: Data<'_>,
+    ) -> Result<(), BackendError> {
+        let place = self.names.find(buffer, member, offset, data.len())?;
+        let mut at = (4 * (member * self.names.buffers[place].len + offset)) as u64;
+        let bytes: &[u8] = match data {
+            Data::F32(values) => bytemuck::cast_slice(values),
+            Data::U32(values) => bytemuck::cast_slice(values),
+        };
+        // wgpu stages a write until the next submission; in pieces, a large dataset is not held twice.
+        for piece in bytes.chunks(1 << 24) {
+            self.device
+                .queue
+                .write_buffer(&self.buffers[place], at, piece);
+            at += piece.len() as u64;
+            if piece.len() == 1 << 24 {
+                self.device.queue.submit([]);
+                let polled = self.device.handle.poll(wgpu::PollType::wait_indefinitely());
+                polled.map_err(|error| self.device.failed(&error))?;
+            }
+        }
+        self.device.check()
+    }
+
+    fn read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Vec<f32>, BackendError> {
+        let place = self.names.find(buffer, member, offset, len)?;
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        let from = (4 * (member * self.names.buffers[place].len + offset)) as u64;
+        let staging = self.device.handle.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read-back"),
+            size: 4 * len as u64,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self
+            .device
+            .handle
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&self.buffers[place], from, &staging, 0, 4 * len as u64);
+        self.device.queue.submit([encoder.finish()]);
+        let (sender, receiver) = oneshot_channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver lives until the answer is there, or nobody waits for it.
+            let _ = sender.send(result);
+        });
+        let polled = self.device.handle.poll(wgpu::PollType::wait_indefinitely());
+        polled.map_err(|error| self.device.failed(&error))?;
+        self.device.check()?;
+        match pollster::block_on(receiver.receive()) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(self.device.failed(&error)),
+            None => return Err(self.device.failed(&"a read-back was dropped")),
+        }
+        let view = staging
+            .get_mapped_range(..)
+            .map_err(|error| self.device.failed(&error))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+}

@@ -1,0 +1,164 @@
+//! A program's dispatches, recorded once: pipelines, bind groups and grids.
+
+use super::call::{Call, calls};
+use super::device::Device;
+use super::shader::Pipelines;
+use crate::backend::BackendError;
+use crate::program::{Buffer, Program, TensorId};
+
+/// Everything one dispatch needs but the step.
+#[derive(Debug)]
+pub(super) struct Dispatch {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) bindings: wgpu::BindGroup,
+    pub(super) grid: [u32; 3],
+}
+
+/// The memory that a recording binds.
+pub(super) struct Memory<'a> {
+    /// What each buffer holds; tensors name them by position.
+    pub(super) buffers: &'a [Buffer],
+    /// The device's side of it.
+    pub(super) allocated: &'a [wgpu::Buffer],
+}
+
+/// A member's range of an operand, in elements of the whole buffer: from, to, and how far the next member's is.
+struct Extent {
+    start: usize,
+    end: usize,
+    stride: usize,
+}
+
+/// Records every op of a program.
+pub(super) fn record(
+    device: &Device,
+    pipelines: &mut Pipelines,
+    program: &Program,
+    memory: &Memory<'_>,
+) -> Result<Vec<Dispatch>, BackendError> {
+    let binding = binding_elements(device);
+    let mut dispatches = Vec::new();
+    for op in &program.ops {
+        for call in calls(program, op, binding) {
+            dispatches.extend(record_call(device, pipelines, program, memory, &call)?);
+        }
+    }
+    Ok(dispatches)
+}
+
+/// Elements that one storage binding holds.
+pub(super) fn binding_elements(device: &Device) -> usize {
+    let bytes = device
+        .limits
+        .max_storage_buffer_binding_size
+        .min(device.limits.max_buffer_size);
+    usize::try_from(bytes).unwrap_or(usize::MAX) / 4
+}
+
+/// A call becomes one dispatch for as many members as its bindings hold.
+fn record_call(
+    device: &Device,
+    pipelines: &mut Pipelines,
+    program: &Program,
+    memory: &Memory<'_>,
+    call: &Call,
+) -> Result<Vec<Dispatch>, BackendError> {
+    let binding = binding_elements(device);
+    let mut group = program.members;
+    for operand in &call.operands {
+        let buffer = &memory.buffers[program.tensors[operand.tensor].buffer];
+        let room = binding.saturating_sub(64);
+        if operand.len > room {
+            return Err(BackendError::TooLarge {
+                what: format!("the tensor {}", program.tensors[operand.tensor].name),
+                needed: 4 * operand.len,
+                limit: 4 * room,
+                device: device.name.clone(),
+            });
+        }
+        if !buffer.shared {
+            group = group.min(1 + (room - operand.len) / buffer.len.max(1));
+        }
+    }
+    let mut dispatches = Vec::new();
+    for first in (0..program.members).step_by(group.max(1)) {
+        let members = group.min(program.members - first);
+        let extent = |tensor: TensorId, start: usize, len: usize| {
+            let tensor = &program.tensors[tensor];
+            let buffer = &memory.buffers[tensor.buffer];
+            let stride = if buffer.shared { 0 } else { buffer.len };
+            let start = first * stride + tensor.offset + start;
+            Extent {
+                start,
+                end: start + (members - 1) * stride + len,
+                stride,
+            }
+        };
+        let extents: Vec<_> = call
+            .operands
+            .iter()
+            .map(|operand| extent(operand.tensor, operand.start, operand.len))
+            .collect();
+        dispatches.push(bind(
+            device, pipelines, program, memory, call, &extents, members,
+        )?);
+    }
+    Ok(dispatches)
+}
+
+/// Storage bindings begin at a multiple of this many elements on every adapter.
+const ALIGNMENT: usize = 64;
+
+fn bind(
+    device: &Device,
+    pipelines: &mut Pipelines,
+    program: &Program,
+    memory: &Memory<'_>,
+    call: &Call,
+    extents: &[Extent],
+    members: usize,
+) -> Result<Dispatch, BackendError> {
+    let pipeline = pipelines.get(device, call.kernel, &call.constants)?;
+    let mut shape = Vec::new();
+    for extent in extents {
+        shape.extend([(extent.start % ALIGNMENT) as u32, extent.stride as u32]);
+    }
+    shape.extend(&call.scalars);
+    shape.resize(shape.len().next_multiple_of(4), 0);
+    let uniform = device.handle.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(call.kernel),
+        size: 4 * shape.len() as u64,
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    device
+        .queue
+        .write_buffer(&uniform, 0, bytemuck::cast_slice(&shape));
+    let mut entries = vec![wgpu::BindGroupEntry {
+        binding: 0,
+        resource: uniform.as_entire_binding(),
+    }];
+    for (position, (extent, operand)) in extents.iter().zip(&call.operands).enumerate() {
+        let start = extent.start / ALIGNMENT * ALIGNMENT;
+        // Kernels that read records four by four want whole vectors; every buffer is allocated in such.
+        let size = (extent.end - start).next_multiple_of(4);
+        entries.push(wgpu::BindGroupEntry {
+            binding: position as u32 + 1,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &memory.allocated[program.tensors[operand.tensor].buffer],
+                offset: 4 * start as u64,
+                size: std::num::NonZeroU64::new(4 * size as u64),
+            }),
+        });
+    }
+    let bindings = device.handle.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(call.kernel),
+        layout: &pipeline.layout,
+        entries: &entries,
+    });
+    Ok(Dispatch {
+        pipeline: pipeline.pipeline.clone(),
+        bindings,
+        grid: [call.grid[0], call.grid[1], members as u32],
+    })
+}
