@@ -363,7 +363,7 @@ mod tests {
             header("{'descr': '|u1', 'fortran_order': False, 'shape': (), }")
                 .unwrap()
                 .shape,
-            []
+            [0_usize; 0]
         );
         for broken in [
             "",

@@ -1,7 +1,9 @@
 //! What is trained: the network, its initial weights, and the file that keeps it.
 
+mod file;
 mod init;
 mod network;
 
+pub use file::{ModelFileError, load_model, save_model};
 pub use init::{Initializer, initialize};
 pub use network::{Activation, Layer, Network, ParameterShape, Weights, WeightsError};

@@ -1,0 +1,232 @@
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Network, Weights, WeightsError};
+
+/// Version of the metadata; a file of a later one is refused.
+const VERSION: u32 = 1;
+
+/// Keys of the metadata, whose values are JSON.
+const NETWORK: &str = "network";
+const DESCRIPTION: &str = "description";
+const VERSION_KEY: &str = "version";
+
+/// Why a model file could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    /// The system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not a file that this program wrote.
+    #[error("{path} is not a model of gpu-mlp: {reason}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Weights of another shape.
+    #[error("{path}: {source}")]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        source: WeightsError,
+    },
+}
+
+/// Writes a network, its weights and a description of everything else as one safetensors file: `layers.N.weight`
+/// `[out, in]` and `layers.N.bias` `[out]` in f32, as `PyTorch` lays out `nn.Linear`; the rest as JSON in the metadata.
+///
+/// The file is written to a temporary name beside its place, synced and renamed: it is there whole, or as it was.
+pub fn save_model<T: Serialize>(
+    path: &Path,
+    network: &Network,
+    weights: &Weights,
+    description: &T,
+) -> Result<(), ModelFileError> {
+    let invalid = |reason: &dyn ToString| ModelFileError::Invalid {
+        path: path.into(),
+        reason: reason.to_string(),
+    };
+    network
+        .check(weights)
+        .map_err(|source| ModelFileError::Weights {
+            path: path.into(),
+            source,
+        })?;
+    let parameters = network.parameters();
+    let bytes: Vec<Vec<u8>> = weights
+        .0
+        .iter()
+        .map(|values| {
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect()
+        })
+        .collect();
+    let mut tensors = Vec::with_capacity(parameters.len());
+    for (parameter, bytes) in parameters.iter().zip(&bytes) {
+        let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes);
+        tensors.push((
+            parameter.name.as_str(),
+            view.map_err(|error| invalid(&error))?,
+        ));
+    }
+    let json = |value: serde_json::Result<String>| value.map_err(|error| invalid(&error));
+    let metadata = HashMap::from([
+        (VERSION_KEY.to_owned(), VERSION.to_string()),
+        (NETWORK.to_owned(), json(serde_json::to_string(network))?),
+        (
+            DESCRIPTION.to_owned(),
+            json(serde_json::to_string(description))?,
+        ),
+    ]);
+    let whole = serialize(tensors, Some(metadata)).map_err(|error| invalid(&error))?;
+    write_whole(path, &whole).map_err(|source| ModelFileError::Io {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Writes a file to a temporary name in its folder, syncs it and renames it.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".gpu-mlp-")
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    // The rename itself is safe once the folder is; not every system lets a folder be opened for that.
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// Reads what [`save_model`] wrote.
+pub fn load_model<T: DeserializeOwned>(
+    path: &Path,
+) -> Result<(Network, Weights, T), ModelFileError> {
+    let bytes = std::fs::read(path).map_err(|source| ModelFileError::Io {
+        path: path.into(),
+        source,
+    })?;
+    parse(&bytes).map_err(|reason| ModelFileError::Invalid {
+        path: path.into(),
+        reason,
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Weights, T), String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let metadata = header.metadata().as_ref().ok_or("it has no metadata")?;
+    let entry = |key: &str| {
+        metadata
+            .get(key)
+            .ok_or(format!("its metadata has no {key}"))
+    };
+    let version = entry(VERSION_KEY)?;
+    if version.parse() != Ok(VERSION) {
+        return Err(format!(
+            "it has version {version}, this program reads {VERSION}"
+        ));
+    }
+    let network: Network =
+        serde_json::from_str(entry(NETWORK)?).map_err(|error| error.to_string())?;
+    let description =
+        serde_json::from_str(entry(DESCRIPTION)?).map_err(|error| error.to_string())?;
+    let mut weights = Vec::new();
+    for parameter in network.parameters() {
+        let tensor = tensors
+            .tensor(&parameter.name)
+            .map_err(|error| error.to_string())?;
+        if (tensor.dtype(), tensor.shape()) != (Dtype::F32, &parameter.shape[..]) {
+            return Err(format!(
+                "{} is {:?} {:?}, not F32 {:?}",
+                parameter.name,
+                tensor.dtype(),
+                tensor.shape(),
+                parameter.shape
+            ));
+        }
+        let values = tensor.data().chunks_exact(4);
+        let number = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        weights.push(values.map(number).collect());
+    }
+    Ok((network, Weights(weights), description))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Activation, Initializer, initialize};
+
+    fn saved() -> (Network, Weights, Vec<u8>) {
+        let network = Network::new(3, &[5], Activation::Tanh, 2, Activation::Identity);
+        let weights = initialize(&network, Initializer::Uniform, 3);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("model.safetensors");
+        save_model(&path, &network, &weights, &"all else").expect("it is written");
+        let bytes = std::fs::read(&path).expect("it is there");
+        let loaded = load_model::<String>(&path).expect("it is read");
+        assert_eq!(
+            loaded,
+            (network.clone(), weights.clone(), "all else".to_owned())
+        );
+        (network, weights, bytes)
+    }
+
+    #[test]
+    fn a_saved_model_is_loaded_as_it_was() {
+        saved();
+    }
+
+    #[test]
+    fn weights_of_another_shape_are_not_written() {
+        let (network, mut weights, _) = saved();
+        weights.0[1].push(0.0);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("model.safetensors");
+        let error = save_model(&path, &network, &weights, &()).expect_err("they do not fit");
+        assert!(
+            error.to_string().contains("layers.0.bias has 5 values"),
+            "{error}"
+        );
+        assert_eq!(
+            std::fs::read_dir(folder.path()).expect("a folder").count(),
+            0
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_is_refused_or_read_but_never_a_panic(at in 0_usize..2000, byte: u8, cut in 0_usize..2000) {
+            let (_, _, mut bytes) = saved();
+            let len = bytes.len();
+            bytes[at % len] = byte;
+            bytes.truncate(cut.max(1) % (2 * len));
+            let _ = parse::<String>(&bytes);
+        }
+    }
+}
