@@ -5,5 +5,6 @@ pub mod data;
 pub mod model;
 pub mod program;
 pub mod random;
+pub mod train;
 
 mod names;
