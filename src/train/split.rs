@@ -1,5 +1,3 @@
-//! Training: how rows are divided, and what becomes of them.
-
 use crate::random::{Purpose, shuffle};
 
 /// Rows of a dataset by what they are for; each part in the dataset's order.
