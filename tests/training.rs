@@ -2,89 +2,310 @@
 
 use std::ops::ControlFlow;
 
-use gpu_mlp::backend::Backend;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
-use gpu_mlp::data::{PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
+use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
+use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Initializer, Network, initialize};
-use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Reduction};
-use gpu_mlp::train::{Options, Outcome, TrainError, split, train};
+use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step};
+use gpu_mlp::train::{End, Event, Member, Options, Outcome, Rows, Split, TrainError, split, train};
 
-fn digits(
-    backend: &mut dyn Backend,
-    epochs: usize,
-    learning_rate: f32,
-) -> Result<Outcome, TrainError> {
-    let table = load("digits", &ReadOptions::default())
-        .expect("it is built in")
-        .train;
-    let encoding = TargetEncoding::fit(&table, None).expect("digits are classes");
-    let targets = encoding.apply(&table).expect("all labels are known");
-    let classes: Vec<u32> = targets.values.iter().map(|&class| class as u32).collect();
-    let rows = split(&classes, 0.0, 0.2, 1).train;
-    let (preprocessing, _) =
-        Preprocessing::fit(&table, &rows, PreprocessMode::Auto).expect("images");
-    let inputs = preprocessing.apply(&table).expect("the same images");
-    let network = Network::new(64, &[64], Activation::Relu, 10, Activation::Identity);
-    let weights = initialize(&network, Initializer::Auto, 1);
+struct Digits {
+    inputs: Matrix,
+    targets: Matrix,
+    split: Split,
+}
+
+impl Digits {
+    fn new(validation: f64) -> Self {
+        let table = load("digits", &ReadOptions::default())
+            .expect("it is built in")
+            .train;
+        let encoding = TargetEncoding::fit(&table, None).expect("digits are classes");
+        let targets = encoding.apply(&table).expect("all labels are known");
+        let classes: Vec<u32> = targets.values.iter().map(|&class| class as u32).collect();
+        let split = split(&classes, validation, 0.2, 1);
+        let fitted = Preprocessing::fit(&table, &split.train, PreprocessMode::Auto);
+        let inputs = fitted
+            .expect("images")
+            .0
+            .apply(&table)
+            .expect("the same images");
+        Digits {
+            inputs,
+            targets,
+            split,
+        }
+    }
+
+    fn train(
+        &self,
+        backend: &mut dyn Backend,
+        seeds: &[u64],
+        learning_rate: f32,
+        change: impl Fn(&mut Options),
+    ) -> Result<Outcome, TrainError> {
+        let network = Network::new(64, &[64], Activation::Relu, 10, Activation::Identity);
+        let member = |&seed: &u64| Member {
+            weights: initialize(&network, Initializer::Auto, seed),
+            hyper: Hyper {
+                learning_rate,
+                ..Hyper::default()
+            },
+            seed,
+        };
+        let members: Vec<_> = seeds.iter().map(member).collect();
+        let mut options = Options {
+            loss: Loss {
+                function: LossFunction::CrossEntropy,
+                reduction: Reduction::Mean,
+            },
+            optimizer: Optimizer::ADAM,
+            batch_size: Some(32),
+            epochs: 20,
+            max_steps: None,
+            patience: None,
+            shuffle: true,
+        };
+        change(&mut options);
+        let rows = Rows {
+            inputs: &self.inputs,
+            targets: &self.targets,
+            train: &self.split.train,
+            validation: &self.split.validation,
+            test: &self.split.test,
+        };
+        train(backend, &network, &members, rows, &options, &mut |_| {
+            ControlFlow::Continue(())
+        })
+    }
+}
+
+fn cpu() -> CpuBackend<f32> {
+    CpuBackend::new()
+}
+
+fn gpu() -> GpuBackend {
+    GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter: see scripts/test.sh")
+}
+
+/// A CPU that takes few rows at a time.
+struct Narrow(CpuBackend<f32>);
+
+impl Backend for Narrow {
+    fn device(&self) -> String {
+        self.0.device()
+    }
+    fn limits(&self) -> Limits {
+        Limits {
+            tensor: usize::MAX,
+            rows: 50,
+        }
+    }
+    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
+        assert!(
+            program.batch <= 50,
+            "a batch of {} on a device that takes 50",
+            program.batch
+        );
+        self.0.compile(program)
+    }
+    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+        self.0.run(program, steps)
+    }
+    fn write(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        data: Data<'_>,
+    ) -> Result<(), BackendError> {
+        self.0.write(buffer, member, offset, data)
+    }
+    fn read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Vec<f32>, BackendError> {
+        self.0.read(buffer, member, offset, len)
+    }
+}
+
+#[test]
+fn digits_are_learned_on_either_device() {
+    let digits = Digits::new(0.1);
+    for backend in [&mut cpu() as &mut dyn Backend, &mut gpu()] {
+        let outcome = digits
+            .train(backend, &[1], 1e-3, |options| options.patience = Some(5))
+            .expect("it trains");
+        let [_, Some(validation), Some(test)] = outcome.members[0].scores else {
+            panic!("all parts have rows");
+        };
+        assert!(test.accuracy > 0.95, "{test:?}");
+        let history = &outcome.members[0].history;
+        let losses = history
+            .iter()
+            .filter_map(|epoch| epoch.validation)
+            .map(|scores| scores.loss);
+        let best = losses.fold(f64::INFINITY, f64::min);
+        assert_eq!(validation.loss, best, "the best weights are kept");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let digits = Digits::new(0.0);
+    let run = |backend: &mut dyn Backend| {
+        digits
+            .train(backend, &[1], 1e-3, |options| options.epochs = 2)
+            .expect("it trains")
+            .members
+    };
+    assert_eq!(run(&mut cpu()), run(&mut cpu()));
+    assert_eq!(run(&mut gpu()), run(&mut gpu()));
+}
+
+#[test]
+fn after_one_epoch_the_adapter_has_the_loss_of_the_cpu() {
+    let digits = Digits::new(0.1);
+    let run = |backend: &mut dyn Backend| {
+        let outcome = digits
+            .train(backend, &[1], 1e-3, |options| options.epochs = 1)
+            .expect("it trains");
+        let epoch = outcome.members[0].history[0];
+        [
+            epoch.train.loss,
+            epoch.validation.expect("there are such rows").loss,
+        ]
+    };
+    for (gpu, cpu) in run(&mut gpu()).into_iter().zip(run(&mut cpu())) {
+        assert!(
+            (gpu / cpu - 1.0).abs() < 1e-4,
+            "{gpu} on the adapter, {cpu} on the CPU"
+        );
+    }
+}
+
+#[test]
+fn a_pack_trains_each_member_as_it_trains_alone() {
+    let digits = Digits::new(0.1);
+    let few = |options: &mut Options| options.epochs = 2;
+    let pack = digits
+        .train(&mut cpu(), &[1, 2, 3], 1e-3, few)
+        .expect("it trains");
+    for (member, seed) in pack.members.into_iter().zip([1, 2, 3]) {
+        let alone = digits
+            .train(&mut cpu(), &[seed], 1e-3, few)
+            .expect("it trains");
+        assert_eq!(member, alone.members[0]);
+    }
+    let on_gpu = digits
+        .train(&mut gpu(), &[1, 2, 3], 1e-3, few)
+        .expect("it trains");
+    for (member, seed) in on_gpu.members.into_iter().zip([1, 2, 3]) {
+        let alone = digits
+            .train(&mut gpu(), &[seed], 1e-3, few)
+            .expect("it trains");
+        assert_eq!(member, alone.members[0]);
+    }
+}
+
+#[test]
+fn micro_batches_change_a_step_by_rounding_alone() {
+    let digits = Digits::new(0.0);
+    let full = |options: &mut Options| {
+        options.batch_size = None;
+        options.epochs = 3;
+    };
+    let whole = digits
+        .train(&mut cpu(), &[1], 1e-3, full)
+        .expect("it trains");
+    let cut = digits
+        .train(&mut Narrow(cpu()), &[1], 1e-3, full)
+        .expect("it trains");
+    assert_eq!(whole.steps, cut.steps);
+    for (whole, cut) in whole.members[0].history.iter().zip(&cut.members[0].history) {
+        let (whole, cut) = (whole.train.loss, cut.train.loss);
+        assert!(
+            (whole / cut - 1.0).abs() < 1e-5,
+            "{whole} in one, {cut} in pieces"
+        );
+    }
+}
+
+#[test]
+fn steps_can_be_limited_and_a_run_stopped() {
+    let digits = Digits::new(0.1);
+    let outcome = digits
+        .train(&mut cpu(), &[1], 1e-3, |options| {
+            options.max_steps = Some(50);
+        })
+        .expect("it trains");
+    assert_eq!(
+        (outcome.steps, outcome.end, outcome.members[0].history.len()),
+        (50, End::Done, 2)
+    );
+
+    let network = Network::new(64, &[], Activation::Relu, 10, Activation::Identity);
+    let members = [Member {
+        weights: initialize(&network, Initializer::Auto, 1),
+        hyper: Hyper::default(),
+        seed: 1,
+    }];
+    let rows = Rows {
+        inputs: &digits.inputs,
+        targets: &digits.targets,
+        train: &digits.split.train,
+        validation: &[],
+        test: &[],
+    };
     let options = Options {
         loss: Loss {
             function: LossFunction::CrossEntropy,
             reduction: Reduction::Mean,
         },
-        optimizer: Optimizer::ADAM,
-        hyper: Hyper {
-            learning_rate,
-            ..Hyper::default()
-        },
-        batch_size: Some(32),
-        epochs,
+        optimizer: Optimizer::Sgd,
+        batch_size: Some(1),
+        epochs: 1000,
+        max_steps: None,
+        patience: None,
         shuffle: true,
-        seed: 1,
     };
-    let go_on = |_: &_| ControlFlow::Continue(());
-    train(
-        backend,
-        &network,
-        &weights,
-        (&inputs, &targets),
-        &rows,
-        &options,
-        go_on,
-    )
+    let mut stop = |event: Event<'_>| match event {
+        Event::Steps { done, .. } if done > 100 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let outcome =
+        train(&mut cpu(), &network, &members, rows, &options, &mut stop).expect("it trains");
+    assert_eq!(outcome.end, End::Stopped);
+    assert!(outcome.steps > 100 && outcome.steps < 1_000_000);
 }
 
 #[test]
-fn digits_are_learned() {
-    let outcome = digits(&mut CpuBackend::<f32>::new(), 20, 1e-3).expect("it trains");
-    let last = outcome.history.last().expect("twenty epochs");
-    assert!(last.accuracy > 0.98 && last.loss < 0.1, "{last:?}");
+fn a_diverging_loss_ends_the_run_and_leaves_the_last_good_weights() {
+    let digits = Digits::new(0.1);
+    let error = digits
+        .train(&mut cpu(), &[1], 1e30, |_| {})
+        .expect_err("nothing learns at this rate");
+    let TrainError::Diverged { loss, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(!loss.is_finite());
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bits() {
-    let run = || digits(&mut CpuBackend::<f32>::new(), 2, 1e-3).expect("it trains");
-    assert_eq!(run(), run());
-}
-
-#[test]
-fn after_one_epoch_the_adapter_has_the_loss_of_the_cpu() {
-    let mut gpu =
-        GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter: see scripts/test.sh");
-    let on_gpu = digits(&mut gpu, 1, 1e-3).expect("it trains").history[0].loss;
-    let on_cpu = digits(&mut CpuBackend::<f32>::new(), 1, 1e-3)
-        .expect("it trains")
-        .history[0]
-        .loss;
-    assert!(
-        (on_gpu / on_cpu - 1.0).abs() < 1e-4,
-        "{on_gpu} on the adapter, {on_cpu} on the CPU"
-    );
-}
-
-#[test]
-fn a_diverging_loss_ends_the_run() {
-    let error =
-        digits(&mut CpuBackend::<f32>::new(), 20, 1e30).expect_err("nothing learns at this rate");
-    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+fn data_that_does_not_fit_the_network_is_refused() {
+    let mut digits = Digits::new(0.1);
+    digits.split.train.push(1797);
+    let error = digits
+        .train(&mut cpu(), &[1], 1e-3, |_| {})
+        .expect_err("there is no such row");
+    assert!(error.to_string().contains("row 1797 of 1797"), "{error}");
+    digits.inputs.columns = 32;
+    let error = digits
+        .train(&mut cpu(), &[1], 1e-3, |_| {})
+        .expect_err("the inputs are narrower");
+    assert!(error.to_string().contains("32 inputs"), "{error}");
 }

@@ -1,7 +1,10 @@
-//! Training: how rows are divided, and the loop that turns a program's steps into a trained network.
+//! Training: how rows are divided, and the loop that turns a program's steps into trained networks.
 
+mod plan;
 mod run;
 mod split;
 
-pub use run::{Epoch, Options, Outcome, TrainError, train};
+pub use run::{
+    End, Epoch, Event, Member, Options, Outcome, Rows, Scores, TrainError, Trained, train,
+};
 pub use split::{Split, split};

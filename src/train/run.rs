@@ -1,51 +1,137 @@
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, BackendError, Data, run_all};
+use super::plan::{Part, Plan};
+use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::data::Matrix;
 use crate::model::{Network, Weights, WeightsError};
-use crate::program::{Capacity, Hyper, Loss, Optimizer, Program, Step, buffer, record};
+use crate::program::{Hyper, Loss, Optimizer, Program, Step, buffer, record};
 use crate::random::{Purpose, shuffle};
 
-/// How a network is trained.
+/// How a pack of networks is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// What is made small.
     pub loss: Loss,
     /// How gradients change the weights.
     pub optimizer: Optimizer,
-    /// Its step size, penalty and momentum.
-    pub hyper: Hyper,
     /// Rows a step; `None` for all of them.
     pub batch_size: Option<usize>,
-    /// Passes over the rows.
+    /// Passes over the training rows at most.
     pub epochs: usize,
+    /// Steps at most.
+    pub max_steps: Option<u64>,
+    /// Epochs without a better loss on the validation rows (the training rows, if there are none) before training ends
+    /// with the best weights; `None` trains to the end and keeps the last.
+    pub patience: Option<usize>,
     /// Whether each epoch has its own order.
     pub shuffle: bool,
-    /// What the orders follow from.
+}
+
+/// One network of the pack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Where it starts.
+    pub weights: Weights,
+    /// Its step size, penalty and momentum.
+    pub hyper: Hyper,
+    /// What its batch orders follow from.
     pub seed: u64,
 }
 
-/// One pass over the rows.
+/// Encoded rows, and what they are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// `[rows, inputs]`
+    pub inputs: &'a Matrix,
+    /// `[rows, 1]` for classes, else `[rows, outputs]`.
+    pub targets: &'a Matrix,
+    /// Rows that gradients come from.
+    pub train: &'a [u32],
+    /// Rows that early stopping looks at; may be empty.
+    pub validation: &'a [u32],
+    /// Rows for the final report; may be empty.
+    pub test: &'a [u32],
+}
+
+/// How well a network does on some rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// The reduced loss.
+    pub loss: f64,
+    /// Share of rows whose prediction is right, for a classification.
+    pub accuracy: f64,
+    /// Mean |prediction − target| over rows and outputs.
+    pub absolute: f64,
+    /// Mean (prediction − target)² over rows and outputs.
+    pub squared: f64,
+}
+
+/// One pass over the training rows, for one member.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Epoch {
     /// Its number, from 1.
     pub number: usize,
-    /// The mean of its steps' losses, weighted by their rows, as the weights were at each step.
-    pub loss: f64,
-    /// Share of rows whose prediction was right, for a classification.
-    pub accuracy: f64,
+    /// Over the training rows, as the weights were at each step; losses are weighted by their steps' rows.
+    pub train: Scores,
+    /// Over the validation rows, at the epoch's end.
+    pub validation: Option<Scores>,
+}
+
+/// What is told while training goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event<'a> {
+    /// Some steps more are done.
+    Steps {
+        /// Steps so far.
+        done: u64,
+        /// Steps if all epochs are trained.
+        total: u64,
+        /// The epoch under way, from 1.
+        epoch: usize,
+    },
+    /// An epoch is done; an entry for each member.
+    Epoch(&'a [Epoch]),
+}
+
+/// Why training came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All epochs or steps are done.
+    Done,
+    /// No member improved for as long as the patience lasts.
+    Patience,
+    /// The observer asked for it.
+    Stopped,
+}
+
+/// What training leaves of one member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// With patience or after a stop the best weights, else the last.
+    pub weights: Weights,
+    /// An entry an epoch.
+    pub history: Vec<Epoch>,
+    /// Of the weights above, on each part of the rows that is not empty: training, validation, test.
+    pub scores: [Option<Scores>; 3],
 }
 
 /// What training leaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// The trained weights.
-    pub weights: Weights,
-    /// One entry an epoch.
-    pub history: Vec<Epoch>,
+    /// By member.
+    pub members: Vec<Trained>,
+    /// Why it ended.
+    pub end: End,
+    /// Updates made.
+    pub steps: u64,
+    /// Rows that they saw, for each member.
+    pub samples: u64,
+    /// Steps, rows and time of the training loop alone, behind the first step.
+    pub measured: (u64, u64, Duration),
 }
 
-/// Why training ended early.
+/// Why training ended without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// The backend failed.
@@ -66,131 +152,432 @@ pub enum TrainError {
         loss: f64,
         /// When, from 1.
         epoch: usize,
+        /// The best outcome so far, if an epoch was completed.
+        best: Option<Box<Vec<Weights>>>,
     },
 }
 
-/// Trains `network` from `initial` on the given rows of a dataset: inputs `[rows, inputs]`, targets `[rows, 1]` for classes,
-/// else `[rows, outputs]`. `observe` sees each epoch and may end the run after it.
+/// Trains a pack of networks. `observe` hears of every slice of steps and every epoch, and may end the run after it.
 pub fn train(
     backend: &mut dyn Backend,
     network: &Network,
-    initial: &Weights,
-    (inputs, targets): (&Matrix, &Matrix),
-    rows: &[u32],
+    members: &[Member],
+    rows: Rows<'_>,
     options: &Options,
-    mut observe: impl FnMut(&Epoch) -> ControlFlow<()>,
+    observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome, TrainError> {
-    network.check(initial)?;
-    let columns = (
-        network.inputs,
-        options.loss.target_columns(network.outputs()),
-    );
-    if rows.is_empty()
-        || (inputs.columns, targets.columns) != columns
-        || inputs.rows != targets.rows
-    {
+    check(network, members, rows, options)?;
+    let plan = Plan::new(network, members.len(), rows, options, backend.limits());
+    let mut run = Run::new(backend, network, members, rows, options, plan)?;
+    let end = run.epochs(observe)?;
+    run.finish(end)
+}
+
+fn check(
+    network: &Network,
+    members: &[Member],
+    rows: Rows<'_>,
+    options: &Options,
+) -> Result<(), TrainError> {
+    for member in members {
+        network.check(&member.weights)?;
+    }
+    let targets = options.loss.target_columns(network.outputs());
+    let fits = rows.inputs.columns == network.inputs
+        && rows.targets.columns == targets
+        && rows.inputs.rows == rows.targets.rows;
+    if !fits {
         return Err(TrainError::Data(format!(
-            "{} of {} rows of {} inputs and {} targets do not train a network of {} inputs and {} targets",
-            rows.len(),
-            inputs.rows,
-            inputs.columns,
-            targets.columns,
-            columns.0,
-            columns.1
+            "{} rows of {} inputs and {} rows of {} targets do not train a network of {} inputs and {targets} targets",
+            rows.inputs.rows,
+            rows.inputs.columns,
+            rows.targets.rows,
+            rows.targets.columns,
+            network.inputs,
         )));
     }
-    let batch = options
-        .batch_size
-        .unwrap_or(rows.len())
-        .clamp(1, rows.len());
-    let capacity = Capacity {
-        members: 1,
-        batch,
-        rows: inputs.rows,
-        order: rows.len(),
-        records: rows.len().div_ceil(batch),
-    };
-    let program = Program::training(network, &options.loss, &options.optimizer, capacity).fused();
-    let compiled = backend.compile(&program)?;
-    backend.write(buffer::INPUTS, 0, 0, Data::F32(&inputs.values))?;
-    backend.write(buffer::TARGETS, 0, 0, Data::F32(&targets.values))?;
-    backend.write(
-        buffer::HYPER,
-        0,
-        0,
-        Data::F32(bytemuck::cast_slice(&[options.hyper])),
-    )?;
-    let offsets: Vec<usize> = network
-        .parameters()
-        .iter()
-        .filter_map(|parameter| program.tensor(&parameter.name))
-        .map(|tensor| tensor.offset)
-        .collect();
-    for (&offset, values) in offsets.iter().zip(&initial.0) {
-        backend.write(buffer::PARAMETERS, 0, offset, Data::F32(values))?;
+    if rows.train.is_empty() || members.is_empty() {
+        return Err(TrainError::Data(
+            "there is nothing to train: no rows, or no members".into(),
+        ));
     }
-    let mut order = rows.to_vec();
-    let mut history = Vec::with_capacity(options.epochs);
-    let mut updates = 0_u64;
-    for epoch in 0..options.epochs {
-        if options.shuffle || epoch == 0 {
-            order.copy_from_slice(rows);
-            if options.shuffle {
-                shuffle(&mut order, options.seed, Purpose::Order, epoch as u32);
+    let parts = [rows.train, rows.validation, rows.test];
+    match parts
+        .into_iter()
+        .flatten()
+        .find(|&&row| row as usize >= rows.inputs.rows)
+    {
+        Some(row) => Err(TrainError::Data(format!(
+            "row {row} of {} is asked for",
+            rows.inputs.rows
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The programs of a run: a whole step, or a step in micro-batches.
+enum Learn {
+    Step(ProgramId),
+    Micro {
+        gradients: ProgramId,
+        update: ProgramId,
+    },
+}
+
+struct Run<'a> {
+    backend: &'a mut dyn Backend,
+    network: &'a Network,
+    members: &'a [Member],
+    rows: Rows<'a>,
+    options: &'a Options,
+    plan: Plan,
+    learn: Learn,
+    evaluate: ProgramId,
+    offsets: Vec<usize>,
+    histories: Vec<Vec<Epoch>>,
+    best: Vec<Option<(f64, Weights)>>,
+    stale: usize,
+    steps: u64,
+    samples: u64,
+    measured: (u64, u64, Duration),
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        backend: &'a mut dyn Backend,
+        network: &'a Network,
+        members: &'a [Member],
+        rows: Rows<'a>,
+        options: &'a Options,
+        plan: Plan,
+    ) -> Result<Self, TrainError> {
+        let Options {
+            loss, optimizer, ..
+        } = options;
+        let learn = if plan.micro == plan.batch {
+            let program = Program::training(network, loss, optimizer, plan.capacity(plan.micro));
+            Learn::Step(backend.compile(&program.fused())?)
+        } else {
+            let gradients = Program::gradients(network, loss, plan.capacity(plan.micro));
+            let update = Program::update(network, optimizer, plan.capacity(plan.micro));
+            Learn::Micro {
+                gradients: backend.compile(&gradients.fused())?,
+                update: backend.compile(&update)?,
             }
-            backend.write(buffer::ORDER, 0, 0, Data::U32(&order))?;
+        };
+        let evaluation = Program::evaluation(network, loss, plan.capacity(plan.evaluated)).fused();
+        let evaluate = backend.compile(&evaluation)?;
+        backend.write(buffer::INPUTS, 0, 0, Data::F32(&rows.inputs.values))?;
+        backend.write(buffer::TARGETS, 0, 0, Data::F32(&rows.targets.values))?;
+        let tensors = network.parameters();
+        let offsets = tensors
+            .iter()
+            .filter_map(|parameter| evaluation.tensor(&parameter.name));
+        let offsets = offsets.map(|tensor| tensor.offset).collect();
+        let mut run = Run {
+            backend,
+            network,
+            members,
+            rows,
+            options,
+            plan,
+            learn,
+            evaluate,
+            offsets,
+            histories: vec![Vec::new(); members.len()],
+            best: vec![None; members.len()],
+            stale: 0,
+            steps: 0,
+            samples: 0,
+            measured: (0, 0, Duration::ZERO),
+        };
+        for (index, member) in members.iter().enumerate() {
+            let hyper = bytemuck::cast_slice(std::slice::from_ref(&member.hyper));
+            run.backend
+                .write(buffer::HYPER, index, 0, Data::F32(hyper))?;
+            run.write_weights(index, &member.weights)?;
+            for (part, rows) in [(Part::Validation, rows.validation), (Part::Test, rows.test)] {
+                run.backend
+                    .write(buffer::ORDER, index, run.plan.first(part), Data::U32(rows))?;
+            }
         }
-        let steps: Vec<Step> = (0..rows.len())
-            .step_by(batch)
-            .enumerate()
-            .map(|(record, first)| {
-                let taken = batch.min(rows.len() - first);
-                updates += 1;
-                let [correction1, correction2] = options.optimizer.corrections(updates);
-                Step {
-                    first: first as u32,
-                    rows: taken as u32,
-                    record: record as u32,
-                    loss_scale: options.loss.scale(taken, network.outputs()) as f32,
-                    rate: 1.0,
-                    correction1,
-                    correction2,
-                    padding: 0,
+        Ok(run)
+    }
+
+    fn write_weights(&mut self, member: usize, weights: &Weights) -> Result<(), BackendError> {
+        for (&offset, values) in self.offsets.iter().zip(&weights.0) {
+            self.backend
+                .write(buffer::PARAMETERS, member, offset, Data::F32(values))?;
+        }
+        Ok(())
+    }
+
+    fn read_weights(&mut self, member: usize) -> Result<Weights, BackendError> {
+        let parameters = self.network.parameters();
+        let mut weights = Vec::with_capacity(parameters.len());
+        for (&offset, parameter) in self.offsets.iter().zip(&parameters) {
+            weights.push(
+                self.backend
+                    .read(buffer::PARAMETERS, member, offset, parameter.len())?,
+            );
+        }
+        Ok(Weights(weights))
+    }
+
+    fn epochs(
+        &mut self,
+        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<End, TrainError> {
+        let mut epoch = 1;
+        while epoch <= self.options.epochs {
+            let round = epoch
+                ..self
+                    .options
+                    .epochs
+                    .saturating_add(1)
+                    .min(epoch + self.plan.round);
+            epoch = round.end;
+            if self.round(round, observe)?.is_break() {
+                return Ok(End::Stopped);
+            }
+            if self
+                .options
+                .patience
+                .is_some_and(|patience| self.stale >= patience)
+            {
+                return Ok(End::Patience);
+            }
+            if self
+                .options
+                .max_steps
+                .is_some_and(|most| self.steps >= most)
+            {
+                break;
+            }
+        }
+        Ok(End::Done)
+    }
+
+    /// Each member's batch orders of some epochs: functions of its seed and the epoch.
+    fn write_orders(&mut self, epochs: Range<usize>) -> Result<(), BackendError> {
+        if !self.options.shuffle && epochs.start > 1 {
+            return Ok(());
+        }
+        let mut orders = Vec::with_capacity(epochs.len() * self.rows.train.len());
+        for (index, member) in self.members.iter().enumerate() {
+            orders.clear();
+            for epoch in epochs.clone() {
+                let first = orders.len();
+                orders.extend_from_slice(self.rows.train);
+                if self.options.shuffle {
+                    shuffle(
+                        &mut orders[first..],
+                        member.seed,
+                        Purpose::Order,
+                        epoch as u32 - 1,
+                    );
                 }
-            })
-            .collect();
-        run_all(backend, compiled, &steps)?;
-        let log = backend.read(buffer::LOG, 0, 0, steps.len() * record::WIDTH)?;
-        let (mut loss, mut correct) = (0.0, 0.0);
-        for (values, step) in log.chunks_exact(record::WIDTH).zip(&steps) {
-            let scale = options.loss.scale(step.rows as usize, network.outputs());
-            let share = f64::from(step.rows) / rows.len() as f64;
-            loss += f64::from(values[record::LOSS]) * scale * share;
-            correct += f64::from(values[record::CORRECT]);
+            }
+            self.backend
+                .write(buffer::ORDER, index, 0, Data::U32(&orders))?;
         }
-        let number = epoch + 1;
-        if !loss.is_finite() {
-            return Err(TrainError::Diverged {
-                loss,
-                epoch: number,
+        Ok(())
+    }
+
+    /// Trains some epochs in one go: their orders are written before the first, their log is read behind the last.
+    fn round(
+        &mut self,
+        epochs: Range<usize>,
+        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
+        self.write_orders(epochs.clone())?;
+        let per_epoch = self.plan.steps_per_epoch();
+        let all = (per_epoch as u64).saturating_mul(self.options.epochs as u64);
+        let total = all.min(self.options.max_steps.unwrap_or(u64::MAX));
+        let left = usize::try_from(total - self.steps).unwrap_or(usize::MAX);
+        let mut steps =
+            self.plan
+                .training_steps(self.options, self.network, self.steps, epochs.len());
+        steps.truncate(left);
+        let mut flow = ControlFlow::Continue(());
+        let mut done = 0;
+        let mut start = Instant::now();
+        while done < steps.len() && flow.is_continue() {
+            let first = self.steps == 0;
+            // The first step alone: drivers compile kernels when they first run.
+            let slice = if first { &steps[..1] } else { &steps[done..] };
+            let ran = self.learn(slice)?;
+            if first {
+                self.backend.read(buffer::LOG, 0, 0, record::WIDTH)?;
+                start = Instant::now();
+            }
+            let samples: u64 = slice[..ran]
+                .iter()
+                .flatten()
+                .map(|step| u64::from(step.rows))
+                .sum();
+            self.steps += ran as u64;
+            self.samples += samples;
+            if !first {
+                self.measured.0 += ran as u64;
+                self.measured.1 += samples;
+            }
+            done += ran;
+            flow = observe(Event::Steps {
+                done: self.steps,
+                total,
+                epoch: epochs.start + (done - 1) / per_epoch,
             });
         }
-        let summary = Epoch {
-            number,
-            loss,
-            accuracy: correct / rows.len() as f64,
+        let trained = steps[..done]
+            .chunks(per_epoch)
+            .map(|epoch| self.scores(&epoch.concat()));
+        let trained = trained.collect::<Result<Vec<_>, _>>()?;
+        self.measured.2 += start.elapsed();
+        let validated = self.evaluate(Part::Validation)?;
+        for (number, trained) in epochs.zip(trained) {
+            let epoch = |(member, train): (usize, Scores)| Epoch {
+                number,
+                train,
+                validation: validated.as_ref().map(|scores| scores[member]),
+            };
+            let epoch: Vec<Epoch> = trained.into_iter().enumerate().map(epoch).collect();
+            self.check_finite(&epoch)?;
+            self.note(&epoch)?;
+            if flow.is_continue() {
+                flow = observe(Event::Epoch(&epoch));
+            }
+        }
+        Ok(flow)
+    }
+
+    fn check_finite(&self, epoch: &[Epoch]) -> Result<(), TrainError> {
+        let Some(diverged) = epoch.iter().find(|epoch| !watched(epoch).is_finite()) else {
+            return Ok(());
         };
-        history.push(summary);
-        if observe(&summary).is_break() {
-            break;
+        let best = self
+            .best
+            .iter()
+            .map(|best| best.as_ref().map(|(_, weights)| weights.clone()));
+        Err(TrainError::Diverged {
+            loss: watched(diverged),
+            epoch: diverged.number,
+            best: best.collect::<Option<Vec<_>>>().map(Box::new),
+        })
+    }
+
+    /// Runs some of the steps, each of which is one batch or its micro-batches. Returns how many.
+    fn learn(&mut self, steps: &[Vec<Step>]) -> Result<usize, BackendError> {
+        match self.learn {
+            Learn::Step(program) => {
+                let flat: Vec<Step> = steps.iter().take(SLICE_STEPS).flatten().copied().collect();
+                self.backend.run(program, &flat)
+            }
+            Learn::Micro { gradients, update } => {
+                let Some(step) = steps.first() else {
+                    return Ok(0);
+                };
+                run_all(self.backend, gradients, step)?;
+                run_all(self.backend, update, &step[step.len() - 1..])?;
+                Ok(1)
+            }
         }
     }
-    let mut weights = Vec::with_capacity(offsets.len());
-    for (&offset, values) in offsets.iter().zip(&initial.0) {
-        weights.push(backend.read(buffer::PARAMETERS, 0, offset, values.len())?);
+
+    /// Keeps what is better than before, and counts epochs in which nothing was.
+    fn note(&mut self, epoch: &[Epoch]) -> Result<(), BackendError> {
+        self.stale += 1;
+        for (member, epoch) in epoch.iter().enumerate() {
+            self.histories[member].push(*epoch);
+            let better = self.best[member]
+                .as_ref()
+                .is_none_or(|(loss, _)| watched(epoch) < *loss);
+            if better {
+                self.stale = 0;
+                self.best[member] = Some((watched(epoch), self.read_weights(member)?));
+            }
+        }
+        Ok(())
     }
-    Ok(Outcome {
-        weights: Weights(weights),
-        history,
-    })
+
+    /// Scores of a part of the rows under the present weights, by member; `None` if the part is empty.
+    fn evaluate(&mut self, part: Part) -> Result<Option<Vec<Scores>>, BackendError> {
+        let steps = self.plan.evaluation_steps(part);
+        if steps.is_empty() {
+            return Ok(None);
+        }
+        run_all(self.backend, self.evaluate, &steps)?;
+        self.scores(&steps).map(Some)
+    }
+
+    /// What steps have left in the log, by member: the loss is the reduced one, with batches weighted by their rows.
+    fn scores(&mut self, steps: &[Step]) -> Result<Vec<Scores>, BackendError> {
+        let outputs = self.network.outputs();
+        let rows: usize = steps.iter().map(|step| step.rows as usize).sum();
+        let (rows_of, values) = (rows.max(1) as f64, (rows.max(1) * outputs) as f64);
+        let first = steps.first().map_or(0, |step| step.record as usize) * record::WIDTH;
+        let mut scores = Vec::with_capacity(self.members.len());
+        for member in 0..self.members.len() {
+            let log = self
+                .backend
+                .read(buffer::LOG, member, first, steps.len() * record::WIDTH)?;
+            let column = |value: usize| log.iter().skip(value).step_by(record::WIDTH);
+            let total = |value: usize| column(value).map(|&sum| f64::from(sum)).sum::<f64>();
+            scores.push(Scores {
+                loss: total(record::LOSS) * self.options.loss.scale(rows, outputs),
+                accuracy: total(record::CORRECT) / rows_of,
+                absolute: total(record::ABSOLUTE) / values,
+                squared: total(record::SQUARED) / values,
+            });
+        }
+        Ok(scores)
+    }
+
+    fn finish(mut self, end: End) -> Result<Outcome, TrainError> {
+        if self.options.patience.is_some() || end == End::Stopped {
+            for member in 0..self.members.len() {
+                if let Some((_, weights)) = self.best[member].take() {
+                    self.write_weights(member, &weights)?;
+                }
+            }
+        }
+        // All rows once more, with the weights that are kept.
+        let order = self.rows.train;
+        for member in 0..self.members.len() {
+            self.backend
+                .write(buffer::ORDER, member, 0, Data::U32(order))?;
+        }
+        let mut parts = Vec::new();
+        for part in [Part::Train, Part::Validation, Part::Test] {
+            parts.push(self.evaluate(part)?);
+        }
+        let mut members = Vec::with_capacity(self.members.len());
+        for (member, history) in std::mem::take(&mut self.histories).into_iter().enumerate() {
+            let score = |part: usize| {
+                parts[part]
+                    .as_ref()
+                    .map(|scores: &Vec<Scores>| scores[member])
+            };
+            members.push(Trained {
+                weights: self.read_weights(member)?,
+                history,
+                scores: [score(0), score(1), score(2)],
+            });
+        }
+        Ok(Outcome {
+            members,
+            end,
+            steps: self.steps,
+            samples: self.samples,
+            measured: self.measured,
+        })
+    }
+}
+
+/// Steps handed to the backend at a time: enough for its slice on any device.
+const SLICE_STEPS: usize = 1 << 16;
+
+/// The loss that early stopping watches.
+fn watched(epoch: &Epoch) -> f64 {
+    epoch.validation.unwrap_or(epoch.train).loss
 }
