@@ -87,17 +87,9 @@ fn elementwise(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
         let value = logits[z + c];
         let wanted = targets[t + c];
         let error = value - wanted;
-        sums.z += abs(error);
-        sums.w += error * error;
-        if FUNCTION == BINARY_CROSS_ENTROPY {
-            sums.x += max(value, 0.0) - value * wanted + log(1.0 + exp(-abs(value)));
-            sums.y += select(0.0, 1.0, (value > 0.0) != (wanted > 0.5));
-            gradient[d + c] = (sigmoid(value) - wanted) * step.loss_scale;
-        } else {
-            sums.x += error * error;
-            sums.y += select(0.0, 1.0, abs(error) >= 0.5);
-            gradient[d + c] = 2.0 * error * step.loss_scale;
-        }
+        let found = output_loss(FUNCTION, value, wanted);
+        sums += vec4(found.loss, found.wrong, abs(error), error * error);
+        gradient[d + c] = found.slope * step.loss_scale;
     }
     sums = row_sum(lane, sums);
     return vec4(sums.x, select(0.0, 1.0, sums.y == 0.0), sums.z, sums.w);

@@ -1,7 +1,7 @@
 //! Programs on the adapter against the same programs on the twins, op by op through every tensor that they write.
 
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode};
 use gpu_mlp::backend::{Backend, Data, run_all};
 use gpu_mlp::model::{Activation, Network};
 use gpu_mlp::program::{
@@ -99,20 +99,22 @@ impl Source for Program {
 }
 
 fn agree(program: &Program, classes: Option<usize>, steps: &[Step], seed: u64) {
-    let mut gpu =
-        GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter: see scripts/test.sh");
-    let on_gpu = contents(&mut gpu, program, classes, steps, seed);
     let on_cpu = contents(&mut CpuBackend::<f32>::new(), program, classes, steps, seed);
-    for ((name, gpu), (_, cpu)) in on_gpu.iter().zip(&on_cpu) {
-        let scale = cpu
-            .iter()
-            .fold(1.0_f32, |scale, value| scale.max(value.abs()));
-        for (i, (g, c)) in gpu.iter().zip(cpu).enumerate() {
-            let error = (g - c).abs() / scale;
-            assert!(
-                error <= TOLERANCE,
-                "{name}, value {i}: {g} on the adapter, {c} on the CPU, in\n{program}"
-            );
+    for mode in [Mode::Dispatches, Mode::Resident] {
+        let gpu =
+            GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter: see scripts/test.sh");
+        let on_gpu = contents(&mut gpu.with_mode(mode), program, classes, steps, seed);
+        for ((name, gpu), (_, cpu)) in on_gpu.iter().zip(&on_cpu) {
+            let scale = cpu
+                .iter()
+                .fold(1.0_f32, |scale, value| scale.max(value.abs()));
+            for (i, (g, c)) in gpu.iter().zip(cpu).enumerate() {
+                let error = (g - c).abs() / scale;
+                assert!(
+                    error <= TOLERANCE,
+                    "{name}, value {i}: {g} by {mode:?}, {c} on the CPU, in\n{program}"
+                );
+            }
         }
     }
 }

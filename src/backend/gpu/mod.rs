@@ -3,6 +3,7 @@
 mod call;
 mod device;
 mod record;
+mod resident;
 mod shader;
 
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ pub use shader::{KERNELS, source, specialized};
 
 use self::device::Device;
 use self::record::{Dispatch, Memory, record};
+use self::resident::Resident;
 use self::shader::Pipelines;
 use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
 use crate::program::{Program, Step};
@@ -22,6 +24,22 @@ use crate::program::{Program, Step};
 /// Steps that one submission holds at most, and distance of their entries in the table of steps.
 const STEPS: usize = 1024;
 const STEP_BYTES: usize = 256;
+
+/// How a program's steps are put to the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The faster of the two for the program's size.
+    #[default]
+    Auto,
+    /// A dispatch for each op of each step.
+    Dispatches,
+    /// One dispatch for many whole steps, where the program fits one.
+    Resident,
+}
+
+/// A step of fewer floating-point operations for each member is faster in one workgroup than in a dispatch for each op,
+/// whose overhead of some 50 µs a step is then most of its time.
+const RESIDENT_BELOW: usize = 400_000;
 
 /// Runs programs on one adapter.
 #[derive(Debug)]
@@ -33,14 +51,32 @@ pub struct GpuBackend {
     steps: wgpu::Buffer,
     step: wgpu::BindGroup,
     programs: Vec<Compiled>,
+    mode: Mode,
 }
 
 #[derive(Debug)]
 struct Compiled {
     /// Its tensors name the backend's buffers.
     program: Program,
-    dispatches: Vec<Dispatch>,
+    recording: Recording,
     pace: Pace,
+}
+
+#[derive(Debug)]
+enum Recording {
+    /// In the order of a step's ops.
+    Dispatches(Vec<Dispatch>),
+    Resident(Box<Resident>),
+}
+
+impl Recording {
+    /// Steps that one submission holds at most.
+    fn most_steps(&self) -> usize {
+        match self {
+            Recording::Dispatches(_) => STEPS,
+            Recording::Resident(_) => resident::STEPS,
+        }
+    }
 }
 
 /// How many steps fill a submission, from those before.
@@ -82,12 +118,43 @@ impl GpuBackend {
             steps,
             step,
             programs: Vec::new(),
+            mode: Mode::default(),
         })
     }
 
-    /// Dispatches that a step of this program takes.
-    pub fn dispatches(&self, program: ProgramId) -> usize {
-        self.programs[program.0].dispatches.len()
+    /// The same backend with programs compiled from now on in this mode.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Dispatches of a submission of `steps` steps of this program.
+    pub fn dispatches(&self, program: ProgramId, steps: usize) -> usize {
+        match &self.programs[program.0].recording {
+            Recording::Dispatches(dispatches) => steps * dispatches.len(),
+            Recording::Resident(_) => steps.div_ceil(resident::STEPS),
+        }
+    }
+
+    fn record(&mut self, program: &Program) -> Result<Recording, BackendError> {
+        let memory = Memory {
+            buffers: &self.names.buffers,
+            allocated: &self.buffers,
+        };
+        let flops: usize = program.ops.iter().map(|op| op.flops(program)).sum();
+        let small = match self.mode {
+            Mode::Auto => flops < RESIDENT_BELOW,
+            Mode::Dispatches => false,
+            Mode::Resident => true,
+        };
+        if small
+            && let Some(resident) =
+                Resident::new(&self.device, &mut self.pipelines, program, &memory)?
+        {
+            return Ok(Recording::Resident(Box::new(resident)));
+        }
+        record(&self.device, &mut self.pipelines, program, &memory).map(Recording::Dispatches)
     }
 
     /// Allocates what is new and moves what has grown. Returns whether anything moved.
@@ -148,7 +215,10 @@ impl GpuBackend {
 
     /// Waits until at most `most` submissions of the program are under way, and learns its pace from them.
     fn wait(&mut self, program: usize, most: usize) -> Result<(), BackendError> {
-        let pace = &mut self.programs[program].pace;
+        let Compiled {
+            pace, recording, ..
+        } = &mut self.programs[program];
+        let most_steps = recording.most_steps();
         while pace.in_flight.len() > most {
             let Some((index, steps)) = pace.in_flight.pop_front() else {
                 break;
@@ -166,7 +236,7 @@ impl GpuBackend {
                 let each = (now - last).as_secs_f64() / steps as f64;
                 // Two submissions are under way at a time, and together they stay inside the slice.
                 let wanted = SLICE.as_secs_f64() / 2.0 / each.max(1e-9);
-                pace.steps = (wanted as usize).clamp(1, STEPS.min(4 * steps));
+                pace.steps = (wanted as usize).clamp(1, most_steps.min(4 * steps));
             }
         }
         self.device.check()
@@ -193,31 +263,24 @@ impl Backend for GpuBackend {
         for tensor in &mut program.tensors {
             tensor.buffer = places[tensor.buffer];
         }
+        if moved {
+            for index in 0..self.programs.len() {
+                let known = self.programs[index].program.clone();
+                self.programs[index].recording = self.record(&known)?;
+            }
+        }
+        let recording = self.record(&program)?;
         self.programs.push(Compiled {
             program,
-            dispatches: Vec::new(),
+            recording,
             pace: Pace {
                 steps: 1,
                 in_flight: VecDeque::new(),
                 last: None,
             },
         });
-        let memory = Memory {
-            buffers: &self.names.buffers,
-            allocated: &self.buffers,
-        };
-        let last = self.programs.len() - 1;
-        let stale = if moved { 0 } else { last };
-        for compiled in &mut self.programs[stale..] {
-            compiled.dispatches = record(
-                &self.device,
-                &mut self.pipelines,
-                &compiled.program,
-                &memory,
-            )?;
-        }
         self.device.check()?;
-        Ok(ProgramId(last))
+        Ok(ProgramId(self.programs.len() - 1))
     }
 
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
@@ -229,24 +292,23 @@ impl Backend for GpuBackend {
         if now.is_empty() {
             return Ok(0);
         }
-        let mut table = vec![0_u8; now.len() * STEP_BYTES];
-        for (entry, step) in table.chunks_exact_mut(STEP_BYTES).zip(now) {
-            entry[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(step));
-        }
-        self.device.queue.write_buffer(&self.steps, 0, &table);
         let mut encoder = self
             .device
             .handle
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for step in 0..now.len() {
-                for dispatch in &compiled.dispatches {
-                    pass.set_pipeline(&dispatch.pipeline);
-                    pass.set_bind_group(0, &dispatch.bindings, &[]);
-                    pass.set_bind_group(1, &self.step, &[(step * STEP_BYTES) as u32]);
-                    pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], dispatch.grid[2]);
-                }
+        match &compiled.recording {
+            Recording::Resident(resident) => {
+                resident.encode(&self.device, &mut encoder, &self.buffers, &self.step, now);
+            }
+            Recording::Dispatches(dispatches) => {
+                encode(
+                    &self.device,
+                    &mut encoder,
+                    &self.steps,
+                    &self.step,
+                    dispatches,
+                    now,
+                );
             }
         }
         if compiled.pace.in_flight.is_empty() {
@@ -327,5 +389,30 @@ impl Backend for GpuBackend {
             .get_mapped_range(..)
             .map_err(|error| self.device.failed(&error))?;
         Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+}
+
+/// Puts steps into a command buffer, a dispatch for each op of each.
+fn encode(
+    device: &Device,
+    encoder: &mut wgpu::CommandEncoder,
+    table: &wgpu::Buffer,
+    step: &wgpu::BindGroup,
+    dispatches: &[Dispatch],
+    steps: &[Step],
+) {
+    let mut entries = vec![0_u8; steps.len() * STEP_BYTES];
+    for (entry, step) in entries.chunks_exact_mut(STEP_BYTES).zip(steps) {
+        entry[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(step));
+    }
+    device.queue.write_buffer(table, 0, &entries);
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    for index in 0..steps.len() {
+        for dispatch in dispatches {
+            pass.set_pipeline(&dispatch.pipeline);
+            pass.set_bind_group(0, &dispatch.bindings, &[]);
+            pass.set_bind_group(1, step, &[(index * STEP_BYTES) as u32]);
+            pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], dispatch.grid[2]);
+        }
     }
 }

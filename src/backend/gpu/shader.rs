@@ -29,6 +29,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "metrics",
     "sgd",
     "softmax",
+    "steps",
 );
 
 /// What kernels include by `#import NAME`, as in `shaders/lib/`.

@@ -1,0 +1,307 @@
+// Many whole steps of a small program in one dispatch: for each step, each op in order, with a barrier behind it.
+//
+// program  the ops, as src/backend/gpu/resident.rs writes them; views are offsets and member strides in the arena
+// arena    all of the members' own buffers
+// inputs   [dataset rows, inputs]
+// targets  [dataset rows, targets]
+// order    [members, order]
+// steps    [steps]
+// log      [members, records, 4]
+// run      how many steps
+//
+// One workgroup for each member (the grid's z): the members are independent, and what one writes in an op, its own
+// lanes alone read in the next. Lanes share an op's output values, or its rows, LANES apart.
+
+#import step
+#import functions
+#import losses
+#import update
+
+override LANES: u32 = 64u;
+
+const OPS = 128u;
+const BATCH = 0xffffffffu;
+
+const GATHER = 0u;
+const MATMUL = 1u;
+const BIAS_ADD = 2u;
+const ACTIVATION = 3u;
+const ACTIVATION_GRADIENT = 4u;
+const LOSS_GRADIENT = 5u;
+const METRICS = 6u;
+const BIAS_GRADIENT = 7u;
+const SGD = 8u;
+const ADAM = 9u;
+const CLEAR = 10u;
+const SOFTMAX = 11u;
+
+// What a product does with its sums.
+const STORE = 0u;
+const ACCUMULATE = 1u;
+const BIAS_ACTIVATE = 2u; // d is the bias
+const TIMES_DERIVATIVE = 3u; // d is the activated tensor
+
+struct Op {
+    kind: u32,
+    function: u32,
+    epilogue: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    a: vec2<u32>,
+    b: vec2<u32>,
+    c: vec2<u32>,
+    d: vec2<u32>,
+    e: vec2<u32>,
+    a_strides: vec2<u32>, // of its rows and columns, as they are read
+    b_strides: vec2<u32>,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    padding: u32,
+}
+
+struct Program {
+    count: vec4<u32>, // of the ops, in x
+    ops: array<Op, OPS>,
+}
+
+struct Run {
+    steps: u32,
+}
+
+@group(0) @binding(0) var<uniform> program: Program;
+@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
+@group(0) @binding(2) var<storage, read> inputs: array<f32>;
+@group(0) @binding(3) var<storage, read> targets: array<f32>;
+@group(0) @binding(4) var<storage, read> order: array<u32>;
+@group(0) @binding(5) var<storage, read> steps: array<Step>;
+@group(0) @binding(6) var<storage, read_write> log_of: array<f32>;
+@group(0) @binding(7) var<uniform> run: Run;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    for (var s = 0u; s < run.steps; s++) {
+        for (var o = 0u; o < program.count.x; o++) {
+            execute(o, group.z, lane, s);
+            storageBarrier();
+        }
+    }
+}
+
+fn rows_of(rows: u32, s: u32) -> u32 {
+    return select(rows, steps[s].rows, rows == BATCH);
+}
+
+fn at(view: vec2<u32>, member: u32) -> u32 {
+    return view.x + member * view.y;
+}
+
+fn execute(o: u32, member: u32, lane: u32, s: u32) {
+    switch program.ops[o].kind {
+        case GATHER: { gather(o, member, lane, s); }
+        case MATMUL: { matmul(o, member, lane, s); }
+        case LOSS_GRADIENT: { loss_gradient(o, member, lane, s); }
+        case METRICS: { metrics(o, member, lane, s); }
+        case BIAS_GRADIENT: { bias_gradient(o, member, lane, s); }
+        case SGD, ADAM: { optimize(o, member, lane, s); }
+        case SOFTMAX: { softmax(o, member, lane, s); }
+        default: { elementwise(o, member, lane, s); }
+    }
+}
+
+// c[r, :] = source[order[first + r], :]; the source is the inputs, or the targets by function
+fn gather(o: u32, member: u32, lane: u32, s: u32) {
+    let columns = program.ops[o].n;
+    let c = at(program.ops[o].c, member);
+    let first = at(program.ops[o].b, member) + steps[s].first;
+    for (var i = lane; i < steps[s].rows * columns; i += LANES) {
+        let from_row = order[first + i / columns] * columns + i % columns;
+        if program.ops[o].function == 0u {
+            arena[c + i] = inputs[from_row];
+        } else {
+            arena[c + i] = targets[from_row];
+        }
+    }
+}
+
+// c[m, n] = a[m, k] * b[k, n] and its epilogue
+fn matmul(o: u32, member: u32, lane: u32, s: u32) {
+    let n = program.ops[o].n;
+    let depth = rows_of(program.ops[o].k, s);
+    let total = rows_of(program.ops[o].m, s) * n;
+    let a = at(program.ops[o].a, member);
+    let b = at(program.ops[o].b, member);
+    let c = at(program.ops[o].c, member);
+    let d = at(program.ops[o].d, member);
+    let a_strides = program.ops[o].a_strides;
+    let b_strides = program.ops[o].b_strides;
+    let function = program.ops[o].function;
+    for (var i = lane; i < total; i += LANES) {
+        var at_a = a + (i / n) * a_strides.x;
+        var at_b = b + (i % n) * b_strides.y;
+        var sum = 0.0;
+        for (var k = 0u; k < depth; k++) {
+            sum += arena[at_a] * arena[at_b];
+            at_a += a_strides.y;
+            at_b += b_strides.x;
+        }
+        switch program.ops[o].epilogue {
+            case ACCUMULATE: { arena[c + i] += sum; }
+            case BIAS_ACTIVATE: { arena[c + i] = activate(function, sum + arena[d + i % n]); }
+            case TIMES_DERIVATIVE: { arena[c + i] = sum * derivative(function, arena[d + i]); }
+            default: { arena[c + i] = sum; }
+        }
+    }
+}
+
+// bias_add: c[r, :] += a;  activation: c = f(a);  activation_gradient: c = c . f'(a);  clear: c = 0
+fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
+    let n = program.ops[o].n;
+    let total = rows_of(program.ops[o].m, s) * n;
+    let a = at(program.ops[o].a, member);
+    let c = at(program.ops[o].c, member);
+    let function = program.ops[o].function;
+    for (var i = lane; i < total; i += LANES) {
+        switch program.ops[o].kind {
+            case BIAS_ADD: { arena[c + i] += arena[a + i % n]; }
+            case ACTIVATION: { arena[c + i] = activate(function, arena[a + i]); }
+            case ACTIVATION_GRADIENT: { arena[c + i] *= derivative(function, arena[a + i]); }
+            default: { arena[c + i] = 0.0; }
+        }
+    }
+}
+
+// a: logits [batch, n]; b: targets; c: gradient [batch, n]; d: records [batch, 4]. A lane has whole rows.
+fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
+    let n = program.ops[o].n;
+    let function = program.ops[o].function;
+    let scale = steps[s].loss_scale;
+    for (var row = lane; row < steps[s].rows; row += LANES) {
+        let a = at(program.ops[o].a, member) + row * n;
+        let c = at(program.ops[o].c, member) + row * n;
+        var record = vec4<f32>();
+        if function == CROSS_ENTROPY {
+            let wanted = u32(arena[at(program.ops[o].b, member) + row]);
+            let logit = arena[a + wanted];
+            let largest = row_max(a, n);
+            var total = 0.0;
+            var right = 1.0;
+            for (var i = 0u; i < n; i++) {
+                let z = arena[a + i];
+                total += exp(z - largest);
+                // A tie goes to the first class, as argmax has it.
+                right = select(right, 0.0, z > logit || (z == logit && i < wanted));
+            }
+            for (var i = 0u; i < n; i++) {
+                let p = exp(arena[a + i] - largest) / total;
+                arena[c + i] = (p - select(0.0, 1.0, i == wanted)) * scale;
+            }
+            record = vec4(log(total) + (largest - logit), right, 0.0, 0.0);
+        } else {
+            let b = at(program.ops[o].b, member) + row * n;
+            for (var i = 0u; i < n; i++) {
+                let error = arena[a + i] - arena[b + i];
+                let found = output_loss(function, arena[a + i], arena[b + i]);
+                record += vec4(found.loss, found.wrong, abs(error), error * error);
+                arena[c + i] = found.slope * scale;
+            }
+            record.y = select(0.0, 1.0, record.y == 0.0);
+        }
+        let d = at(program.ops[o].d, member) + row * 4u;
+        arena[d] = record.x;
+        arena[d + 1u] = record.y;
+        arena[d + 2u] = record.z;
+        arena[d + 3u] = record.w;
+    }
+}
+
+fn row_max(first: u32, columns: u32) -> f32 {
+    var largest = arena[first];
+    for (var i = 1u; i < columns; i++) {
+        largest = max(largest, arena[first + i]);
+    }
+    return largest;
+}
+
+// log[record, :] = sum over r of a[r, :]. A lane for each of the four values.
+fn metrics(o: u32, member: u32, lane: u32, s: u32) {
+    if lane >= 4u {
+        return;
+    }
+    let a = at(program.ops[o].a, member) + lane;
+    var sum = 0.0;
+    for (var row = 0u; row < steps[s].rows; row++) {
+        sum += arena[a + row * 4u];
+    }
+    log_of[at(program.ops[o].c, member) + steps[s].record * 4u + lane] = sum;
+}
+
+// c[i] = sum over r of a[r, i], or c[i] += it. A lane has whole columns.
+fn bias_gradient(o: u32, member: u32, lane: u32, s: u32) {
+    let n = program.ops[o].n;
+    let a = at(program.ops[o].a, member);
+    let c = at(program.ops[o].c, member);
+    for (var i = lane; i < n; i += LANES) {
+        var sum = 0.0;
+        for (var row = 0u; row < rows_of(program.ops[o].m, s); row++) {
+            sum += arena[a + row * n + i];
+        }
+        if program.ops[o].epilogue == ACCUMULATE {
+            sum += arena[c + i];
+        }
+        arena[c + i] = sum;
+    }
+}
+
+// a: gradients [1, n]; b: hyper; c: parameters; d, e: moments; the first k values are decayed
+fn optimize(o: u32, member: u32, lane: u32, s: u32) {
+    let a = at(program.ops[o].a, member);
+    let b = at(program.ops[o].b, member);
+    let c = at(program.ops[o].c, member);
+    let d = at(program.ops[o].d, member);
+    let e = at(program.ops[o].e, member);
+    let rate = arena[b] * steps[s].rate;
+    let l2 = arena[b + 1u];
+    let momentum = arena[b + 2u];
+    let rates = AdamRates(
+        rate,
+        steps[s].correction1,
+        steps[s].correction2,
+        program.ops[o].beta1,
+        program.ops[o].beta2,
+        program.ops[o].epsilon,
+    );
+    let sgd = program.ops[o].kind == SGD;
+    for (var i = lane; i < program.ops[o].n; i += LANES) {
+        let w = arena[c + i];
+        let gradient = arena[a + i] + select(0.0, l2, i < program.ops[o].k) * w;
+        if sgd {
+            let updated = sgd_update(w, arena[d + i], gradient, rate, momentum);
+            arena[c + i] = updated.x;
+            arena[d + i] = updated.y;
+        } else {
+            let updated = adam_update(w, arena[d + i], arena[e + i], gradient, rates);
+            arena[c + i] = updated.x;
+            arena[d + i] = updated.y;
+            arena[e + i] = updated.z;
+        }
+    }
+}
+
+// c[r, i] = exp(a[r, i] - max a[r, :]) / sum exp(a[r, :] - max a[r, :]). A lane has whole rows.
+fn softmax(o: u32, member: u32, lane: u32, s: u32) {
+    let n = program.ops[o].n;
+    for (var row = lane; row < steps[s].rows; row += LANES) {
+        let a = at(program.ops[o].a, member) + row * n;
+        let c = at(program.ops[o].c, member) + row * n;
+        let largest = row_max(a, n);
+        var total = 0.0;
+        for (var i = 0u; i < n; i++) {
+            total += exp(arena[a + i] - largest);
+        }
+        for (var i = 0u; i < n; i++) {
+            arena[c + i] = exp(arena[a + i] - largest) / total;
+        }
+    }
+}
