@@ -68,12 +68,12 @@ fn cross_entropy(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
     var sums = vec4<f32>();
     for (var c = lane % LANES; c < columns; c += LANES) {
         let value = logits[z + c];
-        sums.x += exp(value - largest);
+        sums.x += exponential(value - largest);
         sums.y += select(0.0, 1.0, value == largest && c < class_of_row);
     }
     sums = row_sum(lane, sums);
     for (var c = lane % LANES; c < columns; c += LANES) {
-        let probability = exp(logits[z + c] - largest) / sums.x;
+        let probability = exponential(logits[z + c] - largest) / sums.x;
         gradient[d + c] = (probability - select(0.0, 1.0, c == class_of_row)) * step.loss_scale;
     }
     let right = logit == largest && sums.y == 0.0;

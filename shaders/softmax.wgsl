@@ -7,6 +7,7 @@
 
 #import batch
 #import reduce
+#import exponential
 
 struct Shape {
     logits: vec2<u32>,
@@ -33,10 +34,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     largest = row_max(lane, largest);
     var total = 0.0;
     for (var c = lane % LANES; c < columns; c += LANES) {
-        total += exp(logits[z + c] - largest);
+        total += exponential(logits[z + c] - largest);
     }
     total = row_sum(lane, vec4(total, 0.0, 0.0, 0.0)).x;
     for (var c = lane % LANES; c < columns; c += LANES) {
-        output[p + c] = exp(logits[z + c] - largest) / total;
+        output[p + c] = exponential(logits[z + c] - largest) / total;
     }
 }

@@ -7,7 +7,7 @@
 // order    [members, order]
 // steps    [steps]
 // log      [members, records, 4]
-// run      how many steps
+// run      which of the steps this dispatch runs
 //
 // One workgroup for each member (the grid's z): the members are independent, and what one writes in an op, its own
 // lanes alone read in the next. Lanes share an op's output values, or its rows, LANES apart.
@@ -67,6 +67,7 @@ struct Program {
 }
 
 struct Run {
+    first: u32,
     steps: u32,
 }
 
@@ -77,11 +78,11 @@ struct Run {
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 @group(0) @binding(5) var<storage, read> steps: array<Step>;
 @group(0) @binding(6) var<storage, read_write> log_of: array<f32>;
-@group(0) @binding(7) var<uniform> run: Run;
+@group(1) @binding(0) var<uniform> run: Run;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    for (var s = 0u; s < run.steps; s++) {
+    for (var s = run.first; s < run.first + run.steps; s++) {
         for (var o = 0u; o < program.count.x; o++) {
             execute(o, group.z, lane, s);
             storageBarrier();
@@ -189,12 +190,12 @@ fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
             var right = 1.0;
             for (var i = 0u; i < n; i++) {
                 let z = arena[a + i];
-                total += exp(z - largest);
+                total += exponential(z - largest);
                 // A tie goes to the first class, as argmax has it.
                 right = select(right, 0.0, z > logit || (z == logit && i < wanted));
             }
             for (var i = 0u; i < n; i++) {
-                let p = exp(arena[a + i] - largest) / total;
+                let p = exponential(arena[a + i] - largest) / total;
                 arena[c + i] = (p - select(0.0, 1.0, i == wanted)) * scale;
             }
             record = vec4(log(total) + (largest - logit), right, 0.0, 0.0);
@@ -298,10 +299,10 @@ fn softmax(o: u32, member: u32, lane: u32, s: u32) {
         let largest = row_max(a, n);
         var total = 0.0;
         for (var i = 0u; i < n; i++) {
-            total += exp(arena[a + i] - largest);
+            total += exponential(arena[a + i] - largest);
         }
         for (var i = 0u; i < n; i++) {
-            arena[c + i] = exp(arena[a + i] - largest) / total;
+            arena[c + i] = exponential(arena[a + i] - largest) / total;
         }
     }
 }

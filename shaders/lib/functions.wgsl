@@ -1,3 +1,5 @@
+#import exponential
+
 // Activation functions by number, as `Activation` in src/model/network.rs lists them.
 
 const IDENTITY = 0u;
@@ -7,13 +9,13 @@ const TANH = 3u;
 
 // 1 / (1 + e^-z), with the exponential of a number that is never positive: no overflow at either end.
 fn sigmoid(z: f32) -> f32 {
-    let e = exp(-abs(z));
+    let e = exponential(-abs(z));
     return select(e, 1.0, z >= 0.0) / (1.0 + e);
 }
 
 // tanh |z| = (1 - e) / (1 + e) with e = e^-2|z|; near zero, where that cancels, z - z^3/3 + 2z^5/15 - 17z^7/315.
 fn hyperbolic_tangent(z: f32) -> f32 {
-    let e = exp(-2.0 * abs(z));
+    let e = exponential(-2.0 * abs(z));
     let far = sign(z) * (1.0 - e) / (1.0 + e);
     let s = min(z * z, 1.0);
     let near = z * (1.0 + s * (-0.33333333 + s * (0.13333333 - s * 0.053968254)));

@@ -13,7 +13,7 @@ struct OutputLoss {
 
 fn output_loss(function: u32, z: f32, t: f32) -> OutputLoss {
     if function == BINARY_CROSS_ENTROPY {
-        let loss = max(z, 0.0) - z * t + log(1.0 + exp(-abs(z)));
+        let loss = max(z, 0.0) - z * t + log(1.0 + exponential(-abs(z)));
         return OutputLoss(loss, sigmoid(z) - t, select(0.0, 1.0, (z > 0.0) != (t > 0.5)));
     }
     let error = z - t;

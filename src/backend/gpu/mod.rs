@@ -33,7 +33,7 @@ pub enum Mode {
     Auto,
     /// A dispatch for each op of each step.
     Dispatches,
-    /// One dispatch for many whole steps, where the program fits one.
+    /// A dispatch for many whole steps, where the program fits one.
     Resident,
 }
 
@@ -74,7 +74,7 @@ impl Recording {
     fn most_steps(&self) -> usize {
         match self {
             Recording::Dispatches(_) => STEPS,
-            Recording::Resident(_) => resident::STEPS,
+            Recording::Resident(resident) => resident::STEPS.min(STEPS * resident.stride),
         }
     }
 }
@@ -133,7 +133,7 @@ impl GpuBackend {
     pub fn dispatches(&self, program: ProgramId, steps: usize) -> usize {
         match &self.programs[program.0].recording {
             Recording::Dispatches(dispatches) => steps * dispatches.len(),
-            Recording::Resident(_) => steps.div_ceil(resident::STEPS),
+            Recording::Resident(resident) => steps.div_ceil(resident.stride),
         }
     }
 
@@ -298,7 +298,8 @@ impl Backend for GpuBackend {
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         match &compiled.recording {
             Recording::Resident(resident) => {
-                resident.encode(&self.device, &mut encoder, &self.buffers, &self.step, now);
+                let table = (&self.steps, &self.step, STEP_BYTES);
+                resident.encode(&self.device, &mut encoder, &self.buffers, table, now);
             }
             Recording::Dispatches(dispatches) => {
                 encode(

@@ -12,6 +12,11 @@ use crate::program::{Element, Op, Product, Program, Rows, Step, TensorId, Transp
 /// Steps that one dispatch runs at most.
 pub(super) const STEPS: usize = 1 << 16;
 
+/// Loop iterations that an invocation makes in one dispatch at most. llvmpipe counts those of all of a shader's loops and,
+/// at 65,535, leaves them without a word (`LP_MAX_TGSI_LOOP_ITERATIONS` in Mesa's `lp_bld_limits.h`). An eighth of that, as
+/// Mesa makes loops of switches and of loops' bodies too: up to four for one of ours were seen.
+pub(super) const ITERATIONS: usize = 8_000;
+
 /// Ops that the table holds: OPS in the shader.
 const OPS: usize = 128;
 
@@ -67,7 +72,8 @@ pub(super) struct Resident {
     members: u32,
     arena: wgpu::Buffer,
     steps: wgpu::Buffer,
-    run: wgpu::Buffer,
+    /// Steps that one dispatch runs.
+    pub(super) stride: usize,
     copies: Vec<Copy>,
 }
 
@@ -131,7 +137,9 @@ impl Resident {
             let members = if buffer.shared { 1 } else { program.members };
             members * buffer.len <= binding_elements(device)
         };
+        let stride = ITERATIONS / iterations(program);
         if program.ops.len() > OPS
+            || stride == 0
             || program.members > device.limits.max_compute_workgroups_per_dimension as usize
             || arena.len > binding_elements(device)
             || !memory.buffers.iter().all(fits)
@@ -169,7 +177,6 @@ impl Resident {
             storage | wgpu::BufferUsages::COPY_SRC,
         );
         let steps = create("steps", STEPS * size_of::<Step>(), storage);
-        let run = create("run", 4, wgpu::BufferUsages::UNIFORM);
         // A program that lacks one of these never touches its binding.
         let spare = create("spare", 16, storage);
         let spare_log = create("spare log", 16, storage);
@@ -184,7 +191,6 @@ impl Resident {
             bound(buffer::ORDER, &spare),
             &steps,
             bound(buffer::LOG, &spare_log),
-            &run,
         ];
         let entries: Vec<_> = buffers
             .iter()
@@ -217,25 +223,31 @@ impl Resident {
             copies: copies.collect(),
             arena: own,
             steps,
-            run,
+            stride,
         }))
     }
 
-    /// Puts steps into a command buffer: buffers in, one dispatch, buffers out.
+    /// Puts steps into a command buffer: buffers in, as few dispatches as may be, buffers out.
+    ///
+    /// `table` is bound as `step` at dynamic offsets of `distance` bytes; here it says which steps a dispatch runs.
     pub(super) fn encode(
         &self,
         device: &Device,
         encoder: &mut wgpu::CommandEncoder,
         buffers: &[wgpu::Buffer],
-        step: &wgpu::BindGroup,
+        (table, step, distance): (&wgpu::Buffer, &wgpu::BindGroup, usize),
         steps: &[Step],
     ) {
         device
             .queue
             .write_buffer(&self.steps, 0, bytemuck::cast_slice(steps));
-        device
-            .queue
-            .write_buffer(&self.run, 0, &(steps.len() as u32).to_le_bytes());
+        let mut runs = vec![0_u8; steps.len().div_ceil(self.stride) * distance];
+        for (index, run) in runs.chunks_exact_mut(distance).enumerate() {
+            let first = index * self.stride;
+            let run_steps = self.stride.min(steps.len() - first);
+            run[..8].copy_from_slice(bytemuck::cast_slice(&[first as u32, run_steps as u32]));
+        }
+        device.queue.write_buffer(table, 0, &runs);
         for copy in &self.copies {
             encoder.copy_buffer_to_buffer(
                 &buffers[copy.place],
@@ -249,9 +261,10 @@ impl Resident {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             pass.set_pipeline(&self.pipeline);
             pass.set_bind_group(0, &self.bindings, &[]);
-            // The layout has a step, as every kernel's; this one reads its own table.
-            pass.set_bind_group(1, step, &[0]);
-            pass.dispatch_workgroups(1, 1, self.members);
+            for offset in (0..runs.len()).step_by(distance) {
+                pass.set_bind_group(1, step, &[offset as u32]);
+                pass.dispatch_workgroups(1, 1, self.members);
+            }
         }
         for copy in self.copies.iter().filter(|copy| copy.written) {
             encoder.copy_buffer_to_buffer(
@@ -263,6 +276,34 @@ impl Resident {
             );
         }
     }
+}
+
+/// Loop iterations that a lane makes in a step at most, in all the shader's loops; to leave a loop counts as one more.
+fn iterations(program: &Program) -> usize {
+    let shared = |values: usize| values.div_ceil(LANES as usize);
+    let size = |rows| match rows {
+        Rows::Batch => program.batch,
+        Rows::Fixed(rows) => rows,
+    };
+    let rowwise =
+        |tensor: TensorId| shared(program.batch) * (4 + 3 * program.tensors[tensor].columns);
+    let of = |op: &Op| match *op {
+        Op::Matmul { .. }
+        | Op::MatmulBiasActivation { .. }
+        | Op::MatmulActivationGradient { .. } => op.product(program).map_or(0, |product| {
+            shared(size(product.m) * product.n) * (2 + size(product.k))
+        }),
+        Op::LossGradient { logits, .. } | Op::Softmax { logits, .. } => rowwise(logits),
+        Op::Metrics { .. } => program.batch,
+        Op::BiasGradient { gradient, .. } => {
+            shared(program.tensors[gradient].columns) * (2 + program.rows(gradient))
+        }
+        _ => op
+            .writes()
+            .first()
+            .map_or(0, |&tensor| shared(program.len(tensor))),
+    };
+    2 + program.ops.iter().map(|op| 2 + of(op)).sum::<usize>()
 }
 
 /// Makes table entries of ops.
