@@ -443,11 +443,14 @@ impl<'a> Run<'a> {
             };
             let epoch: Vec<Epoch> = trained.into_iter().enumerate().map(epoch).collect();
             self.check_finite(&epoch)?;
-            self.note(&epoch)?;
+            for (history, epoch) in self.histories.iter_mut().zip(&epoch) {
+                history.push(*epoch);
+            }
             if flow.is_continue() {
                 flow = observe(Event::Epoch(&epoch));
             }
         }
+        self.note()?;
         Ok(flow)
     }
 
@@ -484,17 +487,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Keeps what is better than before, and counts epochs in which nothing was.
-    fn note(&mut self, epoch: &[Epoch]) -> Result<(), BackendError> {
+    /// Keeps what is better than before at the end of a round, and counts rounds in which nothing was.
+    fn note(&mut self) -> Result<(), BackendError> {
         self.stale += 1;
-        for (member, epoch) in epoch.iter().enumerate() {
-            self.histories[member].push(*epoch);
-            let better = self.best[member]
+        for member in 0..self.members.len() {
+            let Some(loss) = self.histories[member].last().map(watched) else {
+                continue;
+            };
+            if self.best[member]
                 .as_ref()
-                .is_none_or(|(loss, _)| watched(epoch) < *loss);
-            if better {
+                .is_none_or(|(best, _)| loss < *best)
+            {
                 self.stale = 0;
-                self.best[member] = Some((watched(epoch), self.read_weights(member)?));
+                self.best[member] = Some((loss, self.read_weights(member)?));
             }
         }
         Ok(())

@@ -113,6 +113,9 @@ pub(super) struct Device {
     pub(super) handle: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) limits: Limits,
+    /// Invocations that a small workgroup is best made of: one subgroup where lanes are a processor's vector, else enough
+    /// to hide the latency of memory.
+    pub(super) lanes: u32,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -186,6 +189,10 @@ impl Device {
             name,
             handle: device,
             queue,
+            lanes: match adapter.get_info() {
+                info if info.device_type == DeviceType::Cpu => info.subgroup_max_size.clamp(4, 64),
+                _ => 64,
+            },
             limits: info.limits,
             fault,
         })

@@ -20,9 +20,6 @@ pub(super) const ITERATIONS: usize = 8_000;
 /// Ops that the table holds: OPS in the shader.
 const OPS: usize = 128;
 
-/// Lanes of a member's workgroup.
-const LANES: u32 = 64;
-
 /// An op as the shader reads it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -137,7 +134,7 @@ impl Resident {
             let members = if buffer.shared { 1 } else { program.members };
             members * buffer.len <= binding_elements(device)
         };
-        let stride = ITERATIONS / iterations(program);
+        let stride = ITERATIONS / iterations(program, device.lanes as usize);
         if program.ops.len() > OPS
             || stride == 0
             || program.members > device.limits.max_compute_workgroups_per_dimension as usize
@@ -182,7 +179,7 @@ impl Resident {
         let spare_log = create("spare log", 16, storage);
         let named = |name: &str| memory.buffers.iter().position(|buffer| buffer.name == name);
         let bound = |name: &str, spare| named(name).map_or(spare, |place| &memory.allocated[place]);
-        let pipeline = pipelines.get(device, "steps", &vec![("LANES", LANES)])?;
+        let pipeline = pipelines.get(device, "steps", &vec![("LANES", device.lanes)])?;
         let buffers = [
             &uniform,
             &own,
@@ -279,8 +276,8 @@ impl Resident {
 }
 
 /// Loop iterations that a lane makes in a step at most, in all the shader's loops; to leave a loop counts as one more.
-fn iterations(program: &Program) -> usize {
-    let shared = |values: usize| values.div_ceil(LANES as usize);
+fn iterations(program: &Program, lanes: usize) -> usize {
+    let shared = |values: usize| values.div_ceil(lanes);
     let size = |rows| match rows {
         Rows::Batch => program.batch,
         Rows::Fixed(rows) => rows,
