@@ -2,9 +2,9 @@
 
 mod plan;
 mod run;
+mod scores;
 mod split;
 
-pub use run::{
-    End, Epoch, Event, Member, Options, Outcome, Rows, Scores, TrainError, Trained, train,
-};
+pub use run::{End, Epoch, Event, Member, Options, Outcome, Rows, TrainError, Trained, train};
+pub use scores::Scores;
 pub use split::{Split, split};

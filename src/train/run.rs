@@ -2,6 +2,7 @@ use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 use super::plan::{Part, Plan};
+use super::scores::Scores;
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::data::Matrix;
 use crate::model::{Network, Weights, WeightsError};
@@ -52,19 +53,6 @@ pub struct Rows<'a> {
     pub validation: &'a [u32],
     /// Rows for the final report; may be empty.
     pub test: &'a [u32],
-}
-
-/// How well a network does on some rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Scores {
-    /// The reduced loss.
-    pub loss: f64,
-    /// Share of rows whose prediction is right, for a classification.
-    pub accuracy: f64,
-    /// Mean |prediction − target| over rows and outputs.
-    pub absolute: f64,
-    /// Mean (prediction − target)² over rows and outputs.
-    pub squared: f64,
 }
 
 /// One pass over the training rows, for one member.
@@ -429,19 +417,23 @@ impl<'a> Run<'a> {
                 epoch: epochs.start + (done - 1) / per_epoch,
             });
         }
-        let trained = steps[..done]
-            .chunks(per_epoch)
-            .map(|epoch| self.scores(&epoch.concat()));
-        let trained = trained.collect::<Result<Vec<_>, _>>()?;
+        let log = self.log(&steps[..done].concat())?;
         self.measured.2 += start.elapsed();
         let validated = self.evaluate(Part::Validation)?;
-        for (number, trained) in epochs.zip(trained) {
-            let epoch = |(member, train): (usize, Scores)| Epoch {
-                number,
-                train,
-                validation: validated.as_ref().map(|scores| scores[member]),
-            };
-            let epoch: Vec<Epoch> = trained.into_iter().enumerate().map(epoch).collect();
+        let mut record = 0;
+        for (number, steps) in epochs.zip(steps[..done].chunks(per_epoch)) {
+            let (first, rows) = (
+                record,
+                steps.iter().flatten().map(|step| step.rows as usize).sum(),
+            );
+            record += record::WIDTH * steps.iter().map(Vec::len).sum::<usize>();
+            let epoch: Vec<Epoch> = (0..self.members.len())
+                .map(|member| Epoch {
+                    number,
+                    train: self.score(&log[member][first..record], rows),
+                    validation: validated.as_ref().map(|scores| scores[member]),
+                })
+                .collect();
             self.check_finite(&epoch)?;
             for (history, epoch) in self.histories.iter_mut().zip(&epoch) {
                 history.push(*epoch);
@@ -512,30 +504,22 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         run_all(self.backend, self.evaluate, &steps)?;
-        self.scores(&steps).map(Some)
+        let rows = steps.iter().map(|step| step.rows as usize).sum();
+        let log = self.log(&steps)?;
+        Ok(Some(log.iter().map(|log| self.score(log, rows)).collect()))
     }
 
-    /// What steps have left in the log, by member: the loss is the reduced one, with batches weighted by their rows.
-    fn scores(&mut self, steps: &[Step]) -> Result<Vec<Scores>, BackendError> {
-        let outputs = self.network.outputs();
-        let rows: usize = steps.iter().map(|step| step.rows as usize).sum();
-        let (rows_of, values) = (rows.max(1) as f64, (rows.max(1) * outputs) as f64);
+    /// What consecutive steps have left in the log, by member.
+    fn log(&mut self, steps: &[Step]) -> Result<Vec<Vec<f32>>, BackendError> {
         let first = steps.first().map_or(0, |step| step.record as usize) * record::WIDTH;
-        let mut scores = Vec::with_capacity(self.members.len());
-        for member in 0..self.members.len() {
-            let log = self
-                .backend
-                .read(buffer::LOG, member, first, steps.len() * record::WIDTH)?;
-            let column = |value: usize| log.iter().skip(value).step_by(record::WIDTH);
-            let total = |value: usize| column(value).map(|&sum| f64::from(sum)).sum::<f64>();
-            scores.push(Scores {
-                loss: total(record::LOSS) * self.options.loss.scale(rows, outputs),
-                accuracy: total(record::CORRECT) / rows_of,
-                absolute: total(record::ABSOLUTE) / values,
-                squared: total(record::SQUARED) / values,
-            });
-        }
-        Ok(scores)
+        let len = steps.len() * record::WIDTH;
+        (0..self.members.len())
+            .map(|member| self.backend.read(buffer::LOG, member, first, len))
+            .collect()
+    }
+
+    fn score(&self, log: &[f32], rows: usize) -> Scores {
+        Scores::new(log, rows, self.network.outputs(), self.options.loss)
     }
 
     fn finish(mut self, end: End) -> Result<Outcome, TrainError> {

@@ -1,0 +1,33 @@
+use crate::program::{Loss, record};
+
+/// How well a network does on some rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// The reduced loss; of steps with different weights, the mean of theirs weighted by their rows.
+    pub loss: f64,
+    /// Share of rows whose prediction is right, for a classification.
+    pub accuracy: f64,
+    /// Mean |prediction − target| over rows and outputs.
+    pub absolute: f64,
+    /// Mean (prediction − target)² over rows and outputs.
+    pub squared: f64,
+}
+
+impl Scores {
+    /// From the records of steps over `rows` rows of `outputs` outputs.
+    pub(super) fn new(log: &[f32], rows: usize, outputs: usize, loss: Loss) -> Self {
+        let mut totals = [0.0; record::WIDTH];
+        for record in log.chunks_exact(record::WIDTH) {
+            for (total, &value) in totals.iter_mut().zip(record) {
+                *total += f64::from(value);
+            }
+        }
+        let (rows_of, values) = (rows.max(1) as f64, (rows * outputs).max(1) as f64);
+        Scores {
+            loss: totals[record::LOSS] * loss.scale(rows, outputs),
+            accuracy: totals[record::CORRECT] / rows_of,
+            absolute: totals[record::ABSOLUTE] / values,
+            squared: totals[record::SQUARED] / values,
+        }
+    }
+}
