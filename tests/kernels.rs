@@ -174,3 +174,53 @@ proptest! {
         agree(&program, classes, &steps[..if kind == 0 { 1 } else { 2 }], seed);
     }
 }
+
+#[test]
+fn long_sums_agree_with_the_twins_or_are_refused() {
+    let loss = Loss {
+        function: LossFunction::Mse,
+        reduction: Reduction::Mean,
+    };
+    let step = |rows: usize| Step {
+        rows: rows as u32,
+        loss_scale: 1.0 / rows as f32,
+        ..Step::default()
+    };
+    for (inputs, units, batch) in [(3, 2, 16_384), (20_000, 3, 5), (20_000, 64, 5)] {
+        let network = Network::new(
+            inputs,
+            &[],
+            Activation::Identity,
+            units,
+            Activation::Identity,
+        );
+        let capacity = Capacity {
+            members: 1,
+            batch,
+            rows: batch,
+            order: batch,
+            records: 1,
+        };
+        agree(
+            &Program::gradients(&network, &loss, capacity).fused(),
+            None,
+            &[step(batch)],
+            1,
+        );
+    }
+    let network = Network::new(60_000, &[], Activation::Identity, 64, Activation::Identity);
+    let capacity = Capacity {
+        members: 1,
+        batch: 4,
+        rows: 4,
+        order: 4,
+        records: 1,
+    };
+    let program = Program::gradients(&network, &loss, capacity).fused();
+    let mut gpu =
+        GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter: see scripts/test.sh");
+    match gpu.compile(&program) {
+        Err(error) => assert!(error.to_string().contains("60000 inputs"), "{error}"),
+        Ok(_) => agree(&program, None, &[step(4)], 1),
+    }
+}

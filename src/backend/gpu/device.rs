@@ -116,6 +116,8 @@ pub(super) struct Device {
     /// Invocations that a small workgroup is best made of: one subgroup where lanes are a processor's vector, else enough
     /// to hide the latency of memory.
     pub(super) lanes: u32,
+    /// Terms of a product's sums at most.
+    pub(super) depth: usize,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -192,6 +194,12 @@ impl Device {
             lanes: match adapter.get_info() {
                 info if info.device_type == DeviceType::Cpu => info.subgroup_max_size.clamp(4, 64),
                 _ => 64,
+            },
+            // llvmpipe leaves a shader's loops after 65,535 iterations of all of them (see `resident::ITERATIONS`); a tile
+            // of 16 terms takes up to 50.
+            depth: match adapter.get_info().device_type {
+                DeviceType::Cpu => 20_000,
+                _ => usize::MAX,
             },
             limits: info.limits,
             fault,

@@ -4,7 +4,7 @@ use super::call::{Call, calls};
 use super::device::Device;
 use super::shader::Pipelines;
 use crate::backend::BackendError;
-use crate::program::{Buffer, Program, TensorId};
+use crate::program::{Buffer, Product, Program, Rows, TensorId};
 
 /// Everything one dispatch needs but the step.
 #[derive(Debug)]
@@ -39,6 +39,18 @@ pub(super) fn record(
     let binding = binding_elements(device);
     let mut dispatches = Vec::new();
     for op in &program.ops {
+        if let Some(Product {
+            k: Rows::Fixed(k), ..
+        }) = op.product(program)
+            && k > device.depth
+        {
+            return Err(BackendError::TooLarge {
+                what: format!("a layer of {k} inputs or units"),
+                needed: 4 * k,
+                limit: 4 * device.depth,
+                device: device.name.clone(),
+            });
+        }
         for call in calls(program, op, binding) {
             dispatches.extend(record_call(device, pipelines, program, memory, &call)?);
         }
