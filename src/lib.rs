@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod data;
 pub mod model;
+pub mod predictor;
 pub mod program;
 pub mod random;
 pub mod train;

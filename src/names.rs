@@ -4,6 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use clap::ValueEnum;
 
+use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
 use crate::program::{Link, LossFunction, Reduction};
 
@@ -20,4 +21,12 @@ macro_rules! display_by_name {
     )*};
 }
 
-display_by_name!(Activation, Initializer, Link, LossFunction, Reduction);
+display_by_name!(
+    Activation,
+    Initializer,
+    Link,
+    LossFunction,
+    PreprocessMode,
+    Reduction,
+    Task
+);

@@ -10,7 +10,7 @@ use super::table::{Matrix, Table};
 use super::{apply, fit};
 
 /// Whether preprocessing is fitted to the data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum PreprocessMode {
     /// Numbers standardised, text one-hot encoded, missing cells filled in, constant columns left out.

@@ -10,7 +10,7 @@ use super::error::{DataError, list};
 use super::table::{Column, Matrix, Table, Text, Values, number_label};
 
 /// The kind of problem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
     /// Which of several classes.
