@@ -1,10 +1,14 @@
 //! Training: how rows are divided, and the loop that turns a program's steps into trained networks.
 
-mod plan;
+mod config;
+mod fit;
+mod layout;
 mod run;
 mod scores;
 mod split;
 
+pub use config::{BatchSize, Config, LossChoice, OptimizerName, Widths};
+pub use fit::{FitError, Fitted, Plan};
 pub use run::{End, Epoch, Event, Member, Options, Outcome, Rows, TrainError, Trained, train};
 pub use scores::Scores;
 pub use split::{Split, split};

@@ -1,7 +1,7 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-use super::plan::{Part, Plan};
+use super::layout::{Layout, Part};
 use super::scores::Scores;
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::data::Matrix;
@@ -155,8 +155,8 @@ pub fn train(
     observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome, TrainError> {
     check(network, members, rows, options)?;
-    let plan = Plan::new(network, members.len(), rows, options, backend.limits());
-    let mut run = Run::new(backend, network, members, rows, options, plan)?;
+    let layout = Layout::new(network, members.len(), rows, options, backend.limits());
+    let mut run = Run::new(backend, network, members, rows, options, layout)?;
     let end = run.epochs(observe)?;
     run.finish(end)
 }
@@ -218,7 +218,7 @@ struct Run<'a> {
     members: &'a [Member],
     rows: Rows<'a>,
     options: &'a Options,
-    plan: Plan,
+    layout: Layout,
     learn: Learn,
     evaluate: ProgramId,
     offsets: Vec<usize>,
@@ -237,23 +237,25 @@ impl<'a> Run<'a> {
         members: &'a [Member],
         rows: Rows<'a>,
         options: &'a Options,
-        plan: Plan,
+        layout: Layout,
     ) -> Result<Self, TrainError> {
         let Options {
             loss, optimizer, ..
         } = options;
-        let learn = if plan.micro == plan.batch {
-            let program = Program::training(network, loss, optimizer, plan.capacity(plan.micro));
+        let learn = if layout.micro == layout.batch {
+            let program =
+                Program::training(network, loss, optimizer, layout.capacity(layout.micro));
             Learn::Step(backend.compile(&program.fused())?)
         } else {
-            let gradients = Program::gradients(network, loss, plan.capacity(plan.micro));
-            let update = Program::update(network, optimizer, plan.capacity(plan.micro));
+            let gradients = Program::gradients(network, loss, layout.capacity(layout.micro));
+            let update = Program::update(network, optimizer, layout.capacity(layout.micro));
             Learn::Micro {
                 gradients: backend.compile(&gradients.fused())?,
                 update: backend.compile(&update)?,
             }
         };
-        let evaluation = Program::evaluation(network, loss, plan.capacity(plan.evaluated)).fused();
+        let evaluation =
+            Program::evaluation(network, loss, layout.capacity(layout.evaluated)).fused();
         let evaluate = backend.compile(&evaluation)?;
         backend.write(buffer::INPUTS, 0, 0, Data::F32(&rows.inputs.values))?;
         backend.write(buffer::TARGETS, 0, 0, Data::F32(&rows.targets.values))?;
@@ -268,7 +270,7 @@ impl<'a> Run<'a> {
             members,
             rows,
             options,
-            plan,
+            layout,
             learn,
             evaluate,
             offsets,
@@ -285,8 +287,12 @@ impl<'a> Run<'a> {
                 .write(buffer::HYPER, index, 0, Data::F32(hyper))?;
             run.write_weights(index, &member.weights)?;
             for (part, rows) in [(Part::Validation, rows.validation), (Part::Test, rows.test)] {
-                run.backend
-                    .write(buffer::ORDER, index, run.plan.first(part), Data::U32(rows))?;
+                run.backend.write(
+                    buffer::ORDER,
+                    index,
+                    run.layout.first(part),
+                    Data::U32(rows),
+                )?;
             }
         }
         Ok(run)
@@ -323,7 +329,7 @@ impl<'a> Run<'a> {
                     .options
                     .epochs
                     .saturating_add(1)
-                    .min(epoch + self.plan.round);
+                    .min(epoch + self.layout.round);
             epoch = round.end;
             if self.round(round, observe)?.is_break() {
                 return Ok(End::Stopped);
@@ -379,12 +385,12 @@ impl<'a> Run<'a> {
         observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TrainError> {
         self.write_orders(epochs.clone())?;
-        let per_epoch = self.plan.steps_per_epoch();
+        let per_epoch = self.layout.steps_per_epoch();
         let all = (per_epoch as u64).saturating_mul(self.options.epochs as u64);
         let total = all.min(self.options.max_steps.unwrap_or(u64::MAX));
         let left = usize::try_from(total - self.steps).unwrap_or(usize::MAX);
         let mut steps =
-            self.plan
+            self.layout
                 .training_steps(self.options, self.network, self.steps, epochs.len());
         steps.truncate(left);
         let mut flow = ControlFlow::Continue(());
@@ -499,7 +505,7 @@ impl<'a> Run<'a> {
 
     /// Scores of a part of the rows under the present weights, by member; `None` if the part is empty.
     fn evaluate(&mut self, part: Part) -> Result<Option<Vec<Scores>>, BackendError> {
-        let steps = self.plan.evaluation_steps(part);
+        let steps = self.layout.evaluation_steps(part);
         if steps.is_empty() {
             return Ok(None);
         }

@@ -15,7 +15,7 @@ pub(super) enum Part {
 ///
 /// The order holds the training rows, then the validation and test rows, which never change; so does the log.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct Layout {
     members: usize,
     dataset: usize,
     /// Rows of each part.
@@ -37,14 +37,14 @@ const ROUND_ROWS: usize = 1 << 16;
 /// Rows at a time in an evaluation: enough to fill a device, few enough to stay in caches.
 const EVALUATED: usize = 1024;
 
-impl Plan {
+impl Layout {
     pub(super) fn new(
         network: &Network,
         members: usize,
         rows: Rows<'_>,
         options: &Options,
         limits: Limits,
-    ) -> Plan {
+    ) -> Layout {
         let parts = [rows.train.len(), rows.validation.len(), rows.test.len()];
         let widest = network
             .layers
@@ -56,7 +56,7 @@ impl Plan {
         let batch = options.batch_size.unwrap_or(parts[0]).clamp(1, parts[0]);
         let short = (ROUND_STEPS / parts[0].div_ceil(batch)).min(ROUND_ROWS / parts[0]);
         let looked_at = parts[1] > 0 || options.patience.is_some();
-        Plan {
+        Layout {
             members,
             dataset: rows.inputs.rows,
             parts,

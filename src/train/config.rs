@@ -1,0 +1,360 @@
+use std::fmt::{Display, Formatter};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{PreprocessMode, Task};
+use crate::model::{Activation, Initializer};
+use crate::program::{LossFunction, Reduction};
+
+/// How to train, as the command line and a TOML file say it. What is left out is decided from the data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// Target column, by name or by number from 1 [default: the last]
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub target: Option<String>,
+    /// Kind of problem [default: seen from the target]
+    #[arg(long, value_enum, help_heading = "Data")]
+    pub task: Option<Task>,
+    /// What is done to the inputs: `auto` standardises numbers, encodes text, fills in missing cells [default: auto]
+    #[arg(long, value_enum, value_name = "MODE", help_heading = "Data")]
+    pub preprocess: Option<PreprocessMode>,
+    /// Share of the rows that early stopping looks at [default: 0.1, 0 for a few rows]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
+    pub validation: Option<f64>,
+    /// Share of the rows for the final report [default: 0.2, 0 for a few rows or with a test set of its own]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
+    pub test: Option<f64>,
+    /// Widths of the hidden layers, as 128,64; 0 for none [default: 128,64]
+    #[arg(long, value_name = "WIDTHS", value_parser = widths, help_heading = "Network")]
+    pub hidden: Option<Widths>,
+    /// Function of the hidden layers [default: relu]
+    #[arg(long, value_enum, value_name = "FUNCTION", help_heading = "Network")]
+    pub activation: Option<Activation>,
+    /// Function of the output layer, with the loss mse [default: identity]
+    #[arg(long, value_enum, value_name = "FUNCTION", help_heading = "Network")]
+    pub output_activation: Option<Activation>,
+    /// How initial weights are drawn [default: auto]
+    #[arg(long, value_enum, value_name = "INITIALIZER", help_heading = "Network")]
+    pub init: Option<Initializer>,
+    /// What is made small; auto is cross-entropy for classes, binary-cross-entropy for two, mse for values [default: auto]
+    #[arg(long, value_enum, value_name = "LOSS", help_heading = "Training")]
+    pub loss: Option<LossChoice>,
+    /// How the losses of rows become one [default: mean]
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub reduction: Option<Reduction>,
+    /// How gradients change the weights [default: adam]
+    #[arg(long, value_enum, value_name = "OPTIMIZER", help_heading = "Training")]
+    pub optimizer: Option<OptimizerName>,
+    /// Learning rate [default: 0.001 for adam, 0.01 for sgd]
+    #[arg(long, value_name = "RATE", value_parser = positive, help_heading = "Training")]
+    pub lr: Option<f32>,
+    /// Momentum of sgd [default: 0.9 for batches, 0 for the full batch]
+    #[arg(long, value_parser = momentum, help_heading = "Training")]
+    pub momentum: Option<f32>,
+    /// Penalty λ/2·‖W‖² on the weights [default: 0]
+    #[arg(long, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
+    pub l2: Option<f32>,
+    /// Rows a step: a number, `all` for the full batch, `auto` [default: auto]
+    #[arg(long, value_name = "ROWS", help_heading = "Training")]
+    pub batch_size: Option<BatchSize>,
+    /// Passes over the training rows at most [default: 100, more for a few rows]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000), help_heading = "Training")]
+    pub epochs: Option<u32>,
+    /// Steps at most
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
+    pub max_steps: Option<u64>,
+    /// Epochs without a better validation loss before training stops; 0 never stops [default: 15 with validation rows]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
+    pub patience: Option<u32>,
+    /// Whether each epoch has its own order [default: true]
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, help_heading = "Training")]
+    pub shuffle: Option<bool>,
+    /// Seed of all random numbers [default: 1]
+    #[arg(long, help_heading = "Training")]
+    pub seed: Option<u64>,
+}
+
+/// Widths of hidden layers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Widths(pub Vec<usize>);
+
+/// A loss, or the one that suits the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossChoice {
+    /// The one that suits the target.
+    Auto,
+    /// [`LossFunction::CrossEntropy`]
+    CrossEntropy,
+    /// [`LossFunction::BinaryCrossEntropy`]
+    BinaryCrossEntropy,
+    /// [`LossFunction::Mse`]
+    Mse,
+}
+
+impl LossChoice {
+    /// The loss, unless it is left open.
+    pub fn function(self) -> Option<LossFunction> {
+        match self {
+            LossChoice::Auto => None,
+            LossChoice::CrossEntropy => Some(LossFunction::CrossEntropy),
+            LossChoice::BinaryCrossEntropy => Some(LossFunction::BinaryCrossEntropy),
+            LossChoice::Mse => Some(LossFunction::Mse),
+        }
+    }
+}
+
+impl From<LossFunction> for LossChoice {
+    fn from(function: LossFunction) -> Self {
+        match function {
+            LossFunction::CrossEntropy => LossChoice::CrossEntropy,
+            LossFunction::BinaryCrossEntropy => LossChoice::BinaryCrossEntropy,
+            LossFunction::Mse => LossChoice::Mse,
+        }
+    }
+}
+
+/// An optimizer, with its usual figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerName {
+    /// Gradient descent with momentum.
+    Sgd,
+    /// Adam, β 0.9 and 0.999, ε 1e-8.
+    #[default]
+    Adam,
+}
+
+/// Rows a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Spelling", into = "Spelling")]
+pub enum BatchSize {
+    /// As many as suit the number of rows.
+    #[default]
+    Auto,
+    /// All of them.
+    All,
+    /// So many.
+    Rows(usize),
+}
+
+/// A batch size as TOML and JSON have it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Spelling {
+    Number(usize),
+    Word(String),
+}
+
+impl TryFrom<Spelling> for BatchSize {
+    type Error = String;
+    fn try_from(spelling: Spelling) -> Result<Self, String> {
+        match spelling {
+            Spelling::Number(rows) => rows.to_string().parse(),
+            Spelling::Word(word) => word.parse(),
+        }
+    }
+}
+
+impl From<BatchSize> for Spelling {
+    fn from(size: BatchSize) -> Self {
+        match size {
+            BatchSize::Rows(rows) => Spelling::Number(rows),
+            other => Spelling::Word(other.to_string()),
+        }
+    }
+}
+
+impl Display for BatchSize {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BatchSize::Auto => f.write_str("auto"),
+            BatchSize::All => f.write_str("all"),
+            BatchSize::Rows(rows) => write!(f, "{rows}"),
+        }
+    }
+}
+
+impl FromStr for BatchSize {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(BatchSize::Auto),
+            "all" => Ok(BatchSize::All),
+            _ => match text.parse() {
+                Ok(rows @ 1..=0x7fff_ffff) => Ok(BatchSize::Rows(rows)),
+                _ => Err("a number of rows from 1 on, all or auto is needed".into()),
+            },
+        }
+    }
+}
+
+fn number(text: &str, fits: impl Fn(f64) -> bool, needed: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if fits(value) => Ok(value),
+        _ => Err(format!("{needed} is needed")),
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |value| (0.0..1.0).contains(&value),
+        "a fraction from 0 to below 1",
+    )
+}
+
+fn positive(text: &str) -> Result<f32, String> {
+    let fits = |value: f64| value > 0.0 && (value as f32).is_finite();
+    number(text, fits, "a positive number").map(|value| value as f32)
+}
+
+fn not_negative(text: &str) -> Result<f32, String> {
+    let fits = |value: f64| value >= 0.0 && (value as f32).is_finite();
+    number(text, fits, "a number from 0 on").map(|value| value as f32)
+}
+
+fn momentum(text: &str) -> Result<f32, String> {
+    let fits = |value: f64| (0.0..1.0).contains(&value);
+    number(text, fits, "a number from 0 to below 1").map(|value| value as f32)
+}
+
+/// The widest layer that is taken, so that a slip of the finger does not ask for a terabyte.
+const WIDEST: usize = 65_536;
+
+fn widths(text: &str) -> Result<Widths, String> {
+    if text == "0" || text.is_empty() {
+        return Ok(Widths(Vec::new()));
+    }
+    let width = |part: &str| {
+        part.trim()
+            .parse()
+            .ok()
+            .filter(|width| (1..=WIDEST).contains(width))
+    };
+    let widths: Option<Vec<usize>> = text.split(',').map(width).collect();
+    widths
+        .map(Widths)
+        .ok_or(format!("widths from 1 to {WIDEST} are needed, as 128,64"))
+}
+
+impl Config {
+    /// From TOML. Values are held to the same limits as on the command line.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        let config: Config = toml::from_str(text).map_err(|error| {
+            let line = error
+                .span()
+                .map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+            let place = line
+                .map(|line| format!("line {line}: "))
+                .unwrap_or_default();
+            format!(
+                "{place}{}",
+                error.message().lines().collect::<Vec<_>>().join(" ")
+            )
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether every value is one that the command line would take.
+    fn check(&self) -> Result<(), String> {
+        fn named<T: ToString, U>(
+            name: &str,
+            value: Option<&T>,
+            parse: impl Fn(&str) -> Result<U, String>,
+        ) -> Result<(), String> {
+            match value.map(|value| parse(&value.to_string())) {
+                Some(Err(reason)) => Err(format!("{name}: {reason}")),
+                _ => Ok(()),
+            }
+        }
+        named("validation", self.validation.as_ref(), fraction)?;
+        named("test", self.test.as_ref(), fraction)?;
+        named("lr", self.lr.as_ref(), positive)?;
+        named("l2", self.l2.as_ref(), not_negative)?;
+        named("momentum", self.momentum.as_ref(), momentum)?;
+        let least = |name: &str, zero: bool| {
+            if zero {
+                Err(format!("{name}: 1 or more is needed"))
+            } else {
+                Ok(())
+            }
+        };
+        least("epochs", self.epochs == Some(0))?;
+        least("max-steps", self.max_steps == Some(0))?;
+        let hidden = self
+            .hidden
+            .as_ref()
+            .map(|Widths(hidden)| hidden.as_slice())
+            .unwrap_or_default();
+        match hidden.iter().find(|width| !(1..=WIDEST).contains(*width)) {
+            Some(width) => Err(format!("hidden: {width} is not a width from 1 to {WIDEST}")),
+            None => Ok(()),
+        }
+    }
+
+    /// This configuration, with what it leaves out taken from `other`.
+    #[must_use]
+    pub fn or(self, other: Config) -> Config {
+        Config {
+            target: self.target.or(other.target),
+            task: self.task.or(other.task),
+            preprocess: self.preprocess.or(other.preprocess),
+            validation: self.validation.or(other.validation),
+            test: self.test.or(other.test),
+            hidden: self.hidden.or(other.hidden),
+            activation: self.activation.or(other.activation),
+            output_activation: self.output_activation.or(other.output_activation),
+            init: self.init.or(other.init),
+            loss: self.loss.or(other.loss),
+            reduction: self.reduction.or(other.reduction),
+            optimizer: self.optimizer.or(other.optimizer),
+            lr: self.lr.or(other.lr),
+            momentum: self.momentum.or(other.momentum),
+            l2: self.l2.or(other.l2),
+            batch_size: self.batch_size.or(other.batch_size),
+            epochs: self.epochs.or(other.epochs),
+            max_steps: self.max_steps.or(other.max_steps),
+            patience: self.patience.or(other.patience),
+            shuffle: self.shuffle.or(other.shuffle),
+            seed: self.seed.or(other.seed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toml_says_what_the_command_line_says() {
+        let config =
+            Config::from_toml("hidden = [64, 32]\nbatch-size = \"all\"\nlr = 0.01\nloss = \"mse\"")
+                .expect("it is valid");
+        assert_eq!(config.hidden, Some(Widths(vec![64, 32])));
+        assert_eq!(config.batch_size, Some(BatchSize::All));
+        assert_eq!(config.lr, Some(0.01));
+        assert_eq!(config.loss, Some(LossChoice::Mse));
+    }
+
+    #[test]
+    fn toml_that_is_off_is_named_with_its_line() {
+        for (text, part) in [
+            ("epochs = 3\nepoch = 5", "line 2"),
+            ("lr = -1.0", "lr: a positive number"),
+            ("hidden = [0]", "hidden: 0"),
+            ("batch-size = 0", "from 1 on"),
+            ("validation = 1.5", "validation: a fraction"),
+            ("epochs = 0", "epochs: 1 or more"),
+            ("optimizer = \"newton\"", "line 1"),
+        ] {
+            let error = Config::from_toml(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+            assert_eq!(error.lines().count(), 1);
+        }
+    }
+}

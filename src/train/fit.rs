@@ -1,0 +1,408 @@
+use std::ops::ControlFlow;
+
+use super::config::{BatchSize, Config, LossChoice, OptimizerName, Widths};
+use super::{Event, Member, Options, Outcome, Rows, Scores, TrainError, split, train};
+use crate::backend::Backend;
+use crate::data::{
+    DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, TargetEncoding, Task,
+};
+use crate::model::{Activation, Network, Weights, WeightsError, initialize};
+use crate::predictor::{Description, Metrics, Model};
+use crate::program::{Hyper, Link, Loss, LossFunction, Optimizer};
+
+/// A dataset and a configuration, brought together: encoded rows, a network, and everything that was left open decided.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The configuration with nothing left out.
+    pub config: Config,
+    /// Widths and activations.
+    pub network: Network,
+    /// What was found on the way.
+    pub notices: Vec<Notice>,
+    options: Options,
+    hyper: Hyper,
+    initial: Weights,
+    inputs: Matrix,
+    targets: Matrix,
+    rows: [Vec<u32>; 3],
+    preprocessing: Preprocessing,
+    target: TargetEncoding,
+    moments: Option<Moments>,
+}
+
+/// A trained model with its figures.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    /// What `predict` and `evaluate` use.
+    pub model: Model,
+    /// On training, validation and test rows, where there are any.
+    pub metrics: [Option<Metrics>; 3],
+    /// Steps, time, histories.
+    pub outcome: Outcome,
+}
+
+/// Why a dataset does not become a trained model.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Options that do not go together, or not with the data.
+    #[error("{0}")]
+    Option(String),
+    /// Initial weights of another network.
+    #[error("the initial weights do not suit the network: {0}")]
+    Weights(#[from] WeightsError),
+    /// Training.
+    #[error("{0}")]
+    Train(#[source] TrainError, Option<Box<Model>>),
+}
+
+/// Below so many rows nothing is kept from training for validation or test.
+const FEW: usize = 50;
+
+/// Steps that a few rows are trained for by default.
+const FEW_STEPS: usize = 2_000;
+
+impl Plan {
+    /// Encodes the data and decides what the configuration leaves open. With `initial` weights, training starts from them.
+    pub fn new(
+        loaded: &Loaded,
+        config: &Config,
+        initial: Option<Weights>,
+    ) -> Result<Self, FitError> {
+        let table = &loaded.train;
+        let target = TargetEncoding::fit(table, config.task)?;
+        let mut targets = target.apply(table)?;
+        let loss = loss(config, &target)?;
+        let seed = config.seed.unwrap_or(1);
+        let few = table.len() < FEW;
+        let validation = config.validation.unwrap_or(if few { 0.0 } else { 0.1 });
+        let test = config.test.unwrap_or(if few || loaded.test.is_some() {
+            0.0
+        } else {
+            0.2
+        });
+        if validation + test >= 1.0 {
+            return Err(FitError::Option(format!(
+                "--validation {validation} and --test {test} leave no rows to train on; make them smaller"
+            )));
+        }
+        let classes: Vec<u32> = match target.task() {
+            Task::Classification => targets.values.iter().map(|&class| class as u32).collect(),
+            Task::Regression => vec![0; targets.rows],
+        };
+        let parts = split(&classes, validation, test, seed);
+        let mode = config.preprocess.unwrap_or_default();
+        let (preprocessing, mut notices) = Preprocessing::fit(table, &parts.train, mode)?;
+        notices.splice(0..0, loaded.notices.clone());
+        let mut inputs = preprocessing.apply(table)?;
+        let mut tested = parts.test;
+        if let Some(own) = &loaded.test {
+            let first = inputs.rows as u32;
+            append(&mut inputs, preprocessing.apply(own)?);
+            append(&mut targets, target.apply(own)?);
+            tested.extend(first..inputs.rows as u32);
+        }
+        let moments = standardize(&target, mode, &mut targets, &parts.train);
+        let hidden = config.hidden.clone().unwrap_or(Widths(vec![128, 64]));
+        let activation = config.activation.unwrap_or_default();
+        let output = config.output_activation.unwrap_or(Activation::Identity);
+        if output != Activation::Identity && loss.function != LossFunction::Mse {
+            return Err(FitError::Option(format!(
+                "--output-activation {output} goes with --loss mse; {} has its own",
+                loss.function
+            )));
+        }
+        let outputs = match loss.link() {
+            Link::Softmax => target.labels().len(),
+            Link::Sigmoid | Link::Identity => 1,
+        };
+        let network = Network::new(
+            preprocessing.inputs(),
+            &hidden.0,
+            activation,
+            outputs,
+            output,
+        );
+        let init = config.init.unwrap_or_default();
+        let initial = match initial {
+            Some(weights) => network.check(&weights).map(|()| weights)?,
+            None => initialize(&network, init, seed),
+        };
+        let rows = [parts.train, parts.validation, tested];
+        let mut plan = Plan {
+            options: Options {
+                loss,
+                optimizer: Optimizer::ADAM,
+                batch_size: None,
+                epochs: 1,
+                max_steps: config.max_steps,
+                patience: None,
+                shuffle: config.shuffle.unwrap_or(true),
+            },
+            hyper: Hyper::default(),
+            config: Config {
+                task: Some(target.task()),
+                preprocess: Some(mode),
+                validation: Some(validation),
+                test: Some(test),
+                hidden: Some(hidden),
+                activation: Some(activation),
+                output_activation: Some(output),
+                init: Some(init),
+                loss: Some(loss.function.into()),
+                reduction: Some(loss.reduction),
+                shuffle: Some(config.shuffle.unwrap_or(true)),
+                seed: Some(seed),
+                target: Some(target.name().to_owned()),
+                ..config.clone()
+            },
+            network,
+            notices,
+            initial,
+            inputs,
+            targets,
+            rows,
+            preprocessing,
+            target,
+            moments,
+        };
+        plan.decide_training();
+        Ok(plan)
+    }
+
+    /// Batches, epochs and rates, where they are left open.
+    fn decide_training(&mut self) {
+        let rows = self.rows[0].len();
+        let config = &mut self.config;
+        let batch = match config.batch_size.unwrap_or_default() {
+            BatchSize::Auto if rows < FEW => rows,
+            BatchSize::Auto if rows < 10_000 => 32,
+            BatchSize::Auto if rows < 100_000 => 128,
+            BatchSize::Auto => 256,
+            BatchSize::All => rows,
+            BatchSize::Rows(size) => size.min(rows),
+        };
+        let size = if batch == rows {
+            BatchSize::All
+        } else {
+            BatchSize::Rows(batch)
+        };
+        let steps = rows.div_ceil(batch.max(1)).max(1);
+        let epochs = config.epochs.unwrap_or(match rows {
+            0..FEW => FEW_STEPS.div_ceil(steps) as u32,
+            _ => 100,
+        });
+        let validated = !self.rows[1].is_empty();
+        let patience = config.patience.unwrap_or(if validated { 15 } else { 0 });
+        let optimizer = config.optimizer.unwrap_or_default();
+        let lr = config.lr.unwrap_or(match optimizer {
+            OptimizerName::Adam => 1e-3,
+            OptimizerName::Sgd => 1e-2,
+        });
+        let momentum = config
+            .momentum
+            .unwrap_or(if size == BatchSize::All { 0.0 } else { 0.9 });
+        let l2 = config.l2.unwrap_or(0.0);
+        config.batch_size = Some(size);
+        config.epochs = Some(epochs);
+        config.patience = Some(patience);
+        config.optimizer = Some(optimizer);
+        config.lr = Some(lr);
+        config.l2 = Some(l2);
+        if optimizer == OptimizerName::Sgd {
+            config.momentum = Some(momentum);
+        }
+        self.options.batch_size = (size != BatchSize::All).then_some(batch);
+        self.options.epochs = epochs as usize;
+        self.options.patience = (patience > 0).then_some(patience as usize);
+        self.options.optimizer = match optimizer {
+            OptimizerName::Adam => Optimizer::ADAM,
+            OptimizerName::Sgd => Optimizer::Sgd,
+        };
+        self.hyper = Hyper {
+            learning_rate: lr,
+            l2,
+            momentum,
+            padding: 0.0,
+        };
+    }
+
+    /// How the loop is run.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Rows for training, validation and test.
+    pub fn counts(&self) -> [usize; 3] {
+        [0, 1, 2].map(|part| self.rows[part].len())
+    }
+
+    /// The encoded rows.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows {
+            inputs: &self.inputs,
+            targets: &self.targets,
+            train: &self.rows[0],
+            validation: &self.rows[1],
+            test: &self.rows[2],
+        }
+    }
+
+    /// The member that is trained.
+    pub fn member(&self) -> Member {
+        Member {
+            weights: self.initial.clone(),
+            hyper: self.hyper,
+            seed: self.config.seed.unwrap_or(1),
+        }
+    }
+
+    /// Trains on a backend. `observe` hears of every slice of steps and every epoch, and may end the run after it.
+    pub fn fit(
+        &self,
+        backend: &mut dyn Backend,
+        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Fitted, FitError> {
+        let trained = train(
+            backend,
+            &self.network,
+            &[self.member()],
+            self.rows(),
+            &self.options,
+            observe,
+        );
+        let outcome = trained.map_err(|error| {
+            let best = match &error {
+                TrainError::Diverged {
+                    best: Some(best), ..
+                } => best.first().cloned(),
+                _ => None,
+            };
+            let model = best.map(|weights| Box::new(self.model(weights, serde_json::Value::Null)));
+            FitError::Train(error, model)
+        })?;
+        let member = &outcome.members[0];
+        let metrics =
+            [0, 1, 2].map(|part| member.scores[part].map(|scores| self.metrics(scores, part)));
+        let history = member.history.iter().map(|epoch| {
+            serde_json::json!({
+                "epoch": epoch.number,
+                "train": self.metrics(epoch.train, 0),
+                "validation": epoch.validation.map(|scores| self.metrics(scores, 1)),
+            })
+        });
+        Ok(Fitted {
+            model: self.model(member.weights.clone(), history.collect()),
+            metrics,
+            outcome,
+        })
+    }
+
+    fn model(&self, weights: Weights, history: serde_json::Value) -> Model {
+        Model {
+            network: self.network.clone(),
+            weights,
+            description: Description {
+                loss: self.options.loss,
+                preprocessing: self.preprocessing.clone(),
+                target: self.target.clone(),
+                target_moments: self.moments,
+                configuration: serde_json::to_value(&self.config).unwrap_or_default(),
+                history,
+            },
+        }
+    }
+
+    /// Scores of a part of the rows, in the target's own units.
+    pub fn metrics(&self, scores: Scores, part: usize) -> Metrics {
+        match self.target.task() {
+            Task::Classification => Metrics::Classification {
+                loss: scores.loss,
+                accuracy: scores.accuracy,
+            },
+            Task::Regression => {
+                let rows = self.rows[part]
+                    .iter()
+                    .map(|&row| f64::from(self.targets.values[row as usize]));
+                let (_, variance) = mean_and_variance(rows);
+                Metrics::regression(
+                    scores.loss,
+                    scores.absolute,
+                    scores.squared,
+                    variance,
+                    self.moments,
+                )
+            }
+        }
+    }
+}
+
+fn append(matrix: &mut Matrix, other: Matrix) {
+    matrix.rows += other.rows;
+    matrix.values.extend(other.values);
+}
+
+/// The loss that suits the target, or the one asked for.
+fn loss(config: &Config, target: &TargetEncoding) -> Result<Loss, FitError> {
+    let classes = target.labels().len();
+    let suits = match classes {
+        0 => LossFunction::Mse,
+        2 => LossFunction::BinaryCrossEntropy,
+        _ => LossFunction::CrossEntropy,
+    };
+    let function = config.loss.and_then(LossChoice::function).unwrap_or(suits);
+    let fits = match function {
+        LossFunction::CrossEntropy => classes > 0,
+        LossFunction::BinaryCrossEntropy => classes == 2,
+        LossFunction::Mse => classes == 0 || classes == 2,
+    };
+    if !fits {
+        let what = if classes > 0 {
+            format!("{classes} classes")
+        } else {
+            "values".to_owned()
+        };
+        return Err(FitError::Option(format!(
+            "--loss {function} does not suit a target of {what}; leave it out for {suits}"
+        )));
+    }
+    Ok(Loss {
+        function,
+        reduction: config.reduction.unwrap_or_default(),
+    })
+}
+
+/// Brings a regression's targets to mean 0 and deviation 1, as they are on the training rows.
+fn standardize(
+    target: &TargetEncoding,
+    mode: PreprocessMode,
+    targets: &mut Matrix,
+    train: &[u32],
+) -> Option<Moments> {
+    if target.task() == Task::Classification || mode == PreprocessMode::None {
+        return None;
+    }
+    let rows = train
+        .iter()
+        .map(|&row| f64::from(targets.values[row as usize]));
+    let (mean, variance) = mean_and_variance(rows);
+    let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+    for value in &mut targets.values {
+        *value = ((f64::from(*value) - mean) / deviation) as f32;
+    }
+    Some(Moments {
+        mean: mean as f32,
+        deviation: deviation as f32,
+    })
+}
+
+fn mean_and_variance(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let count = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    (
+        mean,
+        values.map(|value| (value - mean).powi(2)).sum::<f64>() / count,
+    )
+}
