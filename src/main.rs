@@ -1,3 +1,12 @@
 //! The command line of gpu-mlp: a thin user of the library.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::parse().and_then(cli::run) {
+        Ok(code) => code,
+        Err(error) => cli::fail(&error),
+    }
+}

@@ -135,6 +135,46 @@ pub fn load_model<T: DeserializeOwned>(
     })
 }
 
+/// Reads `layers.N.weight` and `layers.N.bias` from any safetensors file, as `PyTorch` writes them, in the order of
+/// [`Network::parameters`]; whose network they are is for the caller to check.
+pub fn load_weights(path: &Path) -> Result<Weights, ModelFileError> {
+    let bytes = std::fs::read(path).map_err(|source| ModelFileError::Io {
+        path: path.into(),
+        source,
+    })?;
+    let invalid = |reason: String| ModelFileError::Invalid {
+        path: path.into(),
+        reason,
+    };
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| invalid(error.to_string()))?;
+    let mut weights = Vec::new();
+    while let Ok(weight) = tensors.tensor(&format!("layers.{}.weight", weights.len() / 2)) {
+        let name = format!("layers.{}.bias", weights.len() / 2);
+        let bias = tensors
+            .tensor(&name)
+            .map_err(|_| invalid(format!("it has no {name}")))?;
+        for tensor in [weight, bias] {
+            if tensor.dtype() != Dtype::F32 {
+                return Err(invalid(format!(
+                    "it holds {:?} where F32 is needed",
+                    tensor.dtype()
+                )));
+            }
+            weights.push(numbers(tensor.data()));
+        }
+    }
+    match weights.iter().flatten().all(|weight| weight.is_finite()) {
+        _ if weights.is_empty() => Err(invalid("it has no layers.0.weight".into())),
+        false => Err(invalid("it has a weight that is not finite".into())),
+        true => Ok(Weights(weights)),
+    }
+}
+
+fn numbers(bytes: &[u8]) -> Vec<f32> {
+    let number = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    bytes.chunks_exact(4).map(number).collect()
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Weights, T), String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
@@ -168,9 +208,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Weights, T), Str
                 parameter.shape
             ));
         }
-        let values = tensor.data().chunks_exact(4);
-        let number = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        weights.push(values.map(number).collect());
+        weights.push(numbers(tensor.data()));
     }
     Ok((network, Weights(weights), description))
 }

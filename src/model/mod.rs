@@ -4,6 +4,6 @@ mod file;
 mod init;
 mod network;
 
-pub use file::{ModelFileError, load_model, save_model};
+pub use file::{ModelFileError, load_model, load_weights, save_model};
 pub use init::{Initializer, initialize};
 pub use network::{Activation, Layer, Network, ParameterShape, Weights, WeightsError};

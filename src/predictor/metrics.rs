@@ -103,7 +103,7 @@ impl Report {
             let target = f64::from(target);
             if classes > 0 {
                 let class = target as usize;
-                self.confusion[class][largest(answer)] += 1;
+                self.confusion[class][most_probable(answer)] += 1;
                 self.loss += classification_loss(model.description.loss.function, z, target);
             } else {
                 let moments = model.description.target_moments;
@@ -179,8 +179,8 @@ impl Report {
     }
 }
 
-/// Position of the largest value, the first of equals.
-pub(crate) fn largest(values: &[f32]) -> usize {
+/// Position of the largest probability, the first of equals.
+pub fn most_probable(values: &[f32]) -> usize {
     let mut best = 0;
     for (index, value) in values.iter().enumerate() {
         if *value > values[best] {

@@ -2,7 +2,7 @@
 
 mod metrics;
 
-pub use metrics::{ClassScores, Metrics, Report};
+pub use metrics::{ClassScores, Metrics, Report, most_probable};
 
 use std::path::Path;
 

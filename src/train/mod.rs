@@ -1,6 +1,7 @@
 //! Training: how rows are divided, and the loop that turns a program's steps into trained networks.
 
 mod config;
+mod fastest;
 mod fit;
 mod layout;
 mod run;
@@ -8,6 +9,7 @@ mod scores;
 mod split;
 
 pub use config::{BatchSize, Config, LossChoice, OptimizerName, Widths};
+pub use fastest::fastest;
 pub use fit::{FitError, Fitted, Plan};
 pub use run::{End, Epoch, Event, Member, Options, Outcome, Rows, TrainError, Trained, train};
 pub use scores::Scores;

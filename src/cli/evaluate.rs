@@ -1,0 +1,96 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use gpu_mlp::data::stream;
+use gpu_mlp::predictor::{CHUNK, ClassScores, Metrics, Model, Report};
+use serde::Serialize;
+
+use super::device::{DeviceChoice, open};
+use super::output;
+
+/// Tell how well a model does on rows with targets
+#[derive(Args)]
+#[command(after_help = "Examples:
+  gpu-mlp evaluate model.safetensors test.csv
+  gpu-mlp evaluate model.safetensors fashion-mnist/ --json")]
+pub(super) struct Options {
+    /// The model file
+    model: PathBuf,
+    /// Rows with their targets, in any form that train takes; a folder with a test set of its own is tested on that
+    data: String,
+    /// auto, cpu, gpu, gpu:N, or a part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Print one JSON object: rows, loss, accuracy, confusion (true by predicted) and classes, or rmse, mae, r2
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    rows: u64,
+    #[serde(flatten)]
+    metrics: Metrics,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    confusion: Vec<Vec<u64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    classes: Vec<ClassScores>,
+}
+
+pub(super) fn run(options: &Options) -> Result<ExitCode> {
+    let model = Model::load(&options.model)?;
+    let mut backend = open(&options.device)?;
+    let mut predictor = model.on(&mut *backend)?;
+    let mut report = Report::default();
+    let description = &model.description;
+    for table in stream(
+        &options.data,
+        &description.preprocessing,
+        Some(&description.target),
+        CHUNK,
+    )? {
+        predictor.evaluate(&table?, &mut report)?;
+    }
+    let classes = report.classes(model.labels());
+    if options.json {
+        output::json(&Summary {
+            rows: report.rows(),
+            metrics: report.metrics(),
+            labels: model.labels().to_vec(),
+            confusion: report.confusion().to_vec(),
+            classes,
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = vec![vec!["rows".to_owned(), report.rows().to_string()]];
+    rows.extend(
+        output::metrics(&report.metrics())
+            .into_iter()
+            .map(|(name, value)| vec![name.to_owned(), value]),
+    );
+    let mut text = output::table(&rows);
+    if !classes.is_empty() {
+        let header = ["true \\ predicted".to_owned()]
+            .into_iter()
+            .chain(model.labels().iter().cloned())
+            .collect();
+        let counts = report.confusion().iter().zip(model.labels());
+        let counts = counts.map(|(row, label)| {
+            [label.clone()]
+                .into_iter()
+                .chain(row.iter().map(ToString::to_string))
+                .collect()
+        });
+        text += &format!(
+            "\n{}",
+            output::table(&[header].into_iter().chain(counts).collect::<Vec<_>>())
+        );
+        text += &format!("\n{}", output::classes(&classes));
+    }
+    output::text(&text)?;
+    Ok(ExitCode::SUCCESS)
+}

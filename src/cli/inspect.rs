@@ -1,0 +1,99 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use gpu_mlp::predictor::Model;
+
+use super::output;
+
+/// Show what a model file holds
+#[derive(Args)]
+#[command(after_help = "Example:
+  gpu-mlp inspect model.safetensors")]
+pub(super) struct Options {
+    /// The model file
+    model: PathBuf,
+    /// Print one JSON object: network, parameters, description
+    #[arg(long)]
+    json: bool,
+}
+
+/// Input columns that are listed; the rest are counted.
+const LISTED: usize = 20;
+
+pub(super) fn run(options: &Options) -> Result<ExitCode> {
+    let model = Model::load(&options.model)?;
+    if options.json {
+        output::json(&serde_json::json!({
+            "network": model.network,
+            "parameters": model.network.parameter_count(),
+            "description": model.description,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |cells: &[&dyn std::fmt::Display]| {
+        cells.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let mut layers = vec![row(&[&"layer", &"shape", &"activation", &"parameters"])];
+    for (n, layer) in model.network.layers.iter().enumerate() {
+        let fan_in = model.network.fan_in(n);
+        let shape = format!("{fan_in} → {}", layer.units);
+        layers.push(row(&[
+            &format!("layers.{n}"),
+            &shape,
+            &layer.activation,
+            &((fan_in + 1) * layer.units),
+        ]));
+    }
+    let mut inputs = vec![row(&[&"input", &"width", &"encoding"])];
+    let described = model.description.preprocessing.describe();
+    for input in described.iter().take(LISTED) {
+        inputs.push(row(&[&input.name, &input.inputs, &input.encoding]));
+    }
+    if described.len() > LISTED {
+        inputs.push(row(&[&format!("… and {} more", described.len() - LISTED)]));
+    }
+    let target = &model.description.target;
+    let classes = target.labels();
+    let answers = if classes.is_empty() {
+        "a value".to_owned()
+    } else {
+        format!("one of {}", classes.join(", "))
+    };
+    let history = model
+        .description
+        .history
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let metric = |epoch: &serde_json::Value, part: &str| match &epoch[part]["loss"] {
+        serde_json::Value::Number(loss) => format!("{:.4}", loss.as_f64().unwrap_or(f64::NAN)),
+        _ => String::new(),
+    };
+    let mut epochs = vec![row(&[&"epoch", &"train loss", &"validation loss"])];
+    let every = history.len().div_ceil(10).max(1);
+    let shown = |index: usize| index.is_multiple_of(every) || index + 1 == history.len();
+    for (_, epoch) in history
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| shown(*index))
+    {
+        epochs.push(row(&[
+            &epoch["epoch"],
+            &metric(epoch, "train"),
+            &metric(epoch, "validation"),
+        ]));
+    }
+    output::text(&format!(
+        "network {} with {} parameters, trained for {} {}\nanswers {}: {answers}\n\n{}\n{}\n{}",
+        model.network,
+        model.network.parameter_count(),
+        model.description.loss.reduction,
+        model.description.loss.function,
+        target.name(),
+        output::table(&layers),
+        output::table(&inputs),
+        output::table(&epochs),
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,141 @@
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use gpu_mlp::data::{Matrix, stream};
+use gpu_mlp::predictor::{CHUNK, Model, most_probable};
+
+use super::device::{DeviceChoice, open};
+use super::error::bad_input;
+use super::output::Sink;
+
+/// Answer for rows without targets, in their order
+#[derive(Args)]
+#[command(after_help = "Examples:
+  gpu-mlp predict model.safetensors new.csv > answers.csv
+  gpu-mlp predict model.safetensors images.npy --proba --out probabilities.npy
+  zcat rows.csv.gz | gpu-mlp predict model.safetensors -")]
+pub(super) struct Options {
+    /// The model file
+    model: PathBuf,
+    /// Rows in any form that train takes, with or without the target; files larger than memory are streamed
+    data: String,
+    /// Give every class's probability instead of the most probable class
+    #[arg(long)]
+    proba: bool,
+    /// Where to write: .csv or .npy [default: CSV to standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// auto, cpu, gpu, gpu:N, or a part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+}
+
+pub(super) fn run(options: &Options) -> Result<ExitCode> {
+    let model = Model::load(&options.model)?;
+    if options.proba && model.labels().is_empty() {
+        return Err(bad_input(
+            "--proba needs a model of classes; this one predicts values",
+        ));
+    }
+    let npy = match options.out.as_deref().map(Path::extension) {
+        Some(Some(extension)) if extension == "npy" => true,
+        Some(Some(extension)) if extension != "csv" => {
+            let given = extension.to_string_lossy();
+            return Err(bad_input(format!(
+                "--out: .csv or .npy is needed, not .{given}"
+            )));
+        }
+        _ => false,
+    };
+    let mut backend = open(&options.device)?;
+    let mut predictor = model.on(&mut *backend)?;
+    let tables = stream(&options.data, &model.description.preprocessing, None, CHUNK)?;
+    let mut sink = Sink::open(options.out.as_deref())?;
+    let name = sink.name();
+    if npy {
+        // The header holds the number of rows, which a stream tells at its end.
+        let mut numbers = Vec::new();
+        let mut rows = 0;
+        for table in tables {
+            let answers = predictor.predict(&table?)?;
+            rows += answers.rows;
+            numbers.extend(values(&model, &answers, options.proba));
+        }
+        write_npy(&mut sink, &numbers, rows).context(name)?;
+    } else {
+        let mut csv = csv::Writer::from_writer(&mut sink);
+        csv.write_record(header(&model, options.proba))
+            .context(name.clone())?;
+        for table in tables {
+            let answers = predictor.predict(&table?)?;
+            for answer in answers.values.chunks(answers.columns) {
+                let written = match (model.labels(), options.proba) {
+                    ([], _) | (_, true) => csv.write_record(answer.iter().map(ToString::to_string)),
+                    (labels, false) => csv.write_record([&labels[most_probable(answer)]]),
+                };
+                written.map_err(flattened).context(name.clone())?;
+            }
+        }
+        csv.flush().context(name)?;
+        drop(csv);
+    }
+    sink.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The error beneath, which says what the system said.
+fn flattened(error: csv::Error) -> std::io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => std::io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn header(model: &Model, proba: bool) -> Vec<String> {
+    let target = model.description.target.name();
+    let target = if target.is_empty() {
+        "prediction"
+    } else {
+        target
+    };
+    if proba {
+        model.labels().to_vec()
+    } else {
+        vec![target.to_owned()]
+    }
+}
+
+/// What a row of the array holds: probabilities, the class's position among the model's labels, or the value.
+fn values(model: &Model, answers: &Matrix, proba: bool) -> Vec<f32> {
+    if proba || model.labels().is_empty() {
+        return answers.values.clone();
+    }
+    let classes = answers.values.chunks(answers.columns);
+    classes.map(|answer| most_probable(answer) as f32).collect()
+}
+
+/// NPY 1.0 with little-endian f32: `[rows]`, or `[rows, columns]` where a row has several numbers.
+fn write_npy(sink: &mut Sink, numbers: &[f32], rows: usize) -> std::io::Result<()> {
+    let columns = numbers.len().checked_div(rows).unwrap_or(1);
+    let shape = if columns == 1 {
+        format!("({rows},)")
+    } else {
+        format!("({rows}, {columns})")
+    };
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    // Ten bytes come before; the whole is a multiple of 64 and ends the line.
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    sink.write_all(b"\x93NUMPY\x01\x00")?;
+    sink.write_all(&(header.len() as u16).to_le_bytes())?;
+    sink.write_all(header.as_bytes())?;
+    for number in numbers {
+        sink.write_all(&number.to_le_bytes())?;
+    }
+    Ok(())
+}

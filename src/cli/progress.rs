@@ -1,0 +1,83 @@
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use gpu_mlp::predictor::Metrics;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output;
+
+/// Shows a training run: a bar on a terminal, a line every few seconds elsewhere, on standard error.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    told: Option<Instant>,
+    start: Instant,
+    quiet: bool,
+    last: String,
+}
+
+/// Between two lines where there is no terminal.
+const PAUSE: Duration = Duration::from_secs(5);
+
+impl Progress {
+    pub(super) fn new(quiet: bool) -> Self {
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(0);
+            let colours = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+                ""
+            } else {
+                ".cyan/dim"
+            };
+            let template = format!(
+                "{{bar:30{colours}}} {{pos}}/{{len}} steps  {{per_sec}}  {{eta}} left  {{msg}}"
+            );
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Progress {
+            bar,
+            told: None,
+            start: Instant::now(),
+            quiet,
+            last: String::new(),
+        }
+    }
+
+    pub(super) fn steps(&mut self, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        } else if !self.quiet && self.told.unwrap_or(self.start).elapsed() > PAUSE {
+            let rate = done as f64 / self.start.elapsed().as_secs_f64();
+            let left = total.saturating_sub(done) as f64 / rate;
+            eprintln!(
+                "{done}/{total} steps, {rate:.0} a second, {left:.0} s left  {}",
+                self.last
+            );
+            self.told = Some(Instant::now());
+        }
+    }
+
+    pub(super) fn epoch(&mut self, number: usize, train: &Metrics, validation: Option<&Metrics>) {
+        let told = |metrics: &Metrics| {
+            let told = output::metrics(metrics).into_iter();
+            told.map(|(name, value)| format!("{name} {value}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        self.last = format!("epoch {number}: {}", told(train));
+        if let Some(validation) = validation {
+            self.last += &format!("; validation {}", told(validation));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.last.clone());
+        }
+    }
+
+    pub(super) fn done(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
