@@ -5,6 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    cli::quiet_drivers();
     match cli::parse().and_then(cli::run) {
         Ok(code) => code,
         Err(error) => cli::fail(&error),

@@ -46,6 +46,15 @@ enum Command {
     Devices(devices::Options),
 }
 
+/// Leaves out Mesa's device-select layer, which asks a Wayland server for the default GPU and complains on standard error
+/// where there is none; we choose adapters ourselves. Called first of all.
+pub(crate) fn quiet_drivers() {
+    if std::env::var_os("NODEVICE_SELECT").is_none() {
+        // SAFETY: the program has one thread yet, so that none reads the environment meanwhile.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 /// Reads the command line; help and version are printed here.
 pub(crate) fn parse() -> Result<Cli> {
     match Cli::try_parse() {
@@ -61,8 +70,9 @@ pub(crate) fn parse() -> Result<Cli> {
 /// Runs the subcommand. Its answer goes to standard output, all else to standard error.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     let level = match cli.verbose {
-        0 => "warn,gpu_mlp=info",
-        1 => "warn,gpu_mlp=debug",
+        // What wgpu and drivers have to say is in our own errors, in a line.
+        0 => "off,gpu_mlp=info",
+        1 => "off,gpu_mlp=debug",
         _ => "info,gpu_mlp=trace",
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))

@@ -1,0 +1,546 @@
+//! The real binary, as a user has it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a binary that runs in it.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Place {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> &Self {
+        fs::write(self.path(name), contents).expect("it is written");
+        self
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("gpu-mlp"));
+        command
+            .args(words.split_whitespace())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &str) -> Output {
+        self.command(words).output().expect("it runs")
+    }
+
+    fn ok(&self, words: &str) -> String {
+        let output = self.run(words);
+        assert!(
+            output.status.success(),
+            "{words}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    fn json(&self, words: &str) -> Value {
+        serde_json::from_str(&self.ok(words)).expect("one JSON object")
+    }
+
+    /// Exit code and the line of the error.
+    fn fails(&self, words: &str) -> (i32, String) {
+        let output = self.run(words);
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        let told = |line: &&str| !line.starts_with("info: ") && !line.starts_with("warn: ");
+        let errors: Vec<&str> = stderr.lines().filter(told).collect();
+        assert_eq!(errors.len(), 1, "{words}: {stderr}");
+        assert!(errors[0].starts_with("error: "), "{words}: {stderr}");
+        (output.status.code().unwrap_or(-1), errors[0].to_owned())
+    }
+}
+
+const TABLE: &str = "size,colour,price\n1,red,10\n2,blue,19\n3,red,31\n4,blue,42\n5,red,50\n6,green,61\n7,red,69\n8,blue,81\n";
+
+/// Twenty rows of each of three classes, told apart by their first number.
+fn classes() -> String {
+    let mut table = "x,y,kind\n".to_owned();
+    for row in 0..60 {
+        let kind = row % 3;
+        table += &format!(
+            "{},{},{}\n",
+            kind * 10 + row % 7,
+            row % 5,
+            ["a", "b", "c"][kind]
+        );
+    }
+    table
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
+    let place = Place::new();
+    let (good, kinds) = (TABLE, classes());
+    place.file("good.csv", good).file("kinds.csv", &kinds);
+    place.ok("train good.csv --epochs 2 --device cpu --out price.safetensors");
+    place.ok("train kinds.csv --epochs 2 --device cpu --out kind.safetensors");
+    place
+        .file("ragged.csv", "a,b\n1,2\n3\n")
+        .file("infinite.csv", "a,b\n1,2\ninf,3\n2,4\n")
+        .file("empty.csv", "")
+        .file("header.csv", "a,b\n")
+        .file("word.csv", "size,colour,price\n1,red,10\nbig,red,20\n")
+        .file("narrow.csv", "size,price\n1,10\n")
+        .file("unseen.csv", "x,y,kind\n1,2,a\n1,2,zebra\n")
+        .file("one.csv", "a,b\n1,x\n2,x\n")
+        .file("short-idx1-ubyte", [0, 0, 8, 1, 0, 0, 0, 9, 1])
+        .file("cut.csv.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 75, 212])
+        .file("text.npy", b"\x93NUMPY\x01\x00\x46\x00{'descr': '<U5', 'fortran_order': False, 'shape': (2, 2), }         \n")
+        .file("no.safetensors", "this is no model")
+        .file("long.safetensors", [255; 64])
+        .file("run.toml", "epochs = 3\nepoch = 5\n")
+        .file("zero.toml", "hidden = [0]\n");
+    let images = place.path("images");
+    fs::create_dir(&images).expect("a folder");
+    fs::write(
+        images.join("train-images-idx3-ubyte"),
+        [0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 2, 0, 0, 0, 2, 1],
+    )
+    .expect("written");
+    fs::write(
+        images.join("train-labels-idx1-ubyte"),
+        [0, 0, 8, 1, 0, 0, 0, 9, 1],
+    )
+    .expect("written");
+    let before = entries(place.folder.path());
+    for (words, parts) in [
+        ("train ragged.csv", &["ragged.csv", "line 3", "1 field"][..]),
+        ("train infinite.csv", &["infinite.csv", "line 3", "a"]),
+        ("train empty.csv", &["empty.csv", "empty"]),
+        ("train header.csv", &["header.csv", "no rows"]),
+        ("train missing.csv", &["missing.csv", "no such file"]),
+        ("train one.csv", &["one.csv"]),
+        ("train images", &["train-", "truncated"]),
+        ("train cut.csv.gz", &["cut.csv.gz", "truncated"]),
+        ("train text.npy", &["text.npy"]),
+        (
+            "train good.csv --target prize",
+            &["good.csv", "prize", "price"],
+        ),
+        (
+            "train good.csv --loss cross-entropy",
+            &["--loss cross-entropy", "mse"],
+        ),
+        ("train good.csv --epochs 0", &["--epochs", "0"]),
+        ("train good.csv --epochs -3", &["-3"]),
+        ("train good.csv --lr -1", &["-1"]),
+        ("train good.csv --lr=-1", &["--lr", "positive"]),
+        ("train good.csv --lr nan", &["--lr", "positive"]),
+        ("train good.csv --batch-size 0", &["--batch-size"]),
+        ("train good.csv --hidden 0,5", &["--hidden", "widths"]),
+        (
+            "train good.csv --hidden 99999999999",
+            &["--hidden", "widths"],
+        ),
+        (
+            "train good.csv --validation 1.5",
+            &["--validation", "fraction"],
+        ),
+        (
+            "train good.csv --validation 0.6 --test 0.6",
+            &["--validation", "--test"],
+        ),
+        (
+            "train good.csv --optimizer newton",
+            &["--optimizer", "newton", "adam"],
+        ),
+        (
+            "train good.csv --output-activation tanh --loss binary-cross-entropy --target colour",
+            &["--loss"],
+        ),
+        ("train good.csv --config run.toml", &["run.toml", "line 2"]),
+        (
+            "train good.csv --config zero.toml",
+            &["zero.toml", "hidden"],
+        ),
+        ("train good.csv --config none.toml", &["none.toml"]),
+        (
+            "train good.csv --init-from no.safetensors",
+            &["no.safetensors"],
+        ),
+        (
+            "train good.csv --init-from price.safetensors --hidden 128,32",
+            &["initial weights", "layers.1.weight has 4096 values"],
+        ),
+        (
+            "train good.csv --init-from price.safetensors --hidden 3",
+            &["initial weights", "4 parameters"],
+        ),
+        (
+            "train good.csv --out /nowhere/model.safetensors",
+            &["/nowhere/model.safetensors"],
+        ),
+        ("train good.csv --out /dev/full", &["/dev/full"]),
+        ("train good.csv --preprocess none", &["good.csv", "colour"]),
+        ("train good.csv --device gpu:77", &["gpu:77"]),
+        ("train good.csv --device nonesuch", &["nonesuch"]),
+        (
+            "evaluate price.safetensors narrow.csv",
+            &["narrow.csv", "colour"],
+        ),
+        (
+            "evaluate kind.safetensors unseen.csv",
+            &["unseen.csv", "line 3", "zebra"],
+        ),
+        (
+            "predict price.safetensors word.csv",
+            &["word.csv", "line 3", "size", "big"],
+        ),
+        ("predict price.safetensors missing.csv", &["missing.csv"]),
+        ("predict price.safetensors good.csv --proba", &["--proba"]),
+        (
+            "predict price.safetensors good.csv --out a.xlsx",
+            &["--out", ".xlsx"],
+        ),
+        (
+            "predict price.safetensors good.csv --out /dev/full",
+            &["/dev/full", "space"],
+        ),
+        ("predict price.safetensors digits", &["digits"]),
+        ("predict no.safetensors good.csv", &["no.safetensors"]),
+        ("predict long.safetensors good.csv", &["long.safetensors"]),
+        ("inspect missing.safetensors", &["missing.safetensors"]),
+        ("inspect good.csv", &["good.csv"]),
+        ("plan missing.csv", &["missing.csv"]),
+        ("fly", &["fly"]),
+    ] {
+        let (code, line) = place.fails(words);
+        assert_eq!(code, 2, "{words}: {line}");
+        for part in parts {
+            assert!(
+                line.contains(part),
+                "{words}: {line:?} does not say {part:?}"
+            );
+        }
+        assert_eq!(
+            entries(place.folder.path()),
+            before,
+            "{words} left something behind"
+        );
+    }
+}
+
+#[test]
+fn without_an_adapter_the_cpu_trains_and_gpu_is_refused_with_advice() {
+    let place = Place::new();
+    let none = |words: &str| {
+        let mut command = place.command(words);
+        command
+            .env("VK_DRIVER_FILES", "/nonexistent")
+            .env("VK_ICD_FILENAMES", "/nonexistent");
+        command.output().expect("it runs")
+    };
+    let output = none("train xor --json");
+    assert!(output.status.success());
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert!(
+        answer["device"]
+            .as_str()
+            .is_some_and(|device| device.starts_with("cpu"))
+    );
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        stderr
+            .lines()
+            .filter(|line| line.contains("no GPU adapter was found"))
+            .count(),
+        1,
+        "{stderr}"
+    );
+
+    let output = none("train xor --device gpu");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.starts_with("error"))
+        .collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert!(
+        errors[0].contains("Vulkan") && errors[0].contains("mesa-vulkan-drivers"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn json_has_the_documented_fields_and_nothing_else_is_on_standard_output() {
+    let place = Place::new();
+    let answer = place.json("train digits --epochs 3 --device cpu --json");
+    for field in [
+        "steps",
+        "epochs",
+        "seconds",
+        "steps_per_second",
+        "samples_per_second",
+    ] {
+        assert!(
+            answer[field].as_f64().is_some_and(|value| value > 0.0),
+            "{field}: {}",
+            answer[field]
+        );
+    }
+    for part in ["train", "validation", "test"] {
+        assert!(
+            answer[part]["loss"].is_number() && answer[part]["accuracy"].is_number(),
+            "{part}"
+        );
+    }
+    assert_eq!(answer["history"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        (&answer["model"], &answer["end"]),
+        (&"model.safetensors".into(), &"done".into())
+    );
+
+    place.file("table.csv", TABLE);
+    let answer = place.json("train table.csv --epochs 30 --device cpu --json");
+    for field in ["loss", "rmse", "mae", "r2"] {
+        assert!(answer["train"][field].is_number(), "{field}");
+    }
+    assert!(answer["test"].is_null());
+    let evaluated = place.json("evaluate model.safetensors table.csv --json");
+    for field in ["loss", "rmse", "mae", "r2"] {
+        let (trained, found) = (answer["train"][field].as_f64(), evaluated[field].as_f64());
+        let (trained, found) = (trained.unwrap_or(f64::NAN), found.unwrap_or(f64::NAN));
+        assert!(
+            (trained - found).abs() <= 1e-4 * trained.abs().max(1.0),
+            "{field}: {trained} and {found}"
+        );
+    }
+    assert_eq!(
+        place.json("inspect model.safetensors --json")["network"]["inputs"],
+        5
+    );
+    assert!(
+        place.json("plan --json")["ops"]
+            .as_array()
+            .is_some_and(|ops| ops.len() > 10)
+    );
+    assert!(
+        place.json("devices --json")["adapters"]
+            .as_array()
+            .is_some_and(|adapters| !adapters.is_empty())
+    );
+}
+
+#[test]
+fn evaluate_agrees_with_what_training_reported() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    let trained =
+        place.json("train kinds.csv --validation 0 --test 0 --epochs 40 --device cpu --json");
+    let evaluated = place.json("evaluate model.safetensors kinds.csv --json");
+    assert_eq!(trained["train"]["accuracy"], evaluated["accuracy"]);
+    assert_eq!(evaluated["confusion"][0].as_array().map(Vec::len), Some(3));
+    let (one, other) = (
+        trained["train"]["loss"].as_f64(),
+        evaluated["loss"].as_f64(),
+    );
+    assert!(
+        (one.unwrap_or(f64::NAN) - other.unwrap_or(f64::NAN)).abs() < 1e-4,
+        "{one:?} {other:?}"
+    );
+    // The same rows on the adapter.
+    let adapter = place.json("evaluate model.safetensors kinds.csv --device gpu --json");
+    assert_eq!(adapter["confusion"], evaluated["confusion"]);
+}
+
+#[test]
+fn predictions_keep_the_order_of_the_rows_and_take_raw_tables() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    place.ok("train kinds.csv --validation 0 --test 0 --epochs 60 --device cpu");
+    let answers = place.ok("predict model.safetensors kinds.csv");
+    let told: Vec<&str> = answers.lines().collect();
+    assert_eq!((told[0], told.len()), ("kind", 61));
+    let table = classes();
+    let truth: Vec<&str> = table
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.rsplit(',').next())
+        .collect();
+    assert!(
+        told[1..]
+            .iter()
+            .zip(&truth)
+            .filter(|(told, truth)| told == truth)
+            .count()
+            >= 57
+    );
+
+    // Columns in another order, one more, no target, through standard input.
+    let reordered: String = table
+        .lines()
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            format!("{},extra,{}\n", cells[1], cells[0])
+        })
+        .collect();
+    let mut child = place
+        .command("predict model.safetensors -")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(reordered.as_bytes())
+        .expect("it is read");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), answers);
+
+    let chances = place.ok("predict model.safetensors kinds.csv --proba");
+    let mut lines = chances.lines();
+    assert_eq!(lines.next(), Some("a,b,c"));
+    for line in lines {
+        let sum: f64 = line
+            .split(',')
+            .filter_map(|cell| cell.parse::<f64>().ok())
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{line}");
+    }
+    place.ok("predict model.safetensors kinds.csv --out answers.csv");
+    assert_eq!(
+        fs::read_to_string(place.path("answers.csv")).expect("it is there"),
+        answers
+    );
+    place.ok("predict model.safetensors kinds.csv --proba --out chances.npy");
+    let npy = fs::read(place.path("chances.npy")).expect("it is there");
+    assert!(npy.starts_with(b"\x93NUMPY\x01\x00") && npy.len() % 64 == (60 * 3 * 4) % 64);
+    assert!(String::from_utf8_lossy(&npy[..128]).contains("'shape': (60, 3)"));
+}
+
+#[test]
+fn options_come_from_a_file_too_and_the_command_line_wins() {
+    let place = Place::new();
+    place.file(
+        "run.toml",
+        "hidden = [7]\nepochs = 2\nbatch-size = 50\nseed = 9\n",
+    );
+    place.ok("train digits --config run.toml --epochs 1 --device cpu");
+    let inspected = place.json("inspect model.safetensors --json");
+    let configuration = &inspected["description"]["configuration"];
+    assert_eq!(inspected["network"]["layers"][0]["units"], 7);
+    assert_eq!(
+        (&configuration["epochs"], &configuration["seed"]),
+        (&1.into(), &9.into())
+    );
+    assert_eq!(configuration["batch-size"], 50);
+    assert_eq!(configuration["optimizer"], "adam");
+}
+
+#[test]
+fn training_goes_on_from_given_weights() {
+    let place = Place::new();
+    place.ok("train digits --epochs 5 --device cpu --out first.safetensors");
+    let again = place.json(
+        "train digits --epochs 1 --lr 1e-9 --init-from first.safetensors --device cpu --json",
+    );
+    let fresh = place.json("train digits --epochs 1 --lr 1e-9 --device cpu --json");
+    assert!(
+        again["test"]["accuracy"].as_f64() > Some(0.9)
+            && fresh["test"]["accuracy"].as_f64() < Some(0.5)
+    );
+}
+
+#[test]
+fn the_same_command_writes_the_same_bytes_on_either_device() {
+    let place = Place::new();
+    for device in ["cpu", "gpu"] {
+        for name in ["one", "two"] {
+            place.ok(&format!(
+                "train digits --epochs 2 --device {device} --out {name}"
+            ));
+        }
+        let read = |name: &str| fs::read(place.path(name)).expect("it is there");
+        let (one, two) = (read("one"), read("two"));
+        // Metadata is a map without an order; the tensors behind it are the same.
+        let tensors = |bytes: &[u8]| {
+            let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+            bytes[8 + header..].to_vec()
+        };
+        assert!(tensors(&one) == tensors(&two), "{device}");
+    }
+}
+
+#[test]
+fn a_diverging_run_exits_1_with_advice() {
+    let place = Place::new();
+    let (code, line) = place.fails("train digits --lr 1e30 --epochs 3 --device cpu");
+    assert_eq!(code, 1);
+    assert!(line.contains("learning rate"), "{line}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_the_best_model_so_far_and_exits_130() {
+    use std::io::{BufRead, BufReader};
+
+    let place = Place::new();
+    let mut child = place
+        .command("train digits --epochs 1000000 --patience 0 --device cpu")
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    // The first line of progress comes some seconds into training.
+    let told = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find(|line| line.contains("steps, "));
+    assert!(told.is_some(), "it trains");
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .expect("it runs")
+            .success()
+    );
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130), "{rest:?}");
+    assert!(
+        rest.iter()
+            .any(|line| line.contains("stopped") && line.contains("model.safetensors")),
+        "{rest:?}"
+    );
+    assert!(
+        place.json("evaluate model.safetensors digits --json")["accuracy"].as_f64() > Some(0.9)
+    );
+}
