@@ -3,6 +3,10 @@
 pub mod cpu;
 pub mod gpu;
 
+mod check;
+
+pub use check::{Check, TOLERANCE, check, difference, kernels};
+
 use crate::program::{Program, Rows, Step, buffer};
 
 /// A program that a backend has compiled.

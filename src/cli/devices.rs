@@ -2,18 +2,21 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use gpu_mlp::backend::Backend;
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::gpu::{AdapterInfo, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, adapters};
+use gpu_mlp::backend::{Backend, Check, check};
 
 use super::output;
 
 /// List what there is to train on
 #[derive(Args)]
 #[command(after_help = "Example:
-  gpu-mlp devices")]
+  gpu-mlp devices --check")]
 pub(super) struct Options {
-    /// Print one JSON object: cpu, adapters (name, backend, kind, driver, limits, unusable)
+    /// Run every kernel on each adapter against its CPU twin; exits 1 if one is wrong
+    #[arg(long)]
+    check: bool,
+    /// Print one JSON object: cpu, adapters (name, backend, kind, driver, limits, unusable, check)
     #[arg(long)]
     json: bool,
 }
@@ -21,8 +24,26 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let cpu = CpuBackend::<f32>::new().device();
     let adapters = adapters();
+    let mut checks: Vec<Option<Vec<Check>>> = Vec::new();
+    for adapter in &adapters {
+        let wanted = options.check && adapter.unusable.is_none();
+        checks.push(
+            wanted
+                .then(|| check(&AdapterChoice::Index(adapter.index)))
+                .transpose()?,
+        );
+    }
+    let right = checks.iter().flatten().flatten().all(Check::passed);
+    let code = if right {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
     if options.json {
-        let adapter = |adapter: &AdapterInfo| {
+        let adapter = |(adapter, checks): (&AdapterInfo, &Option<Vec<Check>>)| {
+            let checks = checks
+                .as_ref()
+                .map(|checks| checks.iter().map(described).collect::<Vec<_>>());
             serde_json::json!({
                 "device": format!("gpu:{}", adapter.index),
                 "name": adapter.name,
@@ -30,6 +51,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
                 "kind": adapter.kind,
                 "driver": adapter.driver,
                 "unusable": adapter.unusable,
+                "check": checks,
                 "limits": {
                     "binding_bytes": adapter.limits.max_storage_buffer_binding_size,
                     "buffer_bytes": adapter.limits.max_buffer_size,
@@ -41,12 +63,12 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         };
         output::json(&serde_json::json!({
             "cpu": cpu,
-            "adapters": adapters.iter().map(adapter).collect::<Vec<_>>(),
+            "adapters": adapters.iter().zip(&checks).map(adapter).collect::<Vec<_>>(),
         }))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     let mut text = format!("{cpu}\n");
-    for adapter in &adapters {
+    for (adapter, checks) in adapters.iter().zip(&checks) {
         let limits = &adapter.limits;
         text += &format!(
             "gpu:{} {}\n  {} {}, {}\n  bindings to {} MiB, buffers to {} MiB; workgroups of {} invocations and {} KiB; {} \
@@ -65,10 +87,36 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         if let Some(reason) = &adapter.unusable {
             text += &format!("  cannot be used: {reason}\n");
         }
+        if let Some(checks) = checks {
+            let header = ["  kernel", "cases", "largest error", ""]
+                .map(str::to_owned)
+                .to_vec();
+            let row = |check: &Check| {
+                let verdict = if check.passed() { "right" } else { "WRONG" };
+                let error = format!("{:.1e}", check.error);
+                vec![
+                    format!("  {}", check.kernel),
+                    check.cases.to_string(),
+                    error,
+                    verdict.to_owned(),
+                ]
+            };
+            let rows: Vec<_> = [header].into_iter().chain(checks.iter().map(row)).collect();
+            text += &output::table(&rows);
+        }
     }
     if adapters.is_empty() {
         text += "no GPU adapter was found (looked for Vulkan, Metal and DX12)\n";
     }
     output::text(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+fn described(check: &Check) -> serde_json::Value {
+    serde_json::json!({
+        "kernel": check.kernel,
+        "cases": check.cases,
+        "error": check.error,
+        "passed": check.passed(),
+    })
 }

@@ -1,0 +1,381 @@
+//! Every kernel on an adapter against its twin: programs of one op each, from drawn values.
+
+use rand::RngExt;
+
+use super::cpu::CpuBackend;
+use super::gpu::{AdapterChoice, GpuBackend, Mode};
+use super::{Backend, BackendError, Data, run_all};
+use crate::model::{Activation, Network};
+use crate::program::{
+    Capacity, Element, Hyper, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows, Step,
+    TensorId, Transpose, buffer, record,
+};
+use crate::random::{Purpose, Stream};
+
+/// How far a kernel is from its twin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// The kernel's name, as its file has it.
+    pub kernel: &'static str,
+    /// Programs that it was tried in.
+    pub cases: usize,
+    /// The largest difference of a value, relative to the largest value of its tensor, or to 1 if that is less.
+    pub error: f32,
+}
+
+/// The largest error of a kernel that computes right: sums of some thousand products are made in another order, and an
+/// adapter's division, square root and logarithm may each be off by a few units in the last place.
+pub const TOLERANCE: f32 = 2e-5;
+
+impl Check {
+    /// Whether the kernel agrees with its twin.
+    pub fn passed(&self) -> bool {
+        self.error <= TOLERANCE
+    }
+}
+
+/// Sizes of the products that are tried: one of everything, around a subgroup, around a tile, over a few of them.
+const SIZES: [[usize; 3]; 5] = [
+    [1, 1, 1],
+    [7, 9, 5],
+    [33, 31, 17],
+    [64, 65, 63],
+    [130, 70, 200],
+];
+
+/// Runs every kernel on an adapter and compares it with its twin.
+pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
+    let mut checks: Vec<Check> = Vec::new();
+    let mut gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
+    for (number, [m, n, k]) in SIZES.into_iter().enumerate() {
+        for (kernel, program) in kernels([m, n, k], 2, number) {
+            let error = difference(&mut gpu, &program, m, number as u64)?;
+            note(&mut checks, kernel, error);
+        }
+    }
+    for (number, function) in LOSSES.into_iter().enumerate() {
+        let mut resident = GpuBackend::open(choice)?.with_mode(Mode::Resident);
+        let network = Network::new(5, &[9, 8], Activation::Tanh, 3, Activation::Identity);
+        let loss = Loss {
+            function,
+            reduction: Reduction::Mean,
+        };
+        let capacity = Capacity {
+            members: 2,
+            batch: 12,
+            rows: 30,
+            order: 12,
+            records: 1,
+        };
+        let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
+        let error = difference(&mut resident, &program, 12, number as u64)?;
+        note(&mut checks, "steps", error);
+    }
+    checks.sort_by_key(|check| check.kernel);
+    Ok(checks)
+}
+
+fn note(checks: &mut Vec<Check>, kernel: &'static str, error: f32) {
+    match checks.iter_mut().find(|check| check.kernel == kernel) {
+        Some(check) => {
+            check.cases += 1;
+            check.error = check.error.max(error);
+        }
+        None => checks.push(Check {
+            kernel,
+            cases: 1,
+            error,
+        }),
+    }
+}
+
+const LOSSES: [LossFunction; 3] = [
+    LossFunction::CrossEntropy,
+    LossFunction::BinaryCrossEntropy,
+    LossFunction::Mse,
+];
+
+const ACTIVATIONS: [Activation; 4] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Sigmoid,
+    Activation::Tanh,
+];
+
+/// A program of one op for each kernel and each of its forms, over a batch of `m` rows, `n` columns and sums of `k` terms.
+/// Buffer names end in `number`, so that one backend takes programs of several sizes.
+pub fn kernels(
+    [m, n, k]: [usize; 3],
+    members: usize,
+    number: usize,
+) -> Vec<(&'static str, Program)> {
+    let mut programs = Vec::new();
+    let mut add = |name: &str, make: &dyn Fn(&mut Small) -> Op| {
+        let mut small = Small {
+            program: Program {
+                members,
+                batch: m,
+                buffers: Vec::new(),
+                tensors: Vec::new(),
+                ops: Vec::new(),
+            },
+            suffix: format!("{name} {number}"),
+        };
+        let op = make(&mut small);
+        let kernel = op.name();
+        small.program.ops.push(op);
+        programs.push((kernel, small.program));
+    };
+    let batch = Rows::Batch;
+    add("gather", &|small| Op::Gather {
+        source: small.shared("source", k, n),
+        order: small.order(m),
+        output: small.tensor("output", batch, n),
+    });
+    for accumulate in [false, true] {
+        add(&format!("forward {accumulate}"), &|small| Op::Matmul {
+            a: small.tensor("a", batch, k),
+            b: small.tensor("b", Rows::Fixed(n), k),
+            transpose: Transpose::B,
+            accumulate,
+            output: small.tensor("output", batch, n),
+        });
+        add(&format!("backward {accumulate}"), &|small| Op::Matmul {
+            a: small.tensor("a", batch, k),
+            b: small.tensor("b", Rows::Fixed(k), n),
+            transpose: Transpose::Neither,
+            accumulate,
+            output: small.tensor("output", batch, n),
+        });
+        add(&format!("weights {accumulate}"), &|small| Op::Matmul {
+            a: small.tensor("a", batch, k),
+            b: small.tensor("b", batch, n),
+            transpose: Transpose::A,
+            accumulate,
+            output: small.tensor("output", Rows::Fixed(k), n),
+        });
+        add(&format!("bias gradient {accumulate}"), &|small| {
+            Op::BiasGradient {
+                gradient: small.tensor("gradient", batch, n),
+                accumulate,
+                output: small.tensor("output", Rows::Fixed(1), n),
+            }
+        });
+    }
+    add("bias", &|small| Op::BiasAdd {
+        bias: small.tensor("bias", Rows::Fixed(1), n),
+        values: small.tensor("values", batch, n),
+    });
+    for function in ACTIVATIONS {
+        add(&format!("activation {function}"), &|small| Op::Activation {
+            function,
+            input: small.tensor("input", batch, n),
+            output: small.tensor("output", batch, n),
+        });
+        add(&format!("fused forward {function}"), &|small| {
+            Op::MatmulBiasActivation {
+                a: small.tensor("a", batch, k),
+                b: small.tensor("b", Rows::Fixed(n), k),
+                bias: small.tensor("bias", Rows::Fixed(1), n),
+                function,
+                output: small.tensor("output", batch, n),
+            }
+        });
+        add(&format!("activation gradient {function}"), &|small| {
+            Op::ActivationGradient {
+                function,
+                activated: small.tensor("activated", batch, n),
+                gradient: small.tensor("gradient", batch, n),
+            }
+        });
+        add(&format!("fused backward {function}"), &|small| {
+            Op::MatmulActivationGradient {
+                a: small.tensor("a", batch, k),
+                b: small.tensor("b", Rows::Fixed(k), n),
+                function,
+                activated: small.tensor("activated", batch, n),
+                output: small.tensor("output", batch, n),
+            }
+        });
+    }
+    for function in LOSSES {
+        let columns = if function == LossFunction::CrossEntropy {
+            1
+        } else {
+            n
+        };
+        add(&format!("loss {function}"), &|small| Op::LossGradient {
+            function,
+            logits: small.tensor("logits", batch, n),
+            targets: small.tensor(
+                if columns == 1 { "classes" } else { "values" },
+                batch,
+                columns,
+            ),
+            gradient: small.tensor("gradient", batch, n),
+            rows: small.tensor("rows", batch, record::WIDTH),
+        });
+    }
+    add("softmax", &|small| Op::Softmax {
+        logits: small.tensor("logits", batch, n),
+        output: small.tensor("output", batch, n),
+    });
+    add("metrics", &|small| Op::Metrics {
+        rows: small.tensor("rows", batch, record::WIDTH),
+        log: small.tensor("log", Rows::Fixed(3), record::WIDTH),
+    });
+    add("clear", &|small| Op::Clear {
+        values: small.tensor("values", Rows::Fixed(1), n * k),
+    });
+    add("sgd", &|small| Op::Sgd {
+        parameters: small.tensor("parameters", Rows::Fixed(1), n * k),
+        gradients: small.tensor("gradients", Rows::Fixed(1), n * k),
+        velocity: small.tensor("velocity", Rows::Fixed(1), n * k),
+        hyper: small.tensor("hyper", Rows::Fixed(1), 4),
+        decayed: n * k / 2,
+    });
+    add("adam", &|small| Op::Adam {
+        parameters: small.tensor("parameters", Rows::Fixed(1), n * k),
+        gradients: small.tensor("gradients", Rows::Fixed(1), n * k),
+        moment1: small.tensor("moment1", Rows::Fixed(1), n * k),
+        moment2: small.tensor("moment2", Rows::Fixed(1), n * k),
+        hyper: small.tensor("hyper", Rows::Fixed(1), 4),
+        decayed: n * k / 2,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    });
+    programs
+}
+
+/// A program of one op, as it grows.
+struct Small {
+    program: Program,
+    suffix: String,
+}
+
+impl Small {
+    fn tensor(&mut self, name: &str, rows: Rows, columns: usize) -> TensorId {
+        let name = format!("{name} {}", self.suffix);
+        self.program.add_own(&name, rows, columns)
+    }
+
+    fn shared(&mut self, name: &str, rows: usize, columns: usize) -> TensorId {
+        let name = format!("{name} {}", self.suffix);
+        let place = self
+            .program
+            .add_buffer(&name, Element::F32, rows * columns, true);
+        self.program
+            .add_tensor(&name, place, 0, Rows::Fixed(rows), columns)
+    }
+
+    fn order(&mut self, len: usize) -> TensorId {
+        let name = format!("order {}", self.suffix);
+        let place = self.program.add_buffer(&name, Element::U32, len, false);
+        self.program
+            .add_tensor(&name, place, 0, Rows::Fixed(1), len)
+    }
+}
+
+/// The largest difference that a backend's buffers have from the twins' after a step of `rows` rows from drawn values,
+/// relative to the largest value of each buffer, or to 1 if that is less. What is no number is infinitely far.
+pub fn difference(
+    backend: &mut dyn Backend,
+    program: &Program,
+    rows: usize,
+    seed: u64,
+) -> Result<f32, BackendError> {
+    let step = Step {
+        rows: rows as u32,
+        loss_scale: 1.0 / rows as f32,
+        rate: 0.5,
+        correction1: 0.1,
+        correction2: 0.001,
+        ..Step::default()
+    };
+    let found = contents(backend, program, &step, seed)?;
+    let expected = contents(&mut CpuBackend::<f32>::new(), program, &step, seed)?;
+    let mut largest = 0.0_f32;
+    for (found, expected) in found.iter().zip(&expected) {
+        let scale = expected
+            .iter()
+            .fold(1.0_f32, |scale, value| scale.max(value.abs()));
+        for (found, expected) in found.iter().zip(expected) {
+            let error = (found - expected).abs() / scale;
+            largest = if error.is_nan() {
+                f32::INFINITY
+            } else {
+                largest.max(error)
+            };
+        }
+    }
+    Ok(largest)
+}
+
+/// Fills a program's buffers, runs a step, and reads the buffers that the members own.
+fn contents(
+    backend: &mut dyn Backend,
+    program: &Program,
+    step: &Step,
+    seed: u64,
+) -> Result<Vec<Vec<f32>>, BackendError> {
+    let compiled = backend.compile(program)?;
+    let height = program.ops.iter().find_map(|op| match op {
+        Op::Gather { source, .. } => Some(program.rows(*source) as u32),
+        _ => None,
+    });
+    let classes = program.ops.iter().find_map(|op| match op {
+        Op::LossGradient {
+            function: LossFunction::CrossEntropy,
+            logits,
+            ..
+        } => Some(program.tensors[*logits].columns as f32),
+        _ => None,
+    });
+    for (position, described) in program.buffers.iter().enumerate() {
+        let members = if described.shared { 1 } else { program.members };
+        for member in 0..members {
+            let mut stream =
+                Stream::new(seed, Purpose::Check, (position * members + member) as u32);
+            if described.element == Element::U32 {
+                let draw = |_| stream.random_range(0..height.unwrap_or(1));
+                let order: Vec<u32> = (0..described.len).map(draw).collect();
+                backend.write(&described.name, member, 0, Data::U32(&order))?;
+                continue;
+            }
+            let mut values: Vec<f32> = (0..described.len)
+                .map(|_| stream.random_range(-2.0..2.0))
+                .collect();
+            let name = described.name.as_str();
+            if name.starts_with(buffer::HYPER) {
+                let hyper = Hyper {
+                    learning_rate: 0.01,
+                    l2: 0.02,
+                    momentum: 0.9,
+                    padding: 0.0,
+                };
+                values.copy_from_slice(bytemuck::cast_slice(&[hyper]));
+            } else if name.starts_with(buffer::MOMENT2) {
+                values = values.into_iter().map(f32::abs).collect();
+            } else if let Some(classes) = classes
+                && (name.starts_with("classes") || name == buffer::TARGETS)
+            {
+                let class = |value: f32| ((value + 2.0) / 4.0 * classes).floor().min(classes - 1.0);
+                values = values.into_iter().map(class).collect();
+            }
+            backend.write(name, member, 0, Data::F32(&values))?;
+        }
+    }
+    run_all(backend, compiled, &[*step])?;
+    let owned = program
+        .buffers
+        .iter()
+        .filter(|described| !described.shared && described.element == Element::F32);
+    let mut contents = Vec::new();
+    for described in owned {
+        for member in 0..program.members {
+            contents.push(backend.read(&described.name, member, 0, described.len)?);
+        }
+    }
+    Ok(contents)
+}
