@@ -1,15 +1,19 @@
 #!/bin/bash
-# The whole test command: makes sure of a Vulkan software adapter, then formatting, clippy, docs and all tests.
+# The whole test command: makes sure of a Vulkan software adapter and of the test data, then formatting, spelling, clippy,
+# docs and all tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-have_vulkan() { ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1 && ldconfig -p | grep -q libvulkan.so.1; }
-if ! have_vulkan; then
+missing=()
+ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1 || missing+=(mesa-vulkan-drivers)
+ldconfig -p | grep -q libvulkan.so.1 || missing+=(libvulkan1)
+[ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] || missing+=(dataset-fashion-mnist)
+if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -q
-    apt-get install -y -q --no-install-recommends mesa-vulkan-drivers libvulkan1
+    apt-get install -y -q --no-install-recommends "${missing[@]}"
   else
-    echo 'No Vulkan driver is installed. On Debian and Ubuntu: apt-get install mesa-vulkan-drivers libvulkan1' >&2
+    echo "Missing: ${missing[*]}. On Debian and Ubuntu: apt-get install ${missing[*]}" >&2
     exit 1
   fi
 fi
