@@ -14,10 +14,10 @@ use gpu_mlp::train::{BatchSize, Config, LossChoice, OptimizerName, Plan, Widths}
 /// 2·rand − 0.5 from `NumPy`'s `RandomState(1)`, in the order W1, b1, W2, b2, with W1 and W2 as `[out, in]`.
 fn initial() -> Weights {
     Weights(vec![
-        vec![0.334_044_009, -0.499_771_25, 0.940_648_987, 0.104_665_145],
-        vec![-0.206_488_218, -0.315_322_81],
-        vec![-0.127_479_577, 0.191_121_454],
-        vec![0.293_534_948],
+        vec![0.334_044, -0.499_771_24, 0.940_649, 0.104_665_145],
+        vec![-0.206_488_22, -0.315_322_82],
+        vec![-0.127_479_58, 0.191_121_46],
+        vec![0.293_534_93],
     ])
 }
 

@@ -1,0 +1,70 @@
+//! Each kernel on each device: GFLOP/s where there are products, GB/s of the bytes that must move elsewhere.
+//!
+//! `cargo bench --bench kernels [-- FILTER]`
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, adapters};
+use gpu_mlp::backend::{Backend, kernels, run_all};
+use gpu_mlp::program::Step;
+
+/// Rows, columns and terms: the layers of Fashion-MNIST 784-512-512-10 at a batch of 256.
+const SIZES: [[usize; 3]; 3] = [[256, 512, 784], [256, 512, 512], [256, 10, 512]];
+
+/// Steps a measurement runs, so that handing them over does not count.
+const STEPS: usize = 8;
+
+fn backends() -> Vec<(String, Box<dyn Backend>)> {
+    let mut backends: Vec<(String, Box<dyn Backend>)> =
+        vec![("cpu".into(), Box::new(CpuBackend::<f32>::new()))];
+    for adapter in adapters() {
+        match GpuBackend::open(&AdapterChoice::Index(adapter.index)) {
+            Ok(gpu) => backends.push((adapter.name, Box::new(gpu.with_mode(Mode::Dispatches)))),
+            Err(error) => eprintln!("{error}"),
+        }
+    }
+    backends
+}
+
+fn benches(criterion: &mut Criterion) {
+    for (device, mut backend) in backends() {
+        for (number, size) in SIZES.into_iter().enumerate() {
+            let [m, n, k] = size;
+            for (form, (kernel, program)) in kernels(size, 1, number).into_iter().enumerate() {
+                let Ok(compiled) = backend.compile(&program) else {
+                    continue;
+                };
+                let op = &program.ops[0];
+                let mut group = criterion.benchmark_group(kernel);
+                group
+                    .sample_size(10)
+                    .warm_up_time(std::time::Duration::from_millis(200));
+                group.measurement_time(std::time::Duration::from_millis(500));
+                // Criterion tells elements and bytes a second: FLOP/s and bytes/s.
+                group.throughput(match op.product(&program) {
+                    Some(_) => Throughput::Elements((STEPS * op.flops(&program)) as u64),
+                    None => Throughput::Bytes((STEPS * op.bytes(&program)) as u64),
+                });
+                let steps = [Step {
+                    rows: m as u32,
+                    loss_scale: 1.0,
+                    correction1: 1.0,
+                    correction2: 1.0,
+                    ..Step::default()
+                }; STEPS];
+                let written = program.tensors[op.writes()[0]].buffer;
+                let written = program.buffers[written].name.clone();
+                let id = BenchmarkId::new(&device, format!("{m}x{n}x{k} form {form}"));
+                group.bench_function(id, |bencher| {
+                    bencher.iter(|| {
+                        run_all(&mut *backend, compiled, &steps).expect("it runs");
+                        backend.read(&written, 0, 0, 1).expect("it is there")
+                    });
+                });
+            }
+        }
+    }
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);
