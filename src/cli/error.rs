@@ -7,6 +7,8 @@ use gpu_mlp::model::ModelFileError;
 use gpu_mlp::predictor::PredictError;
 use gpu_mlp::train::{FitError, TrainError};
 
+use super::output;
+
 /// Input that the user can mend: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -28,11 +30,15 @@ pub(super) fn usage(error: &clap::Error) -> Error {
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
-    bad_input(line.strip_prefix("error: ").unwrap_or(&line).to_owned())
+    let line = line.replace(" tip: ", "; ");
+    bad_input(line.strip_prefix("error: ").unwrap_or(&line))
 }
 
 /// Prints an error in one line and gives its exit code: 2 for what the user can mend, 1 for the rest.
 pub(crate) fn fail(error: &Error) -> ExitCode {
+    if error.chain().any(unread) {
+        return ExitCode::SUCCESS;
+    }
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     let mut line = causes[0].clone();
     for cause in &causes[1..] {
@@ -40,11 +46,18 @@ pub(crate) fn fail(error: &Error) -> ExitCode {
             line = format!("{line}: {cause}");
         }
     }
-    eprintln!(
+    output::tell(&format!(
         "error: {}",
         line.split_whitespace().collect::<Vec<_>>().join(" ")
-    );
+    ));
     ExitCode::from(if error.chain().any(mendable) { 2 } else { 1 })
+}
+
+/// Whether the reader of our answer has seen enough, as `head` does: that is no error.
+fn unread(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn mendable(cause: &(dyn std::error::Error + 'static)) -> bool {

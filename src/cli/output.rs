@@ -1,11 +1,10 @@
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use gpu_mlp::model::WholeFile;
 use gpu_mlp::predictor::{ClassScores, Metrics};
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 /// Prints one JSON object.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
@@ -105,92 +104,66 @@ pub(crate) fn classes(scores: &[ClassScores]) -> String {
     table(&[vec![header], scores.iter().map(row).collect()].concat())
 }
 
-/// Where an answer is written: to a temporary name that is renamed at the end, or straight to what is no file.
-pub(crate) enum Sink {
-    File {
-        file: BufWriter<NamedTempFile>,
-        path: PathBuf,
-    },
-    Direct {
-        out: BufWriter<Box<dyn Write>>,
-        name: String,
-    },
+/// Says something on standard error, in a line. Nobody may listen there any more, which is no reason to stop.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Where answers are written, with its name for messages.
+pub(crate) struct Sink {
+    pub(crate) name: String,
+    out: Out,
+}
+
+enum Out {
+    File(WholeFile),
+    Standard(BufWriter<io::Stdout>),
 }
 
 impl Sink {
     /// Opens `path`, or standard output.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else {
-            return Ok(Sink::Direct {
-                out: BufWriter::new(Box::new(io::stdout())),
+            return Ok(Sink {
                 name: "standard output".into(),
+                out: Out::Standard(BufWriter::new(io::stdout())),
             });
         };
         let name = path.display().to_string();
-        // A device or a pipe takes what is written and cannot be renamed over.
-        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            let file = OpenOptions::new()
-                .write(true)
-                .open(path)
-                .context(name.clone())?;
-            return Ok(Sink::Direct {
-                out: BufWriter::new(Box::new(file)),
-                name,
-            });
-        }
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let file = tempfile::Builder::new()
-            .prefix(".gpu-mlp-")
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .context(name)?;
-        Ok(Sink::File {
-            file: BufWriter::new(file),
-            path: path.into(),
-        })
+        let out = Out::File(WholeFile::create(path).context(name.clone())?);
+        Ok(Sink { name, out })
     }
 
-    /// What it is called in messages.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Sink::File { path, .. } => path.display().to_string(),
-            Sink::Direct { name, .. } => name.clone(),
+    /// The file, where it is one whose beginning can be written last.
+    pub(crate) fn regular(&mut self) -> Option<&mut WholeFile> {
+        match &mut self.out {
+            Out::File(file) if file.is_regular() => Some(file),
+            _ => None,
         }
     }
 
     /// Makes what was written last.
     pub(crate) fn finish(self) -> Result<()> {
-        let name = self.name();
-        match self {
-            Sink::Direct { mut out, .. } => out.flush().context(name),
-            Sink::File { file, path } => {
-                let file = file
-                    .into_inner()
-                    .map_err(io::IntoInnerError::into_error)
-                    .context(name.clone())?;
-                file.as_file().sync_all().context(name.clone())?;
-                file.persist(path)
-                    .map_err(|error| error.error)
-                    .context(name)?;
-                Ok(())
-            }
-        }
+        let finished = match self.out {
+            Out::File(file) => file.finish(),
+            Out::Standard(mut out) => out.flush(),
+        };
+        finished.context(self.name)
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Sink::File { file, .. } => file.write(bytes),
-            Sink::Direct { out, .. } => out.write(bytes),
+        match &mut self.out {
+            Out::File(file) => file.write(bytes),
+            Out::Standard(out) => out.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Sink::File { file, .. } => file.flush(),
-            Sink::Direct { out, .. } => out.flush(),
+        match &mut self.out {
+            Out::File(file) => file.flush(),
+            Out::Standard(out) => out.flush(),
         }
     }
 }

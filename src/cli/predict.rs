@@ -54,23 +54,23 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let mut predictor = model.on(&mut *backend)?;
     let tables = stream(&options.data, &model.description.preprocessing, None, CHUNK)?;
     let mut sink = Sink::open(options.out.as_deref())?;
-    let name = sink.name();
+    let name = sink.name.clone();
+    let tables = tables.map(|table| {
+        let answers = predictor.predict(&table?)?;
+        Ok(answers)
+    });
     if npy {
-        // The header holds the number of rows, which a stream tells at its end.
-        let mut numbers = Vec::new();
-        let mut rows = 0;
-        for table in tables {
-            let answers = predictor.predict(&table?)?;
-            rows += answers.rows;
-            numbers.extend(values(&model, &answers, options.proba));
-        }
-        write_npy(&mut sink, &numbers, rows).context(name)?;
+        let answers = tables.map(|answers| {
+            answers.map(|answers| (answers.rows, values(&model, &answers, options.proba)))
+        });
+        write_npy(&mut sink, answers, &name)?;
     } else {
         let mut csv = csv::Writer::from_writer(&mut sink);
         csv.write_record(header(&model, options.proba))
+            .map_err(flattened)
             .context(name.clone())?;
-        for table in tables {
-            let answers = predictor.predict(&table?)?;
+        for answers in tables {
+            let answers: Matrix = answers?;
             for answer in answers.values.chunks(answers.columns) {
                 let written = match (model.labels(), options.proba) {
                     ([], _) | (_, true) => csv.write_record(answer.iter().map(ToString::to_string)),
@@ -117,25 +117,47 @@ fn values(model: &Model, answers: &Matrix, proba: bool) -> Vec<f32> {
     classes.map(|answer| most_probable(answer) as f32).collect()
 }
 
-/// NPY 1.0 with little-endian f32: `[rows]`, or `[rows, columns]` where a row has several numbers.
-fn write_npy(sink: &mut Sink, numbers: &[f32], rows: usize) -> std::io::Result<()> {
-    let columns = numbers.len().checked_div(rows).unwrap_or(1);
-    let shape = if columns == 1 {
-        format!("({rows},)")
-    } else {
-        format!("({rows}, {columns})")
+/// Writes an array chunk by chunk. Its header holds the number of rows, which a stream tells at its end: it is written
+/// last where the sink is a file, and else all rows are kept until then.
+fn write_npy(
+    sink: &mut Sink,
+    chunks: impl Iterator<Item = Result<(usize, Vec<f32>)>>,
+    name: &str,
+) -> Result<()> {
+    let streamed = sink.regular().is_some();
+    if streamed {
+        sink.write_all(&npy_header(0, 1)).context(name.to_owned())?;
+    }
+    let (mut rows, mut columns, mut kept) = (0, 1, Vec::new());
+    for chunk in chunks {
+        let (count, numbers) = chunk?;
+        rows += count;
+        columns = numbers.len() / count.max(1);
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
+        if streamed {
+            sink.write_all(&bytes.collect::<Vec<u8>>())
+                .context(name.to_owned())?;
+        } else {
+            kept.extend(bytes);
+        }
+    }
+    let header = npy_header(rows, columns);
+    match sink.regular() {
+        Some(file) => file.rewrite_start(&header),
+        None => sink.write_all(&header).and_then(|()| sink.write_all(&kept)),
+    }
+    .context(name.to_owned())
+}
+
+/// The first 128 bytes of NPY 1.0 with little-endian f32, for any size: `[rows]`, or `[rows, columns]` where a row has
+/// several numbers.
+fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
+    let shape = match columns {
+        1 => format!("({rows},)"),
+        _ => format!("({rows}, {columns})"),
     };
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
-    // Ten bytes come before; the whole is a multiple of 64 and ends the line.
-    while (10 + header.len() + 1) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    sink.write_all(b"\x93NUMPY\x01\x00")?;
-    sink.write_all(&(header.len() as u16).to_le_bytes())?;
-    sink.write_all(header.as_bytes())?;
-    for number in numbers {
-        sink.write_all(&number.to_le_bytes())?;
-    }
-    Ok(())
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(format!("{header:<117}\n").bytes());
+    bytes
 }

@@ -51,10 +51,10 @@ impl Progress {
         } else if !self.quiet && self.told.unwrap_or(self.start).elapsed() > PAUSE {
             let rate = done as f64 / self.start.elapsed().as_secs_f64();
             let left = total.saturating_sub(done) as f64 / rate;
-            eprintln!(
+            output::tell(&format!(
                 "{done}/{total} steps, {rate:.0} a second, {left:.0} s left  {}",
                 self.last
-            );
+            ));
             self.told = Some(Instant::now());
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use clap::Args;
 use gpu_mlp::data::{ReadOptions, load};
-use gpu_mlp::model::load_weights;
+use gpu_mlp::model::{WholeFile, load_weights};
 use gpu_mlp::train::{Config, End, Event, FitError, Fitted, Plan};
 use serde::Serialize;
 
@@ -163,10 +163,10 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     report(&fitted, &backend.device(), &options.out, options.json)?;
     Ok(match fitted.outcome.end {
         End::Stopped => {
-            eprintln!(
+            output::tell(&format!(
                 "stopped: the best model so far is in {}",
                 options.out.display()
-            );
+            ));
             ExitCode::from(130)
         }
         End::Done | End::Patience => ExitCode::SUCCESS,
@@ -175,22 +175,15 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
 
 /// Finds out before training whether the model can be written after it.
 fn writable(path: &Path) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    if path.exists() && !path.is_file() {
-        return Err(bad_input(format!(
+    let probe = WholeFile::create(path).with_context(|| format!("--out {}", path.display()))?;
+    if probe.is_regular() {
+        Ok(())
+    } else {
+        Err(bad_input(format!(
             "--out {}: it is no file; name a file to write",
             path.display()
-        )));
+        )))
     }
-    let probe = tempfile::Builder::new()
-        .prefix(".gpu-mlp-")
-        .tempfile_in(folder);
-    probe
-        .map(drop)
-        .with_context(|| format!("--out {}", path.display()))
 }
 
 fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> Result<()> {

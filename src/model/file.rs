@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use safetensors::{SafeTensors, serialize};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Network, Weights, WeightsError};
+use super::{Network, Weights, WeightsError, WholeFile};
 
 /// Version of the metadata; a file of a later one is refused.
 const VERSION: u32 = 1;
@@ -102,23 +101,10 @@ pub fn save_model<T: Serialize>(
     })
 }
 
-/// Writes a file to a temporary name in its folder, syncs it and renames it.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".gpu-mlp-")
-        .tempfile_in(folder)?;
+    let mut file = WholeFile::create(path)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    // The rename itself is safe once the folder is; not every system lets a folder be opened for that.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
+    file.finish()
 }
 
 /// Reads what [`save_model`] wrote.

@@ -3,7 +3,9 @@
 mod file;
 mod init;
 mod network;
+mod whole;
 
 pub use file::{ModelFileError, load_model, load_weights, save_model};
 pub use init::{Initializer, initialize};
 pub use network::{Activation, Layer, Network, ParameterShape, Weights, WeightsError};
+pub use whole::WholeFile;

@@ -21,13 +21,13 @@ pub struct Config {
     #[arg(long, value_enum, value_name = "MODE", help_heading = "Data")]
     pub preprocess: Option<PreprocessMode>,
     /// Share of the rows that early stopping looks at [default: 0.1, 0 for a few rows]
-    #[arg(long, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
+    #[arg(long, allow_negative_numbers = true, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
     pub validation: Option<f64>,
     /// Share of the rows for the final report [default: 0.2, 0 for a few rows or with a test set of its own]
-    #[arg(long, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
+    #[arg(long, allow_negative_numbers = true, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
     pub test: Option<f64>,
     /// Widths of the hidden layers, as 128,64; 0 for none [default: 128,64]
-    #[arg(long, value_name = "WIDTHS", value_parser = widths, help_heading = "Network")]
+    #[arg(long, allow_negative_numbers = true, value_name = "WIDTHS", value_parser = widths, help_heading = "Network")]
     pub hidden: Option<Widths>,
     /// Function of the hidden layers [default: relu]
     #[arg(long, value_enum, value_name = "FUNCTION", help_heading = "Network")]
@@ -48,31 +48,41 @@ pub struct Config {
     #[arg(long, value_enum, value_name = "OPTIMIZER", help_heading = "Training")]
     pub optimizer: Option<OptimizerName>,
     /// Learning rate [default: 0.001 for adam, 0.01 for sgd]
-    #[arg(long, value_name = "RATE", value_parser = positive, help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_name = "RATE", value_parser = positive, help_heading = "Training")]
     pub lr: Option<f32>,
     /// Momentum of sgd [default: 0.9 for batches, 0 for the full batch]
-    #[arg(long, value_parser = momentum, help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_parser = momentum, help_heading = "Training")]
     pub momentum: Option<f32>,
     /// Penalty λ/2·‖W‖² on the weights [default: 0]
-    #[arg(long, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
     pub l2: Option<f32>,
     /// Rows a step: a number, `all` for the full batch, `auto` [default: auto]
-    #[arg(long, value_name = "ROWS", help_heading = "Training")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "ROWS",
+        help_heading = "Training"
+    )]
     pub batch_size: Option<BatchSize>,
     /// Passes over the training rows at most [default: 100, more for a few rows]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000), help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000_000), help_heading = "Training")]
     pub epochs: Option<u32>,
     /// Steps at most
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
     pub max_steps: Option<u64>,
     /// Epochs without a better validation loss before training stops; 0 never stops [default: 15 with validation rows]
-    #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "EPOCHS",
+        help_heading = "Training"
+    )]
     pub patience: Option<u32>,
     /// Whether each epoch has its own order [default: true]
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, help_heading = "Training")]
     pub shuffle: Option<bool>,
     /// Seed of all random numbers [default: 1]
-    #[arg(long, help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, help_heading = "Training")]
     pub seed: Option<u64>,
 }
 
