@@ -1,5 +1,5 @@
 use std::fs::OpenOptions;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -105,6 +105,11 @@ pub(crate) fn classes(scores: &[ClassScores]) -> String {
     table(&[vec![header], scores.iter().map(row).collect()].concat())
 }
 
+/// Whether something is there that is no file.
+pub(crate) fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
+}
+
 /// Where an answer is written: to a temporary name that is renamed at the end, or straight to what is no file.
 pub(crate) enum Sink {
     File {
@@ -128,7 +133,7 @@ impl Sink {
         };
         let name = path.display().to_string();
         // A device or a pipe takes what is written and cannot be renamed over.
-        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        if is_device(path) {
             let file = OpenOptions::new()
                 .write(true)
                 .open(path)
@@ -156,6 +161,17 @@ impl Sink {
         match self {
             Sink::File { path, .. } => path.display().to_string(),
             Sink::Direct { name, .. } => name.clone(),
+        }
+    }
+
+    /// Writes over a file's first bytes.
+    pub(crate) fn rewrite(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Sink::File { file, .. } => {
+                file.seek(io::SeekFrom::Start(0))?;
+                file.write_all(bytes)
+            }
+            Sink::Direct { .. } => Err(io::ErrorKind::NotSeekable.into()),
         }
     }
 

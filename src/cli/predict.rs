@@ -9,7 +9,7 @@ use gpu_mlp::predictor::{CHUNK, Model, most_probable};
 
 use super::device::{DeviceChoice, open};
 use super::error::bad_input;
-use super::output::Sink;
+use super::output::{Sink, is_device};
 
 /// Answer for rows without targets, in their order
 #[derive(Args)]
@@ -50,6 +50,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         }
         _ => false,
     };
+    if npy && options.out.as_deref().is_some_and(is_device) {
+        return Err(bad_input(
+            "--out: an .npy file cannot go to a device or a pipe; name a file, or a .csv",
+        ));
+    }
     let mut backend = open(&options.device)?;
     let mut predictor = model.on(&mut *backend)?;
     let tables = stream(&options.data, &model.description.preprocessing, None, CHUNK)?;
@@ -57,14 +62,18 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let name = sink.name();
     if npy {
         // The header holds the number of rows, which a stream tells at its end.
-        let mut numbers = Vec::new();
+        sink.write_all(&npy_header(0, None)).context(name.clone())?;
         let mut rows = 0;
         for table in tables {
             let answers = predictor.predict(&table?)?;
             rows += answers.rows;
-            numbers.extend(values(&model, &answers, options.proba));
+            for number in values(&model, &answers, options.proba) {
+                sink.write_all(&number.to_le_bytes())
+                    .context(name.clone())?;
+            }
         }
-        write_npy(&mut sink, &numbers, rows).context(name)?;
+        let columns = options.proba.then_some(model.labels().len());
+        sink.rewrite(&npy_header(rows, columns)).context(name)?;
     } else {
         let mut csv = csv::Writer::from_writer(&mut sink);
         csv.write_record(header(&model, options.proba))
@@ -117,25 +126,30 @@ fn values(model: &Model, answers: &Matrix, proba: bool) -> Vec<f32> {
     classes.map(|answer| most_probable(answer) as f32).collect()
 }
 
-/// NPY 1.0 with little-endian f32: `[rows]`, or `[rows, columns]` where a row has several numbers.
-fn write_npy(sink: &mut Sink, numbers: &[f32], rows: usize) -> std::io::Result<()> {
-    let columns = numbers.len().checked_div(rows).unwrap_or(1);
-    let shape = if columns == 1 {
-        format!("({rows},)")
-    } else {
-        format!("({rows}, {columns})")
+/// The first 128 bytes of an NPY 1.0 file with little-endian f32: `[rows]`, or `[rows, columns]`.
+fn npy_header(rows: usize, columns: Option<usize>) -> Vec<u8> {
+    let shape = match columns {
+        None => format!("({rows},)"),
+        Some(columns) => format!("({rows}, {columns})"),
     };
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
-    // Ten bytes come before; the whole is a multiple of 64 and ends the line.
-    while (10 + header.len() + 1) % 64 != 0 {
-        header.push(' ');
+    let description = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    let mut header = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    header.extend(format!("{description:117}\n").as_bytes());
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::npy_header;
+
+    #[test]
+    fn an_npy_header_has_its_place_whatever_the_shape() {
+        for (rows, columns) in [(0, None), (usize::MAX, Some(usize::MAX))] {
+            let header = npy_header(rows, columns);
+            assert_eq!(
+                (header.len(), usize::from(header[8]) + 10, header[127]),
+                (128, 128, b'\n')
+            );
+        }
     }
-    header.push('\n');
-    sink.write_all(b"\x93NUMPY\x01\x00")?;
-    sink.write_all(&(header.len() as u16).to_le_bytes())?;
-    sink.write_all(header.as_bytes())?;
-    for number in numbers {
-        sink.write_all(&number.to_le_bytes())?;
-    }
-    Ok(())
 }
