@@ -109,6 +109,11 @@ pub(crate) fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Whether something is there that is no file.
+pub(crate) fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
+}
+
 /// Where answers are written, with its name for messages.
 pub(crate) struct Sink {
     pub(crate) name: String,
@@ -134,11 +139,11 @@ impl Sink {
         Ok(Sink { name, out })
     }
 
-    /// The file, where it is one whose beginning can be written last.
-    pub(crate) fn regular(&mut self) -> Option<&mut WholeFile> {
+    /// Writes over a file's first bytes.
+    pub(crate) fn rewrite(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.out {
-            Out::File(file) if file.is_regular() => Some(file),
-            _ => None,
+            Out::File(file) => file.rewrite_start(bytes),
+            Out::Standard(_) => Err(io::ErrorKind::NotSeekable.into()),
         }
     }
 

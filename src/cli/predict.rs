@@ -9,7 +9,7 @@ use gpu_mlp::predictor::{CHUNK, Model, most_probable};
 
 use super::device::{DeviceChoice, open};
 use super::error::bad_input;
-use super::output::Sink;
+use super::output::{Sink, is_device};
 
 /// Answer for rows without targets, in their order
 #[derive(Args)]
@@ -50,27 +50,37 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         }
         _ => false,
     };
+    if npy && options.out.as_deref().is_some_and(is_device) {
+        return Err(bad_input(
+            "--out: an .npy file cannot go to a device or a pipe; name a file, or a .csv",
+        ));
+    }
     let mut backend = open(&options.device)?;
     let mut predictor = model.on(&mut *backend)?;
     let tables = stream(&options.data, &model.description.preprocessing, None, CHUNK)?;
     let mut sink = Sink::open(options.out.as_deref())?;
     let name = sink.name.clone();
-    let tables = tables.map(|table| {
-        let answers = predictor.predict(&table?)?;
-        Ok(answers)
-    });
     if npy {
-        let answers = tables.map(|answers| {
-            answers.map(|answers| (answers.rows, values(&model, &answers, options.proba)))
-        });
-        write_npy(&mut sink, answers, &name)?;
+        // The header holds the number of rows, which a stream tells at its end.
+        sink.write_all(&npy_header(0, None)).context(name.clone())?;
+        let mut rows = 0;
+        for table in tables {
+            let answers = predictor.predict(&table?)?;
+            rows += answers.rows;
+            for number in values(&model, &answers, options.proba) {
+                sink.write_all(&number.to_le_bytes())
+                    .context(name.clone())?;
+            }
+        }
+        let columns = options.proba.then_some(model.labels().len());
+        sink.rewrite(&npy_header(rows, columns)).context(name)?;
     } else {
         let mut csv = csv::Writer::from_writer(&mut sink);
         csv.write_record(header(&model, options.proba))
             .map_err(flattened)
             .context(name.clone())?;
-        for answers in tables {
-            let answers: Matrix = answers?;
+        for table in tables {
+            let answers = predictor.predict(&table?)?;
             for answer in answers.values.chunks(answers.columns) {
                 let written = match (model.labels(), options.proba) {
                     ([], _) | (_, true) => csv.write_record(answer.iter().map(ToString::to_string)),
@@ -117,47 +127,30 @@ fn values(model: &Model, answers: &Matrix, proba: bool) -> Vec<f32> {
     classes.map(|answer| most_probable(answer) as f32).collect()
 }
 
-/// Writes an array chunk by chunk. Its header holds the number of rows, which a stream tells at its end: it is written
-/// last where the sink is a file, and else all rows are kept until then.
-fn write_npy(
-    sink: &mut Sink,
-    chunks: impl Iterator<Item = Result<(usize, Vec<f32>)>>,
-    name: &str,
-) -> Result<()> {
-    let streamed = sink.regular().is_some();
-    if streamed {
-        sink.write_all(&npy_header(0, 1)).context(name.to_owned())?;
-    }
-    let (mut rows, mut columns, mut kept) = (0, 1, Vec::new());
-    for chunk in chunks {
-        let (count, numbers) = chunk?;
-        rows += count;
-        columns = numbers.len() / count.max(1);
-        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
-        if streamed {
-            sink.write_all(&bytes.collect::<Vec<u8>>())
-                .context(name.to_owned())?;
-        } else {
-            kept.extend(bytes);
-        }
-    }
-    let header = npy_header(rows, columns);
-    match sink.regular() {
-        Some(file) => file.rewrite_start(&header),
-        None => sink.write_all(&header).and_then(|()| sink.write_all(&kept)),
-    }
-    .context(name.to_owned())
+/// The first 128 bytes of an NPY 1.0 file with little-endian f32: `[rows]`, or `[rows, columns]`.
+fn npy_header(rows: usize, columns: Option<usize>) -> Vec<u8> {
+    let shape = match columns {
+        None => format!("({rows},)"),
+        Some(columns) => format!("({rows}, {columns})"),
+    };
+    let description = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    let mut header = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    header.extend(format!("{description:117}\n").as_bytes());
+    header
 }
 
-/// The first 128 bytes of NPY 1.0 with little-endian f32, for any size: `[rows]`, or `[rows, columns]` where a row has
-/// several numbers.
-fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
-    let shape = match columns {
-        1 => format!("({rows},)"),
-        _ => format!("({rows}, {columns})"),
-    };
-    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
-    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
-    bytes.extend(format!("{header:<117}\n").bytes());
-    bytes
+#[cfg(test)]
+mod tests {
+    use super::npy_header;
+
+    #[test]
+    fn an_npy_header_has_its_place_whatever_the_shape() {
+        for (rows, columns) in [(0, None), (usize::MAX, Some(usize::MAX))] {
+            let header = npy_header(rows, columns);
+            assert_eq!(
+                (header.len(), usize::from(header[8]) + 10, header[127]),
+                (128, 128, b'\n')
+            );
+        }
+    }
 }

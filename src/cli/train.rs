@@ -175,15 +175,14 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
 
 /// Finds out before training whether the model can be written after it.
 fn writable(path: &Path) -> Result<()> {
-    let probe = WholeFile::create(path).with_context(|| format!("--out {}", path.display()))?;
-    if probe.is_regular() {
-        Ok(())
-    } else {
-        Err(bad_input(format!(
-            "--out {}: it is no file; name a file to write",
-            path.display()
-        )))
+    let name = || format!("--out {}", path.display());
+    if output::is_device(path) {
+        return Err(bad_input(format!(
+            "{}: it is no file; name a file to write",
+            name()
+        )));
     }
+    WholeFile::create(path).map(drop).with_context(name)
 }
 
 fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> Result<()> {

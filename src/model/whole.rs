@@ -38,11 +38,6 @@ impl WholeFile {
         Ok(WholeFile(Kind::Regular { file, place }))
     }
 
-    /// Whether it is a file that can be written to anywhere, as opposed to a device or a pipe.
-    pub fn is_regular(&self) -> bool {
-        matches!(self.0, Kind::Regular { .. })
-    }
-
     /// Writes over what was written first; only in a regular file.
     pub fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.0 {
