@@ -19,23 +19,23 @@ use super::progress::Progress;
 #[derive(Args)]
 #[command(after_help = EXAMPLES, after_long_help = LONG)]
 pub(super) struct Options {
-    /// CSV, TSV, NPY, NPZ (all .gz too), a folder of IDX images, - for standard input, digits or xor
-    #[arg(default_value = "digits")]
-    data: String,
+    /// CSV, TSV, NPY, NPZ (all .gz too), a folder of IDX images, - for standard input, digits or xor [default: digits]
+    data: Option<String>,
     #[command(flatten)]
     config: Config,
-    /// TOML file with any of these options; the command line wins
+    /// TOML file with any of these options, as hidden = [128, 64], and data; the command line wins
     #[arg(long = "config", value_name = "FILE", id = "config_file")]
     config_file: Option<PathBuf>,
     /// Safetensors file with the initial layers.N.weight and layers.N.bias
     #[arg(long, value_name = "FILE")]
     init_from: Option<PathBuf>,
     /// auto (the fastest), cpu, gpu, gpu:N, or a part of an adapter's name
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
-    /// The model file to write
-    #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
-    out: PathBuf,
+    /// [default: auto]
+    #[arg(long)]
+    device: Option<DeviceChoice>,
+    /// The model file to write [default: model.safetensors]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Print one JSON object at the end, and no progress
     #[arg(long)]
     json: bool,
@@ -61,7 +61,8 @@ The object that --json prints:
                       in that time
   train, validation, test
                       loss, and accuracy or rmse, mae, r2; null where there are no such rows
-  history             epoch, train and validation of each epoch
+  history             epoch, train and validation of each epoch; of more than
+                      10,000, every second, third and so on
   model               the file that was written
   end                 done, patience or stopped
 
@@ -96,21 +97,62 @@ fn stop_on_signals() -> Result<()> {
     ctrlc::set_handler(handler).context("Ctrl-C cannot be handled")
 }
 
-pub(super) fn run(options: Options) -> Result<ExitCode> {
-    let config = options.config.or(match &options.config_file {
-        None => Config::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).context(path.display().to_string())?;
-            Config::from_toml(&text)
-                .map_err(|reason| bad_input(format!("{}: {reason}", path.display())))?
+/// The options, from wherever they come.
+struct Run {
+    data: String,
+    config: Config,
+    init_from: Option<PathBuf>,
+    device: DeviceChoice,
+    out: PathBuf,
+    json: bool,
+}
+
+impl Run {
+    fn new(options: Options) -> Result<Self> {
+        let (mut config, mut others) = (Config::default(), [const { None }; 4]);
+        if let Some(path) = &options.config_file {
+            let name = path.display();
+            let text = std::fs::read_to_string(path).context(name.to_string())?;
+            (config, others) =
+                Config::from_toml_with(&text, ["data", "init-from", "device", "out"])
+                    .map_err(|reason| bad_input(format!("{name}: {reason}")))?;
         }
-    });
-    writable(&options.out)?;
-    let initial = options.init_from.as_deref().map(load_weights).transpose()?;
+        let [data, init_from, device, out] = others;
+        let device = device.map(|device| {
+            let parsed = device.parse::<DeviceChoice>();
+            parsed.map_err(|reason| bad_input(format!("--config: device: {reason}")))
+        });
+        let (data, init_from) = (
+            options.data.or(data),
+            options.init_from.or(init_from.map(PathBuf::from)),
+        );
+        let out = options.out.or(out.map(PathBuf::from));
+        Ok(Run {
+            data: data.unwrap_or_else(|| "digits".into()),
+            config: options.config.or(config),
+            init_from,
+            device: options.device.or(device.transpose()?).unwrap_or_default(),
+            out: out.unwrap_or_else(|| "model.safetensors".into()),
+            json: options.json,
+        })
+    }
+}
+
+pub(super) fn run(options: Options) -> Result<ExitCode> {
+    let Run {
+        data,
+        config,
+        init_from,
+        device,
+        out,
+        json,
+    } = Run::new(options)?;
+    writable(&out)?;
+    let initial = init_from.as_deref().map(load_weights).transpose()?;
     let read = ReadOptions {
         target: config.target.clone(),
     };
-    let loaded = load(&options.data, &read)?;
+    let loaded = load(&data, &read)?;
     let plan = Plan::new(&loaded, &config, initial)?;
     drop(loaded);
     for notice in &plan.notices {
@@ -119,17 +161,17 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     let [train, validation, test] = plan.counts();
     log::info!(
         "{}: {train} rows to train on, {validation} for validation, {test} for test; network {} with {} parameters",
-        options.data,
+        data,
         plan.network,
         plan.network.parameter_count()
     );
     if validation + test == 0 {
         log::info!("no rows are kept from training: the figures are of the rows trained on");
     }
-    let mut backend = open_for(&options.device, &plan)?;
+    let mut backend = open_for(&device, &plan)?;
     log::info!("training on {}", backend.device());
     stop_on_signals()?;
-    let mut progress = Progress::new(options.json);
+    let mut progress = Progress::new(json);
     let fitted = plan.fit(&mut *backend, &mut |event| {
         match event {
             Event::Steps { done, total, .. } => progress.steps(done, total),
@@ -153,19 +195,19 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     let fitted = match fitted {
         Ok(fitted) => fitted,
         Err(FitError::Train(error, Some(last))) => {
-            last.save(&options.out)?;
-            let kept = format!("the last good weights are in {}", options.out.display());
+            last.save(&out)?;
+            let kept = format!("the last good weights are in {}", out.display());
             return Err(anyhow::Error::new(FitError::Train(error, None)).context(kept));
         }
         Err(error) => return Err(error.into()),
     };
-    fitted.model.save(&options.out)?;
-    report(&fitted, &backend.device(), &options.out, options.json)?;
+    fitted.model.save(&out)?;
+    report(&fitted, &backend.device(), &out, json)?;
     Ok(match fitted.outcome.end {
         End::Stopped => {
             output::tell(&format!(
                 "stopped: the best model so far is in {}",
-                options.out.display()
+                out.display()
             ));
             ExitCode::from(130)
         }

@@ -149,10 +149,11 @@ pub fn load_weights(path: &Path) -> Result<Weights, ModelFileError> {
             weights.push(numbers(tensor.data()));
         }
     }
-    match weights.iter().flatten().all(|weight| weight.is_finite()) {
-        _ if weights.is_empty() => Err(invalid("it has no layers.0.weight".into())),
+    let weights = Weights(weights);
+    match weights.is_finite() {
+        _ if weights.0.is_empty() => Err(invalid("it has no layers.0.weight".into())),
         false => Err(invalid("it has a weight that is not finite".into())),
-        true => Ok(Weights(weights)),
+        true => Ok(weights),
     }
 }
 

@@ -60,6 +60,13 @@ impl ParameterShape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights(pub Vec<Vec<f32>>);
 
+impl Weights {
+    /// Whether every value is a number, and no infinity.
+    pub fn is_finite(&self) -> bool {
+        self.0.iter().flatten().all(|value| value.is_finite())
+    }
+}
+
 /// Weights that do not belong to a network.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WeightsError {

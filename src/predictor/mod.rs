@@ -77,7 +77,7 @@ impl Model {
                 "its network has {} outputs, its target needs {outputs}",
                 network.outputs()
             )
-        } else if weights.0.iter().flatten().any(|weight| !weight.is_finite()) {
+        } else if !weights.is_finite() {
             "it has a weight that is not finite".to_owned()
         } else {
             return Ok(Model {

@@ -2,6 +2,7 @@ use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
 
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
@@ -11,8 +12,13 @@ use crate::program::{LossFunction, Reduction};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Config {
-    /// Target column, by name or by number from 1 [default: the last]
-    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    /// Target column, by name, by number from 1, or from the end as -1 [default: the last]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "COLUMN",
+        help_heading = "Data"
+    )]
     pub target: Option<String>,
     /// Kind of problem [default: seen from the target]
     #[arg(long, value_enum, help_heading = "Data")]
@@ -254,7 +260,15 @@ fn widths(text: &str) -> Result<Widths, String> {
 impl Config {
     /// From TOML. Values are held to the same limits as on the command line.
     pub fn from_toml(text: &str) -> Result<Self, String> {
-        let config: Config = toml::from_str(text).map_err(|error| {
+        Self::from_toml_with(text, []).map(|(config, [])| config)
+    }
+
+    /// From TOML that may have further keys, whose values are text.
+    pub fn from_toml_with<const N: usize>(
+        text: &str,
+        keys: [&str; N],
+    ) -> Result<(Self, [Option<String>; N]), String> {
+        let told = |error: &toml::de::Error| {
             let line = error
                 .span()
                 .map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
@@ -265,9 +279,20 @@ impl Config {
                 "{place}{}",
                 error.message().lines().collect::<Vec<_>>().join(" ")
             )
-        })?;
+        };
+        let mut table = DeTable::parse(text).map_err(|error| told(&error))?;
+        let mut values = [const { None }; N];
+        for (value, key) in values.iter_mut().zip(keys) {
+            if let Some(found) = table.get_mut().remove(key) {
+                let found = found.into_inner();
+                let text = found.as_str().ok_or(format!("{key}: text is needed"))?;
+                *value = Some(text.to_owned());
+            }
+        }
+        let config = Config::deserialize(toml::Deserializer::from(table));
+        let config = config.map_err(|error| told(&error))?;
         config.check()?;
-        Ok(config)
+        Ok((config, values))
     }
 
     /// Whether every value is one that the command line would take.

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::config::{BatchSize, Config, LossChoice, OptimizerName, Widths};
-use super::{Event, Member, Options, Outcome, Rows, Scores, TrainError, split, train};
+use super::{Epoch, Event, Member, Options, Outcome, Rows, Scores, TrainError, split, train};
 use crate::backend::Backend;
 use crate::data::{
     DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, TargetEncoding, Task,
@@ -60,6 +60,10 @@ pub enum FitError {
 
 /// Below so many rows nothing is kept from training for validation or test.
 const FEW: usize = 50;
+
+/// Epochs that a model's history tells of: of more, every second, third and so on. What is beside the weights in a
+/// safetensors file may have 100 MB.
+const TOLD_EPOCHS: usize = 10_000;
 
 /// Steps that a few rows are trained for by default.
 const FEW_STEPS: usize = 2_000;
@@ -125,6 +129,12 @@ impl Plan {
             outputs,
             output,
         );
+        let batch = match config.batch_size {
+            Some(BatchSize::All) => parts.train.len(),
+            Some(BatchSize::Rows(rows)) => rows.min(parts.train.len()),
+            Some(BatchSize::Auto) | None => 1,
+        };
+        check_memory(&network, batch)?;
         let init = config.init.unwrap_or_default();
         let initial = match initial {
             Some(weights) => network.check(&weights).map(|()| weights)?,
@@ -286,7 +296,10 @@ impl Plan {
         let member = &outcome.members[0];
         let metrics =
             [0, 1, 2].map(|part| member.scores[part].map(|scores| self.metrics(scores, part)));
-        let history = member.history.iter().map(|epoch| {
+        let epochs = member.history.len();
+        let every = epochs.div_ceil(TOLD_EPOCHS).max(1);
+        let told = |epoch: &&Epoch| epoch.number.is_multiple_of(every) || epoch.number == epochs;
+        let history = member.history.iter().filter(told).map(|epoch| {
             serde_json::json!({
                 "epoch": epoch.number,
                 "train": self.metrics(epoch.train, 0),
@@ -342,6 +355,29 @@ impl Plan {
 fn append(matrix: &mut Matrix, other: Matrix) {
     matrix.rows += other.rows;
     matrix.values.extend(other.values);
+}
+
+/// Refuses networks that there is no memory for, before it runs out.
+fn check_memory(network: &Network, batch: usize) -> Result<(), FitError> {
+    // Parameters, their gradients, two moments, the initial and the best values; activations and their gradients of as many
+    // rows as a step takes at a time.
+    const COPIES: usize = 6;
+    const ROWS: usize = 16_384;
+    let units: usize = network.layers.iter().map(|layer| layer.units).sum();
+    let parameters = network.parameter_count().saturating_mul(COPIES);
+    let activations = units.saturating_mul(2 * batch.min(ROWS));
+    let bytes = parameters.saturating_add(activations).saturating_mul(4);
+    // The system tells, where it does not promise more than it has; the memory is not touched.
+    let there = u32::try_from(network.parameter_count()).is_ok()
+        && Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+    if there {
+        return Ok(());
+    }
+    Err(FitError::Option(format!(
+        "--hidden: the network {network} needs {} GiB of memory, more than there is; make its layers narrower, or --batch-size \
+         smaller",
+        bytes >> 30
+    )))
 }
 
 /// The loss that suits the target, or the one asked for.

@@ -452,18 +452,30 @@ impl<'a> Run<'a> {
         Ok(flow)
     }
 
-    fn check_finite(&self, epoch: &[Epoch]) -> Result<(), TrainError> {
-        let Some(diverged) = epoch.iter().find(|epoch| !watched(epoch).is_finite()) else {
-            return Ok(());
-        };
-        let best = self
-            .best
-            .iter()
-            .map(|best| best.as_ref().map(|(_, weights)| weights.clone()));
-        Err(TrainError::Diverged {
-            loss: watched(diverged),
-            epoch: diverged.number,
-            best: best.collect::<Option<Vec<_>>>().map(Box::new),
+    fn check_finite(&mut self, epoch: &[Epoch]) -> Result<(), TrainError> {
+        let loss = epoch.iter().map(watched).find(|loss| !loss.is_finite());
+        loss.map_or(Ok(()), |loss| Err(self.diverged(loss, epoch[0].number)?))
+    }
+
+    /// What is left when the loss is no number any more: the best weights, if they have a loss themselves. Where nothing is
+    /// validated, what was noted of them is a loss from before their last step.
+    fn diverged(&mut self, loss: f64, epoch: usize) -> Result<TrainError, BackendError> {
+        let best = self.best.iter_mut().map(Option::take);
+        let best: Option<Vec<_>> = best.map(|best| best.map(|(_, weights)| weights)).collect();
+        let mut kept = None;
+        if let Some(best) = best {
+            for (member, weights) in best.iter().enumerate() {
+                self.write_weights(member, weights)?;
+            }
+            let scores = self.evaluate_all()?;
+            if unsound(&scores).is_none() && best.iter().all(Weights::is_finite) {
+                kept = Some(Box::new(best));
+            }
+        }
+        Ok(TrainError::Diverged {
+            loss,
+            epoch,
+            best: kept,
         })
     }
 
@@ -515,6 +527,20 @@ impl<'a> Run<'a> {
         Ok(Some(log.iter().map(|log| self.score(log, rows)).collect()))
     }
 
+    /// All rows once more under the present weights: training, validation and test rows, each by member.
+    fn evaluate_all(&mut self) -> Result<[Option<Vec<Scores>>; 3], BackendError> {
+        let order = self.rows.train;
+        for member in 0..self.members.len() {
+            self.backend
+                .write(buffer::ORDER, member, 0, Data::U32(order))?;
+        }
+        Ok([
+            self.evaluate(Part::Train)?,
+            self.evaluate(Part::Validation)?,
+            self.evaluate(Part::Test)?,
+        ])
+    }
+
     /// What consecutive steps have left in the log, by member.
     fn log(&mut self, steps: &[Step]) -> Result<Vec<Vec<f32>>, BackendError> {
         let first = steps.first().map_or(0, |step| step.record as usize) * record::WIDTH;
@@ -536,25 +562,26 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        // All rows once more, with the weights that are kept.
-        let order = self.rows.train;
-        for member in 0..self.members.len() {
-            self.backend
-                .write(buffer::ORDER, member, 0, Data::U32(order))?;
-        }
-        let mut parts = Vec::new();
-        for part in [Part::Train, Part::Validation, Part::Test] {
-            parts.push(self.evaluate(part)?);
+        let parts = self.evaluate_all()?;
+        let kept: Vec<Weights> = (0..self.members.len())
+            .map(|member| self.read_weights(member))
+            .collect::<Result<_, _>>()?;
+        // The last step's outcome is seen here for the first time.
+        let infinite = || (!kept.iter().all(Weights::is_finite)).then_some(f64::NAN);
+        if let Some(loss) = unsound(&parts).or_else(infinite) {
+            let epoch = self.histories[0].len();
+            return Err(self.diverged(loss, epoch)?);
         }
         let mut members = Vec::with_capacity(self.members.len());
-        for (member, history) in std::mem::take(&mut self.histories).into_iter().enumerate() {
+        let histories = std::mem::take(&mut self.histories);
+        for (member, (history, weights)) in histories.into_iter().zip(kept).enumerate() {
             let score = |part: usize| {
                 parts[part]
                     .as_ref()
                     .map(|scores: &Vec<Scores>| scores[member])
             };
             members.push(Trained {
-                weights: self.read_weights(member)?,
+                weights,
                 history,
                 scores: [score(0), score(1), score(2)],
             });
@@ -571,6 +598,12 @@ impl<'a> Run<'a> {
 
 /// Steps handed to the backend at a time: enough for its slice on any device.
 const SLICE_STEPS: usize = 1 << 16;
+
+/// A loss that is no number.
+fn unsound(parts: &[Option<Vec<Scores>>]) -> Option<f64> {
+    let losses = parts.iter().flatten().flatten().map(|scores| scores.loss);
+    losses.into_iter().find(|loss| !loss.is_finite())
+}
 
 /// The loss that early stopping watches.
 fn watched(epoch: &Epoch) -> f64 {
