@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench kernels [-- FILTER]`
 
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, adapters};
@@ -26,7 +27,69 @@ fn backends() -> Vec<(String, Box<dyn Backend>)> {
     backends
 }
 
-fn benches(criterion: &mut Criterion) {
+/// Time on the wall, told as GFLOP/s for `Throughput::Elements` and as GB/s for bytes.
+struct Rates;
+
+impl Measurement for Rates {
+    type Intermediate = <WallTime as Measurement>::Intermediate;
+    type Value = <WallTime as Measurement>::Value;
+
+    fn start(&self) -> Self::Intermediate {
+        WallTime.start()
+    }
+
+    fn end(&self, start: Self::Intermediate) -> Self::Value {
+        WallTime.end(start)
+    }
+
+    fn add(&self, one: &Self::Value, other: &Self::Value) -> Self::Value {
+        WallTime.add(one, other)
+    }
+
+    fn zero(&self) -> Self::Value {
+        WallTime.zero()
+    }
+
+    fn to_f64(&self, value: &Self::Value) -> f64 {
+        WallTime.to_f64(value)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        &Rates
+    }
+}
+
+/// Measured values are nanoseconds, so that a count by them is billions a second.
+impl ValueFormatter for Rates {
+    fn scale_values(&self, typical: f64, values: &mut [f64]) -> &'static str {
+        WallTime.formatter().scale_values(typical, values)
+    }
+
+    fn scale_throughputs(
+        &self,
+        _typical: f64,
+        throughput: &Throughput,
+        values: &mut [f64],
+    ) -> &'static str {
+        let (count, unit) = match *throughput {
+            Throughput::Elements(flops) => (flops, "GFLOP/s"),
+            Throughput::Bytes(bytes)
+            | Throughput::BytesDecimal(bytes)
+            | Throughput::Bits(bytes) => (bytes, "GB/s"),
+            Throughput::ElementsAndBytes { elements, .. } => (elements, "GFLOP/s"),
+        };
+        for value in values {
+            *value = count as f64 / *value;
+        }
+        unit
+    }
+
+    fn scale_for_machines(&self, values: &mut [f64]) -> &'static str {
+        WallTime.formatter().scale_for_machines(values)
+    }
+}
+
+fn benches(criterion: &mut Criterion<Rates>) {
     for (device, mut backend) in backends() {
         for (number, size) in SIZES.into_iter().enumerate() {
             let [m, n, k] = size;
@@ -40,7 +103,6 @@ fn benches(criterion: &mut Criterion) {
                     .sample_size(10)
                     .warm_up_time(std::time::Duration::from_millis(200));
                 group.measurement_time(std::time::Duration::from_millis(500));
-                // Criterion tells elements and bytes a second: FLOP/s and bytes/s.
                 group.throughput(match op.product(&program) {
                     Some(_) => Throughput::Elements((STEPS * op.flops(&program)) as u64),
                     None => Throughput::Bytes((STEPS * op.bytes(&program)) as u64),
@@ -66,5 +128,9 @@ fn benches(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(all, benches);
+criterion_group! {
+    name = all;
+    config = Criterion::default().with_measurement(Rates);
+    targets = benches
+}
 criterion_main!(all);

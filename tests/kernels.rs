@@ -73,7 +73,7 @@ fn long_sums_agree_with_the_twins_or_are_refused() {
         function: LossFunction::Mse,
         reduction: Reduction::Mean,
     };
-    for (inputs, units, batch) in [(3, 2, 16_384), (20_000, 3, 5), (20_000, 64, 5)] {
+    for (inputs, units, batch) in [(3, 2, 16_384), (20_000, 3, 5), (4_095, 4_093, 3)] {
         let network = Network::new(
             inputs,
             &[],
@@ -142,4 +142,31 @@ fn the_check_of_an_adapter_tries_every_kernel() {
     for check in checks {
         assert!(check.passed(), "{check:?}");
     }
+}
+
+#[test]
+fn buffers_larger_than_a_binding_are_taken_in_pieces() {
+    // 151 MB of parameters, and nine members of 17 MB each, where a binding holds 128 MiB on the software adapter.
+    let mut gpu = open(Mode::Dispatches);
+    let updates = kernels([1, 6_151, 6_143], 1, 0);
+    let products = kernels([3, 2_053, 2_048], 9, 1);
+    let named = |name: &'static str, programs: Vec<(&'static str, Program)>| {
+        programs
+            .into_iter()
+            .find(move |(kernel, _)| *kernel == name)
+    };
+    for program in [
+        named("sgd", updates),
+        named("matmul_bias_activation", products),
+    ] {
+        let (kernel, program) = program.expect("it is listed");
+        let rows = program.batch;
+        let mut adapter = open(Mode::Dispatches);
+        let error = difference(&mut adapter, &program, rows, 1).expect("it runs");
+        assert!(error <= TOLERANCE, "{kernel}: {error:e}");
+    }
+    // The same backend refuses what no piece of memory holds.
+    let (_, gather) = named("gather", kernels([1, 65_536, 65_536], 1, 2)).expect("it is listed");
+    let error = gpu.compile(&gather).expect_err("17 GB are too much");
+    assert!(error.to_string().contains("--device cpu"), "{error}");
 }

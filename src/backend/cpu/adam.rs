@@ -51,3 +51,42 @@ pub(super) fn adam<T: Real>(
         *w = *w - rates.rate * ((*m / correction1) / ((*v / correction2).sqrt() + rates.epsilon));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_is_the_rate_whatever_the_gradient() {
+        // m/c1 = g and v/c2 = g², to the rounding of 0.999 in f32, so that w moves by η·g/(|g| + ε).
+        let step = Step {
+            rate: 1.0,
+            correction1: 0.1,
+            correction2: 0.001,
+            ..Step::default()
+        };
+        let rates = Rates::new(&[0.5_f64, 0.0, 0.0, 0.0], &step, [0.9, 0.999, 1e-8]);
+        let (mut w, mut m, mut v) = ([1.0, 1.0], [0.0; 2], [0.0; 2]);
+        adam(&[4.0, -0.01], &rates, 2, &mut w, &mut m, &mut v);
+        assert!(
+            (w[0] - 0.5).abs() < 1e-5 && (w[1] - 1.5).abs() < 1e-5,
+            "{w:?}"
+        );
+    }
+
+    #[test]
+    fn the_penalty_is_on_the_first_values_alone() {
+        let step = Step {
+            rate: 1.0,
+            correction1: 1.0,
+            correction2: 1.0,
+            ..Step::default()
+        };
+        let rates = Rates::new(&[0.1_f64, 0.5, 0.0, 0.0], &step, [0.0, 0.0, 0.0]);
+        let (mut w, mut m, mut v) = ([2.0, 2.0], [0.0; 2], [0.0; 2]);
+        adam(&[0.0, 1.0], &rates, 1, &mut w, &mut m, &mut v);
+        // With both decays zero m is g and v is g²: 0 + 0.5·2 and 1.
+        assert_eq!((m, v), ([1.0, 1.0], [1.0, 1.0]));
+        assert_eq!(w, [1.9, 1.9]);
+    }
+}
