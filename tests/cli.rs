@@ -85,6 +85,15 @@ fn classes() -> String {
     table
 }
 
+/// An array of zeros, or the beginning of one.
+fn npy(dtype: &str, shape: &str, bytes: usize) -> Vec<u8> {
+    let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
+    let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    file.extend(format!("{header:117}\n").bytes());
+    file.resize(file.len() + bytes, 0);
+    file
+}
+
 fn entries(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .expect("a folder")
@@ -107,6 +116,8 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
     place.file("good.csv", good).file("kinds.csv", &kinds);
     place.ok("train good.csv --epochs 2 --device cpu --out price.safetensors");
     place.ok("train kinds.csv --epochs 2 --device cpu --out kind.safetensors");
+    place.file("tiny.csv", "x,kind\n1e-30,a\n2e-30,b\n3e-30,a\n4e-30,b\n");
+    place.ok("train tiny.csv --epochs 2 --device cpu --out tiny.safetensors");
     place
         .file("ragged.csv", "a,b\n1,2\n3\n")
         .file("infinite.csv", "a,b\n1,2\ninf,3\n2,4\n")
@@ -122,7 +133,14 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         .file("no.safetensors", "this is no model")
         .file("long.safetensors", [255; 64])
         .file("run.toml", "epochs = 3\nepoch = 5\n")
-        .file("zero.toml", "hidden = [0]\n");
+        .file("zero.toml", "hidden = [0]\n")
+        .file("device.toml", "device = \"gpu:x\"\n")
+        .file("out.toml", "out = 3\n")
+        .file("huge.csv", "x\n1e-30\n3e38\n")
+        .file("infinite-row.csv", "x,y\n1,2\n2,inf\n")
+        .file("three.npy", npy("<f4", "(2, 3)", 24))
+        .file("complex.npy", npy("<c8", "(2, 2)", 32))
+        .file("short.npy", npy("<f4", "(2, 2)", 10));
     let images = place.path("images");
     fs::create_dir(&images).expect("a folder");
     fs::write(
@@ -155,12 +173,23 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["--loss cross-entropy", "mse"],
         ),
         ("train good.csv --epochs 0", &["--epochs", "0"]),
-        ("train good.csv --epochs -3", &["-3"]),
-        ("train good.csv --lr -1", &["-1"]),
+        ("train good.csv --epochs -3", &["--epochs", "-3"]),
+        ("train good.csv --max-steps 0", &["--max-steps", "0"]),
+        ("train good.csv --patience -1", &["--patience", "-1"]),
+        ("train good.csv --seed -1", &["--seed", "-1"]),
+        ("train good.csv --momentum 1", &["--momentum", "below 1"]),
+        ("train good.csv --l2 inf", &["--l2", "from 0"]),
+        ("train good.csv --test -0.1", &["--test", "fraction"]),
+        ("train good.csv --shuffle maybe", &["--shuffle", "maybe"]),
+        ("train good.csv --lr -1", &["--lr", "positive"]),
         ("train good.csv --lr=-1", &["--lr", "positive"]),
         ("train good.csv --lr nan", &["--lr", "positive"]),
         ("train good.csv --batch-size 0", &["--batch-size"]),
         ("train good.csv --hidden 0,5", &["--hidden", "widths"]),
+        (
+            "train good.csv --hidden 65536,65536,65536",
+            &["--hidden", "memory"],
+        ),
         (
             "train good.csv --hidden 99999999999",
             &["--hidden", "widths"],
@@ -187,6 +216,11 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["zero.toml", "hidden"],
         ),
         ("train good.csv --config none.toml", &["none.toml"]),
+        (
+            "train good.csv --config device.toml",
+            &["device.toml", "gpu:x"],
+        ),
+        ("train good.csv --config out.toml", &["out.toml", "text"]),
         (
             "train good.csv --init-from no.safetensors",
             &["no.safetensors"],
@@ -220,6 +254,26 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["word.csv", "line 3", "size", "big"],
         ),
         ("predict price.safetensors missing.csv", &["missing.csv"]),
+        (
+            "predict tiny.safetensors huge.csv",
+            &["huge.csv", "line 3", "no number"],
+        ),
+        (
+            "predict kind.safetensors infinite-row.csv",
+            &["infinite-row.csv", "line 3", "y"],
+        ),
+        (
+            "predict kind.safetensors three.npy",
+            &["three.npy", "3 features", "2"],
+        ),
+        (
+            "predict kind.safetensors complex.npy",
+            &["complex.npy", "<c8"],
+        ),
+        (
+            "predict kind.safetensors short.npy",
+            &["short.npy", "truncated"],
+        ),
         ("predict price.safetensors good.csv --proba", &["--proba"]),
         (
             "predict price.safetensors good.csv --out a.xlsx",
@@ -449,10 +503,10 @@ fn options_come_from_a_file_too_and_the_command_line_wins() {
     let place = Place::new();
     place.file(
         "run.toml",
-        "hidden = [7]\nepochs = 2\nbatch-size = 50\nseed = 9\n",
+        "data = \"digits\"\ndevice = \"cpu\"\nout = \"named.safetensors\"\nhidden = [7]\nepochs = 2\nbatch-size = 50\nseed = 9\n",
     );
-    place.ok("train digits --config run.toml --epochs 1 --device cpu");
-    let inspected = place.json("inspect model.safetensors --json");
+    place.ok("train --config run.toml --epochs 1");
+    let inspected = place.json("inspect named.safetensors --json");
     let configuration = &inspected["description"]["configuration"];
     assert_eq!(inspected["network"]["layers"][0]["units"], 7);
     assert_eq!(
@@ -487,22 +541,113 @@ fn the_same_command_writes_the_same_bytes_on_either_device() {
             ));
         }
         let read = |name: &str| fs::read(place.path(name)).expect("it is there");
-        let (one, two) = (read("one"), read("two"));
-        // Metadata is a map without an order; the tensors behind it are the same.
-        let tensors = |bytes: &[u8]| {
-            let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
-            bytes[8 + header..].to_vec()
-        };
-        assert!(tensors(&one) == tensors(&two), "{device}");
+        assert!(read("one") == read("two"), "{device}");
     }
 }
 
 #[test]
-fn a_diverging_run_exits_1_with_advice() {
+fn a_diverging_run_exits_1_with_advice_and_keeps_the_last_good_weights() {
     let place = Place::new();
-    let (code, line) = place.fails("train digits --lr 1e30 --epochs 3 --device cpu");
-    assert_eq!(code, 1);
-    assert!(line.contains("learning rate"), "{line}");
+    place.file("good.csv", TABLE);
+    for words in [
+        "train digits --lr 1e30 --epochs 3 --device cpu",
+        // What the last step has done is seen behind it.
+        "train xor --lr 1e38 --max-steps 1",
+        "train xor --lr 1e38 --epochs 5",
+    ] {
+        let (code, line) = place.fails(words);
+        assert_eq!(code, 1, "{words}: {line}");
+        assert!(line.contains("learning rate"), "{words}: {line}");
+        assert!(!place.path("model.safetensors").exists(), "{words}");
+    }
+    // Gradient descent on a linear model swings further with every step: the first are good, the last are not.
+    let (code, line) = place.fails(
+        "train good.csv --hidden 0 --optimizer sgd --lr 3 --epochs 9999 --patience 9999 --device cpu",
+    );
+    assert_eq!(code, 1, "{line}");
+    assert!(
+        line.contains("learning rate") && line.contains("model.safetensors"),
+        "{line}"
+    );
+    let kept = place.json("evaluate model.safetensors good.csv --json");
+    assert!(kept["loss"].as_f64() < Some(100.0), "{kept}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let place = Place::new();
+    place.file(
+        "kinds.csv",
+        classes().repeat(200).replace("\nx,y,kind\n", "\n"),
+    );
+    // Standard output and standard error are closed at once.
+    for words in [
+        "train kinds.csv --epochs 2",
+        "predict model.safetensors kinds.csv",
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = place.command(words);
+        command
+            .stderr(writer.try_clone().expect("it is open"))
+            .stdout(writer);
+        drop(reader);
+        assert!(command.status().expect("it runs").success(), "{words}");
+    }
+    assert!(place.path("model.safetensors").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn answers_go_through_links_and_devices() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    place.ok("train kinds.csv --epochs 2 --device cpu");
+    let answers = place.ok("predict model.safetensors kinds.csv");
+    assert_eq!(
+        place.ok("predict model.safetensors kinds.csv --out /dev/stdout"),
+        answers
+    );
+    place.file("answers.csv", "old");
+    std::os::unix::fs::symlink("answers.csv", place.path("link.csv")).expect("a link");
+    place.ok("predict model.safetensors kinds.csv --out link.csv");
+    assert!(
+        fs::symlink_metadata(place.path("link.csv"))
+            .expect("it is there")
+            .is_symlink()
+    );
+    assert_eq!(
+        fs::read_to_string(place.path("answers.csv")).expect("it is there"),
+        answers
+    );
+}
+
+#[test]
+fn a_damaged_model_is_refused_or_used_but_never_a_panic() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    place.ok("train kinds.csv --hidden 3 --epochs 1 --device cpu");
+    let bytes = fs::read(place.path("model.safetensors")).expect("it is there");
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    for (good, bad) in [
+        (r#"\"units\":3"#, r#"\"units\":0"#),
+        (r#"\"inputs\":2"#, r#"\"inputs\":9"#),
+        (r#"\"version\":1"#, r#"\"version\":7"#),
+        ("cross-entropy", "cross-entropi"),
+        (r#"\"c\""#, r#"\"\"\""#),
+        ("layers.0.weight", "layers.9.weight"),
+    ] {
+        assert!(text.contains(good), "{good} is in the file");
+        let at = bytes
+            .windows(good.len())
+            .position(|window| window == good.as_bytes())
+            .expect("it is there");
+        let mut damaged = bytes.clone();
+        damaged[at..at + bad.len()].copy_from_slice(bad.as_bytes());
+        place.file("bad.safetensors", &damaged);
+        let (code, line) = place.fails("predict bad.safetensors kinds.csv");
+        assert_eq!(code, 2, "{bad}: {line}");
+        assert!(line.contains("bad.safetensors"), "{bad}: {line}");
+    }
 }
 
 #[cfg(unix)]

@@ -80,7 +80,7 @@ fn mendable(cause: &(dyn std::error::Error + 'static)) -> bool {
     if let Some(error) = cause.downcast_ref::<PredictError>() {
         return match error {
             PredictError::Backend(error) => mendable(error),
-            PredictError::Data(_) => true,
+            PredictError::Data(_) | PredictError::NotFinite { .. } => true,
         };
     }
     cause.is::<BadInput>()

@@ -109,19 +109,20 @@ struct Run {
 
 impl Run {
     fn new(options: Options) -> Result<Self> {
-        let (mut config, mut others) = (Config::default(), [const { None }; 4]);
+        let (mut config, mut others, mut device) = (Config::default(), [const { None }; 3], None);
         if let Some(path) = &options.config_file {
-            let name = path.display();
-            let text = std::fs::read_to_string(path).context(name.to_string())?;
-            (config, others) =
-                Config::from_toml_with(&text, ["data", "init-from", "device", "out"])
-                    .map_err(|reason| bad_input(format!("{name}: {reason}")))?;
+            let wrong = |reason: String| bad_input(format!("{}: {reason}", path.display()));
+            let text = std::fs::read_to_string(path).context(path.display().to_string())?;
+            let keys = ["data", "init-from", "out", "device"];
+            let (read, [data, init_from, out, named]) =
+                Config::from_toml_with(&text, keys).map_err(wrong)?;
+            (config, others) = (read, [data, init_from, out]);
+            device = named
+                .map(|device| device.parse())
+                .transpose()
+                .map_err(|reason: String| wrong(format!("device: {reason}")))?;
         }
-        let [data, init_from, device, out] = others;
-        let device = device.map(|device| {
-            let parsed = device.parse::<DeviceChoice>();
-            parsed.map_err(|reason| bad_input(format!("--config: device: {reason}")))
-        });
+        let [data, init_from, out] = others;
         let (data, init_from) = (
             options.data.or(data),
             options.init_from.or(init_from.map(PathBuf::from)),
@@ -131,7 +132,7 @@ impl Run {
             data: data.unwrap_or_else(|| "digits".into()),
             config: options.config.or(config),
             init_from,
-            device: options.device.or(device.transpose()?).unwrap_or_default(),
+            device: options.device.or(device).unwrap_or_default(),
             out: out.unwrap_or_else(|| "model.safetensors".into()),
             json: options.json,
         })

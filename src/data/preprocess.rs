@@ -155,6 +155,35 @@ impl Preprocessing {
         }
     }
 
+    /// Whether what is done gives numbers: a broken model file may say anything.
+    pub(crate) fn is_sound(&self) -> bool {
+        let finite = |moments: &Moments| moments.mean.is_finite() && moments.deviation.is_finite();
+        match self {
+            Preprocessing::Table { columns, .. } => {
+                columns.iter().all(|column| match &column.encoding {
+                    ColumnEncoding::Standardised(moments) => {
+                        finite(moments) && moments.deviation > 0.0
+                    }
+                    ColumnEncoding::OneHot { levels, mode } => *mode < levels.len(),
+                    ColumnEncoding::AsIs | ColumnEncoding::Constant => true,
+                })
+            }
+            Preprocessing::Array { columns } => columns.iter().all(finite),
+            Preprocessing::Image {
+                full_scale,
+                mean,
+                deviation,
+                ..
+            } => {
+                mean.is_finite()
+                    && [full_scale, deviation]
+                        .into_iter()
+                        .all(|&x| x.is_finite() && x > 0.0)
+            }
+            Preprocessing::Identity { .. } => true,
+        }
+    }
+
     /// What is done to each column, in order; images and arrays are described as a whole.
     pub fn describe(&self) -> Vec<InputDescription> {
         let whole = |name: String, encoding: String| {

@@ -4,18 +4,25 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use super::{Network, Weights, WeightsError, WholeFile};
 
 /// Version of the metadata; a file of a later one is refused.
 const VERSION: u32 = 1;
 
-/// Keys of the metadata, whose values are JSON.
-const NETWORK: &str = "network";
-const DESCRIPTION: &str = "description";
-const VERSION_KEY: &str = "version";
+/// Key of the metadata. It is the only one, since several are written in no certain order, and equal models shall be equal
+/// files.
+const KEY: &str = "gpu-mlp";
+
+/// Its value, as JSON.
+#[derive(Serialize, Deserialize)]
+struct Metadata<N, D> {
+    version: u32,
+    network: N,
+    description: D,
+}
 
 /// Why a model file could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -85,15 +92,13 @@ pub fn save_model<T: Serialize>(
             view.map_err(|error| invalid(&error))?,
         ));
     }
-    let json = |value: serde_json::Result<String>| value.map_err(|error| invalid(&error));
-    let metadata = HashMap::from([
-        (VERSION_KEY.to_owned(), VERSION.to_string()),
-        (NETWORK.to_owned(), json(serde_json::to_string(network))?),
-        (
-            DESCRIPTION.to_owned(),
-            json(serde_json::to_string(description))?,
-        ),
-    ]);
+    let metadata = serde_json::to_string(&Metadata {
+        version: VERSION,
+        network,
+        description,
+    });
+    let metadata = metadata.map_err(|error| invalid(&error))?;
+    let metadata = HashMap::from([(KEY.to_owned(), metadata)]);
     let whole = serialize(tensors, Some(metadata)).map_err(|error| invalid(&error))?;
     write_whole(path, &whole).map_err(|source| ModelFileError::Io {
         path: path.into(),
@@ -166,21 +171,25 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Weights, T), Str
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let metadata = header.metadata().as_ref().ok_or("it has no metadata")?;
-    let entry = |key: &str| {
-        metadata
-            .get(key)
-            .ok_or(format!("its metadata has no {key}"))
-    };
-    let version = entry(VERSION_KEY)?;
-    if version.parse() != Ok(VERSION) {
+    let metadata = metadata
+        .get(KEY)
+        .ok_or(format!("its metadata has no {KEY}"))?;
+    let bad = |error: serde_json::Error| format!("in its metadata, {error}");
+    let Metadata { version, .. } =
+        serde_json::from_str::<Metadata<IgnoredAny, IgnoredAny>>(metadata).map_err(bad)?;
+    if version != VERSION {
         return Err(format!(
             "it has version {version}, this program reads {VERSION}"
         ));
     }
-    let network: Network =
-        serde_json::from_str(entry(NETWORK)?).map_err(|error| error.to_string())?;
-    let description =
-        serde_json::from_str(entry(DESCRIPTION)?).map_err(|error| error.to_string())?;
+    let Metadata {
+        network,
+        description,
+        ..
+    } = serde_json::from_str::<Metadata<Network, T>>(metadata).map_err(bad)?;
+    if network.layers.is_empty() {
+        return Err("its network has no layers".to_owned());
+    }
     let mut weights = Vec::new();
     for parameter in network.parameters() {
         let tensor = tensors

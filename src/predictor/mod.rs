@@ -9,9 +9,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
-use crate::data::{DataError, Matrix, Moments, Preprocessing, Table, TargetEncoding};
+use crate::data::{DataError, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding};
 use crate::model::{ModelFileError, Network, Weights, load_model, save_model};
-use crate::program::{Capacity, Link, Loss, Program, Step, buffer};
+use crate::program::{Capacity, Link, Loss, LossFunction, Program, Step, buffer};
 
 /// A trained network and what belongs to it. One file holds it: see [`Model::save`].
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,16 @@ pub enum PredictError {
     /// The rows do not suit the model.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A row for which there is no answer.
+    #[error(
+        "{file}: {place}: the model's answer is no number; the row is too far from all that it was trained on"
+    )]
+    NotFinite {
+        /// The rows' file.
+        file: String,
+        /// The row in it.
+        place: Place,
+    },
 }
 
 /// Rows that go through the network at a time.
@@ -66,7 +76,24 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self, ModelFileError> {
         let (network, weights, description) = load_model::<Description>(path)?;
         let outputs = description.outputs();
-        let reason = if description.preprocessing.inputs() != network.inputs {
+        let classes = description.target.labels().len();
+        let suits = match description.loss.function {
+            LossFunction::CrossEntropy => classes > 1,
+            LossFunction::BinaryCrossEntropy => classes == 2,
+            LossFunction::Mse => classes == 0 || classes == 2,
+        };
+        let moments = description.target_moments;
+        let reason = if !suits {
+            format!(
+                "its loss {} does not suit {classes} classes",
+                description.loss.function
+            )
+        } else if !description.preprocessing.is_sound()
+            || moments
+                .is_some_and(|moments| !(moments.mean.is_finite() && moments.deviation.is_finite()))
+        {
+            "a number that its inputs or its target are scaled by is not usable".to_owned()
+        } else if description.preprocessing.inputs() != network.inputs {
             format!(
                 "its preprocessing makes {} inputs, its network takes {}",
                 description.preprocessing.inputs(),
@@ -167,6 +194,12 @@ impl Predictor<'_> {
             };
             run_all(self.backend, self.program, &[step])?;
             values.extend(self.backend.read(buffer::OUTPUTS, 0, 0, count * outputs)?);
+        }
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(PredictError::NotFinite {
+                file: table.origin.clone(),
+                place: table.place(at / outputs.max(1)),
+            });
         }
         Ok(Matrix {
             rows: inputs.rows,
