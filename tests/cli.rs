@@ -289,6 +289,12 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ("inspect missing.safetensors", &["missing.safetensors"]),
         ("inspect good.csv", &["good.csv"]),
         ("plan missing.csv", &["missing.csv"]),
+        ("plan --inputs 3", &["--outputs"]),
+        ("plan --inputs 0 --outputs 1", &["--inputs", "0"]),
+        (
+            "plan --inputs 65536 --outputs 65536 --members 65535 --batch-size 2000000000",
+            &["--batch-size"],
+        ),
         ("fly", &["fly"]),
     ] {
         let (code, line) = place.fails(words);
@@ -402,6 +408,8 @@ fn json_has_the_documented_fields_and_nothing_else_is_on_standard_output() {
             .as_array()
             .is_some_and(|ops| ops.len() > 10)
     );
+    let plan = place.json("plan --inputs 784 --hidden 128 --outputs 10 --batch-size 100 --json");
+    assert_eq!((&plan["batch"], &plan["members"]), (&100.into(), &1.into()));
     assert!(
         place.json("devices --json")["adapters"]
             .as_array()
