@@ -697,3 +697,45 @@ fn ctrl_c_saves_the_best_model_so_far_and_exits_130() {
         place.json("evaluate model.safetensors digits --json")["accuracy"].as_f64() > Some(0.9)
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_predicting_leaves_no_file_behind() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    place.ok("train kinds.csv --epochs 1 --device cpu");
+    let pipe = place.path("rows.csv");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .expect("it runs")
+            .success()
+    );
+    let mut child = place
+        .command("predict model.safetensors rows.csv --out answers.npy")
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let mut rows = fs::OpenOptions::new()
+        .write(true)
+        .open(&pipe)
+        .expect("it is read");
+    rows.write_all(b"x,y\n").expect("it is read");
+    let begun = || {
+        entries(place.folder.path())
+            .iter()
+            .any(|name| name.starts_with(".gpu-mlp-"))
+    };
+    let mut asked = false;
+    // Rows without end, until nobody reads them.
+    while rows.write_all(&b"1,2\n".repeat(1000)).is_ok() {
+        if !asked && begun() {
+            let pid = child.id().to_string();
+            let sent = Command::new("kill").args(["-INT", &pid]).status();
+            asked = sent.expect("it runs").success();
+        }
+    }
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(!begun() && !place.path("answers.npy").exists());
+}
