@@ -156,3 +156,13 @@ fn the_same_command_writes_the_same_bytes_on_either_device() {
         assert!(read("one") == read("two"), "{device}");
     }
 }
+
+#[test]
+fn a_long_history_is_thinned() {
+    let place = Place::new();
+    let answer = place.json("train xor --hidden 2 --epochs 25000 --device cpu --json");
+    let history = answer["history"].as_array().expect("a list");
+    assert_eq!((&answer["epochs"], history.len()), (&25_000.into(), 8334));
+    assert_eq!(history[0]["epoch"], 3);
+    assert_eq!(history[8333]["epoch"], 25_000);
+}
