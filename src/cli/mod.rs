@@ -5,6 +5,7 @@ mod devices;
 mod error;
 mod evaluate;
 mod inspect;
+mod interrupt;
 mod output;
 mod plan;
 mod predict;

@@ -3,20 +3,29 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::data::{ReadOptions, load};
-use gpu_mlp::program::{Capacity, Op, Program};
-use gpu_mlp::train::{Config, Plan};
+use gpu_mlp::model::{Activation, Network};
+use gpu_mlp::program::{Capacity, Loss, LossFunction, Op, Optimizer, Program};
+use gpu_mlp::train::{BatchSize, Config, LossChoice, Plan};
 
+use super::error::bad_input;
 use super::output;
 
 /// Show the program of a training step: an op a line, with shapes, FLOPs and bytes
 #[derive(Args)]
 #[command(after_help = "Examples:
   gpu-mlp plan
+  gpu-mlp plan --inputs 784 --hidden 128 --outputs 10 --batch-size 128
   gpu-mlp plan data.csv --hidden 512,512 --batch-size 256 --unfused")]
 pub(super) struct Options {
-    /// The data that would be trained on
-    #[arg(default_value = "digits")]
-    data: String,
+    /// The data that would be trained on [default: digits]
+    #[arg(conflicts_with_all = ["inputs", "outputs"])]
+    data: Option<String>,
+    /// Inputs of the network, in place of data
+    #[arg(long, requires = "outputs", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    inputs: Option<u32>,
+    /// Outputs of the network, in place of data: classes, or 1 for a value
+    #[arg(long, requires = "inputs", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    outputs: Option<u32>,
     #[command(flatten)]
     config: Config,
     /// Networks that are trained at once
@@ -30,13 +39,19 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(options: &Options) -> Result<ExitCode> {
+/// A network, how it is trained, and how much of it there is.
+type Step = (Network, Loss, Optimizer, Capacity);
+
+/// The step that training on the data would make.
+fn data(options: &Options) -> Result<Step> {
     let read = ReadOptions {
         target: options.config.target.clone(),
     };
-    let plan = Plan::new(&load(&options.data, &read)?, &options.config, None)?;
+    let data = options.data.as_deref().unwrap_or("digits");
+    let plan = Plan::new(&load(data, &read)?, &options.config, None)?;
     let rows = plan.rows();
-    let batch = plan.options().batch_size.unwrap_or(rows.train.len());
+    let training = plan.options();
+    let batch = training.batch_size.unwrap_or(rows.train.len());
     let capacity = Capacity {
         members: options.members as usize,
         batch,
@@ -44,8 +59,57 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         order: rows.train.len(),
         records: rows.train.len().div_ceil(batch),
     };
-    let training = plan.options();
-    let program = Program::training(&plan.network, &training.loss, &training.optimizer, capacity);
+    Ok((
+        plan.network.clone(),
+        training.loss,
+        training.optimizer,
+        capacity,
+    ))
+}
+
+/// The step of a network of this shape, on as many rows as it takes.
+fn shape(options: &Options, inputs: usize, outputs: usize) -> Step {
+    let config = &options.config;
+    let function = config.loss.and_then(LossChoice::function);
+    let loss = Loss {
+        function: function.unwrap_or(match outputs {
+            1 => LossFunction::Mse,
+            _ => LossFunction::CrossEntropy,
+        }),
+        reduction: config.reduction.unwrap_or_default(),
+    };
+    let hidden = config.hidden.clone().unwrap_or_default();
+    let output = config.output_activation.unwrap_or(Activation::Identity);
+    let activation = config.activation.unwrap_or_default();
+    let network = Network::new(inputs, &hidden.0, activation, outputs, output);
+    let batch = match config.batch_size {
+        Some(BatchSize::Rows(rows)) => rows,
+        _ => 32,
+    };
+    let capacity = Capacity {
+        members: options.members as usize,
+        batch,
+        rows: batch,
+        order: batch,
+        records: 1,
+    };
+    let optimizer = config.optimizer.unwrap_or_default().optimizer();
+    (network, loss, optimizer, capacity)
+}
+
+pub(super) fn run(options: &Options) -> Result<ExitCode> {
+    let (network, loss, optimizer, capacity) = match (options.inputs, options.outputs) {
+        (Some(inputs), Some(outputs)) => shape(options, inputs as usize, outputs as usize),
+        _ => data(options)?,
+    };
+    // Rows, members and parameters are each within bounds; what they make together has to be counted in 64 bits.
+    let size = network.parameter_count() as f64 * capacity.batch as f64 * capacity.members as f64;
+    if size > 1e17 {
+        return Err(bad_input(
+            "--batch-size: a step of this many rows, members and units is beyond all counting; make it smaller",
+        ));
+    }
+    let program = Program::training(&network, &loss, &optimizer, capacity);
     let program = if options.unfused {
         program
     } else {

@@ -10,6 +10,7 @@ use gpu_mlp::predictor::{CHUNK, Model, most_probable};
 use super::device::{DeviceChoice, open};
 use super::error::bad_input;
 use super::output::{Sink, is_device};
+use super::{interrupt, output};
 
 /// Answer for rows without targets, in their order
 #[derive(Args)]
@@ -58,6 +59,10 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let mut backend = open(&options.device)?;
     let mut predictor = model.on(&mut *backend)?;
     let tables = stream(&options.data, &model.description.preprocessing, None, CHUNK)?;
+    // A file that was begun is taken away again. Waiting for input cannot be ended so, and needs no file.
+    if options.out.is_some() && options.data != "-" {
+        interrupt::listen()?;
+    }
     let mut sink = Sink::open(options.out.as_deref())?;
     let name = sink.name.clone();
     if npy {
@@ -65,6 +70,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         sink.write_all(&npy_header(0, None)).context(name.clone())?;
         let mut rows = 0;
         for table in tables {
+            if interrupt::asked() {
+                return Ok(stopped());
+            }
             let answers = predictor.predict(&table?)?;
             rows += answers.rows;
             for number in values(&model, &answers, options.proba) {
@@ -80,6 +88,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             .map_err(flattened)
             .context(name.clone())?;
         for table in tables {
+            if interrupt::asked() {
+                return Ok(stopped());
+            }
             let answers = predictor.predict(&table?)?;
             for answer in answers.values.chunks(answers.columns) {
                 let written = match (model.labels(), options.proba) {
@@ -94,6 +105,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     }
     sink.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn stopped() -> ExitCode {
+    output::tell("stopped: the answers are not complete, and no file is written");
+    interrupt::code()
 }
 
 /// The error beneath, which says what the system said.

@@ -1,7 +1,6 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -12,8 +11,8 @@ use serde::Serialize;
 
 use super::device::{DeviceChoice, open_for};
 use super::error::bad_input;
-use super::output;
 use super::progress::Progress;
+use super::{interrupt, output};
 
 /// Train a network and write it as a model file
 #[derive(Args)]
@@ -82,19 +81,6 @@ struct Summary<'a> {
     history: &'a serde_json::Value,
     model: String,
     end: &'static str,
-}
-
-/// Set by Ctrl-C: training ends after the steps under way.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-fn stop_on_signals() -> Result<()> {
-    let handler = || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            // Asked twice: at once, with nothing written.
-            std::process::exit(130);
-        }
-    };
-    ctrlc::set_handler(handler).context("Ctrl-C cannot be handled")
 }
 
 /// The options, from wherever they come.
@@ -171,7 +157,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     }
     let mut backend = open_for(&device, &plan)?;
     log::info!("training on {}", backend.device());
-    stop_on_signals()?;
+    interrupt::listen()?;
     let mut progress = Progress::new(json);
     let fitted = plan.fit(&mut *backend, &mut |event| {
         match event {
@@ -186,7 +172,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
                 );
             }
         }
-        if STOP.load(Ordering::Relaxed) {
+        if interrupt::asked() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -210,7 +196,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
                 "stopped: the best model so far is in {}",
                 out.display()
             ));
-            ExitCode::from(130)
+            interrupt::code()
         }
         End::Done | End::Patience => ExitCode::SUCCESS,
     })

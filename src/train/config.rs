@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
-use crate::program::{LossFunction, Reduction};
+use crate::program::{LossFunction, Optimizer, Reduction};
 
 /// How to train, as the command line and a TOML file say it. What is left out is decided from the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -97,6 +97,12 @@ pub struct Config {
 #[serde(transparent)]
 pub struct Widths(pub Vec<usize>);
 
+impl Default for Widths {
+    fn default() -> Self {
+        Widths(vec![128, 64])
+    }
+}
+
 /// A loss, or the one that suits the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -142,6 +148,16 @@ pub enum OptimizerName {
     /// Adam, β 0.9 and 0.999, ε 1e-8.
     #[default]
     Adam,
+}
+
+impl OptimizerName {
+    /// The optimizer.
+    pub fn optimizer(self) -> Optimizer {
+        match self {
+            OptimizerName::Sgd => Optimizer::Sgd,
+            OptimizerName::Adam => Optimizer::ADAM,
+        }
+    }
 }
 
 /// Rows a step.

@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use super::config::{BatchSize, Config, LossChoice, OptimizerName, Widths};
+use super::config::{BatchSize, Config, LossChoice, OptimizerName};
 use super::{Epoch, Event, Member, Options, Outcome, Rows, Scores, TrainError, split, train};
 use crate::backend::Backend;
 use crate::data::{
@@ -109,7 +109,7 @@ impl Plan {
             tested.extend(first..inputs.rows as u32);
         }
         let moments = standardize(&target, mode, &mut targets, &parts.train);
-        let hidden = config.hidden.clone().unwrap_or(Widths(vec![128, 64]));
+        let hidden = config.hidden.clone().unwrap_or_default();
         let activation = config.activation.unwrap_or_default();
         let output = config.output_activation.unwrap_or(Activation::Identity);
         if output != Activation::Identity && loss.function != LossFunction::Mse {
@@ -227,10 +227,7 @@ impl Plan {
         self.options.batch_size = (size != BatchSize::All).then_some(batch);
         self.options.epochs = epochs as usize;
         self.options.patience = (patience > 0).then_some(patience as usize);
-        self.options.optimizer = match optimizer {
-            OptimizerName::Adam => Optimizer::ADAM,
-            OptimizerName::Sgd => Optimizer::Sgd,
-        };
+        self.options.optimizer = optimizer.optimizer();
         self.hyper = Hyper {
             learning_rate: lr,
             l2,

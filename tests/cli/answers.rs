@@ -1,0 +1,121 @@
+//! Evaluation and prediction.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use super::{Place, classes};
+
+#[test]
+fn evaluate_agrees_with_what_training_reported() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    let trained =
+        place.json("train kinds.csv --validation 0 --test 0 --epochs 40 --device cpu --json");
+    let evaluated = place.json("evaluate model.safetensors kinds.csv --json");
+    assert_eq!(trained["train"]["accuracy"], evaluated["accuracy"]);
+    assert_eq!(evaluated["confusion"][0].as_array().map(Vec::len), Some(3));
+    let (one, other) = (
+        trained["train"]["loss"].as_f64(),
+        evaluated["loss"].as_f64(),
+    );
+    assert!(
+        (one.unwrap_or(f64::NAN) - other.unwrap_or(f64::NAN)).abs() < 1e-4,
+        "{one:?} {other:?}"
+    );
+    // The same rows on the adapter.
+    let adapter = place.json("evaluate model.safetensors kinds.csv --device gpu --json");
+    assert_eq!(adapter["confusion"], evaluated["confusion"]);
+}
+
+#[test]
+fn predictions_keep_the_order_of_the_rows_and_take_raw_tables() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    place.ok("train kinds.csv --validation 0 --test 0 --epochs 60 --device cpu");
+    let answers = place.ok("predict model.safetensors kinds.csv");
+    let told: Vec<&str> = answers.lines().collect();
+    assert_eq!((told[0], told.len()), ("kind", 61));
+    let table = classes();
+    let truth: Vec<&str> = table
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.rsplit(',').next())
+        .collect();
+    assert!(
+        told[1..]
+            .iter()
+            .zip(&truth)
+            .filter(|(told, truth)| told == truth)
+            .count()
+            >= 57
+    );
+
+    // Columns in another order, one more, no target, through standard input.
+    let reordered: String = table
+        .lines()
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            format!("{},extra,{}\n", cells[1], cells[0])
+        })
+        .collect();
+    let mut child = place
+        .command("predict model.safetensors -")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(reordered.as_bytes())
+        .expect("it is read");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), answers);
+
+    let chances = place.ok("predict model.safetensors kinds.csv --proba");
+    let mut lines = chances.lines();
+    assert_eq!(lines.next(), Some("a,b,c"));
+    for line in lines {
+        let sum: f64 = line
+            .split(',')
+            .filter_map(|cell| cell.parse::<f64>().ok())
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{line}");
+    }
+    place.ok("predict model.safetensors kinds.csv --out answers.csv");
+    assert_eq!(
+        fs::read_to_string(place.path("answers.csv")).expect("it is there"),
+        answers
+    );
+    place.ok("predict model.safetensors kinds.csv --proba --out chances.npy");
+    let npy = fs::read(place.path("chances.npy")).expect("it is there");
+    assert!(npy.starts_with(b"\x93NUMPY\x01\x00") && npy.len() % 64 == (60 * 3 * 4) % 64);
+    assert!(String::from_utf8_lossy(&npy[..128]).contains("'shape': (60, 3)"));
+}
+
+#[cfg(unix)]
+#[test]
+fn answers_go_through_links_and_devices() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    place.ok("train kinds.csv --epochs 2 --device cpu");
+    let answers = place.ok("predict model.safetensors kinds.csv");
+    assert_eq!(
+        place.ok("predict model.safetensors kinds.csv --out /dev/stdout"),
+        answers
+    );
+    place.file("answers.csv", "old");
+    std::os::unix::fs::symlink("answers.csv", place.path("link.csv")).expect("a link");
+    place.ok("predict model.safetensors kinds.csv --out link.csv");
+    assert!(
+        fs::symlink_metadata(place.path("link.csv"))
+            .expect("it is there")
+            .is_symlink()
+    );
+    assert_eq!(
+        fs::read_to_string(place.path("answers.csv")).expect("it is there"),
+        answers
+    );
+}

@@ -1,0 +1,275 @@
+//! What the program refuses, and how.
+
+use std::fs;
+
+use super::{Place, TABLE, classes, entries};
+
+/// An array of zeros, or the beginning of one.
+fn npy(dtype: &str, shape: &str, bytes: usize) -> Vec<u8> {
+    let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
+    let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    file.extend(format!("{header:117}\n").bytes());
+    file.resize(file.len() + bytes, 0);
+    file
+}
+
+#[test]
+fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
+    let place = Place::new();
+    let (good, kinds) = (TABLE, classes());
+    place.file("good.csv", good).file("kinds.csv", &kinds);
+    place.ok("train good.csv --epochs 2 --device cpu --out price.safetensors");
+    place.ok("train kinds.csv --epochs 2 --device cpu --out kind.safetensors");
+    place.file("tiny.csv", "x,kind\n1e-30,a\n2e-30,b\n3e-30,a\n4e-30,b\n");
+    place.ok("train tiny.csv --epochs 2 --device cpu --out tiny.safetensors");
+    place
+        .file("ragged.csv", "a,b\n1,2\n3\n")
+        .file("infinite.csv", "a,b\n1,2\ninf,3\n2,4\n")
+        .file("empty.csv", "")
+        .file("header.csv", "a,b\n")
+        .file("word.csv", "size,colour,price\n1,red,10\nbig,red,20\n")
+        .file("narrow.csv", "size,price\n1,10\n")
+        .file("unseen.csv", "x,y,kind\n1,2,a\n1,2,zebra\n")
+        .file("one.csv", "a,b\n1,x\n2,x\n")
+        .file("short-idx1-ubyte", [0, 0, 8, 1, 0, 0, 0, 9, 1])
+        .file("cut.csv.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 75, 212])
+        .file("text.npy", b"\x93NUMPY\x01\x00\x46\x00{'descr': '<U5', 'fortran_order': False, 'shape': (2, 2), }         \n")
+        .file("no.safetensors", "this is no model")
+        .file("long.safetensors", [255; 64])
+        .file("run.toml", "epochs = 3\nepoch = 5\n")
+        .file("zero.toml", "hidden = [0]\n")
+        .file("device.toml", "device = \"gpu:x\"\n")
+        .file("out.toml", "out = 3\n")
+        .file("huge.csv", "x\n1e-30\n3e38\n")
+        .file("infinite-row.csv", "x,y\n1,2\n2,inf\n")
+        .file("three.npy", npy("<f4", "(2, 3)", 24))
+        .file("complex.npy", npy("<c8", "(2, 2)", 32))
+        .file("short.npy", npy("<f4", "(2, 2)", 10));
+    let images = place.path("images");
+    fs::create_dir(&images).expect("a folder");
+    fs::write(
+        images.join("train-images-idx3-ubyte"),
+        [0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 2, 0, 0, 0, 2, 1],
+    )
+    .expect("written");
+    fs::write(
+        images.join("train-labels-idx1-ubyte"),
+        [0, 0, 8, 1, 0, 0, 0, 9, 1],
+    )
+    .expect("written");
+    let before = entries(place.folder.path());
+    for (words, parts) in [
+        ("train ragged.csv", &["ragged.csv", "line 3", "1 field"][..]),
+        ("train infinite.csv", &["infinite.csv", "line 3", "a"]),
+        ("train empty.csv", &["empty.csv", "empty"]),
+        ("train header.csv", &["header.csv", "no rows"]),
+        ("train missing.csv", &["missing.csv", "no such file"]),
+        ("train one.csv", &["one.csv"]),
+        ("train images", &["train-", "truncated"]),
+        ("train cut.csv.gz", &["cut.csv.gz", "truncated"]),
+        ("train text.npy", &["text.npy"]),
+        (
+            "train good.csv --target prize",
+            &["good.csv", "prize", "price"],
+        ),
+        (
+            "train good.csv --loss cross-entropy",
+            &["--loss cross-entropy", "mse"],
+        ),
+        ("train good.csv --epochs 0", &["--epochs", "0"]),
+        ("train good.csv --epochs -3", &["--epochs", "-3"]),
+        ("train good.csv --max-steps 0", &["--max-steps", "0"]),
+        ("train good.csv --patience -1", &["--patience", "-1"]),
+        ("train good.csv --seed -1", &["--seed", "-1"]),
+        ("train good.csv --momentum 1", &["--momentum", "below 1"]),
+        ("train good.csv --l2 inf", &["--l2", "from 0"]),
+        ("train good.csv --test -0.1", &["--test", "fraction"]),
+        ("train good.csv --shuffle maybe", &["--shuffle", "maybe"]),
+        ("train good.csv --lr -1", &["--lr", "positive"]),
+        ("train good.csv --lr=-1", &["--lr", "positive"]),
+        ("train good.csv --lr nan", &["--lr", "positive"]),
+        ("train good.csv --batch-size 0", &["--batch-size"]),
+        ("train good.csv --hidden 0,5", &["--hidden", "widths"]),
+        (
+            "train good.csv --hidden 65536,65536,65536",
+            &["--hidden", "memory"],
+        ),
+        (
+            "train good.csv --hidden 99999999999",
+            &["--hidden", "widths"],
+        ),
+        (
+            "train good.csv --validation 1.5",
+            &["--validation", "fraction"],
+        ),
+        (
+            "train good.csv --validation 0.6 --test 0.6",
+            &["--validation", "--test"],
+        ),
+        (
+            "train good.csv --optimizer newton",
+            &["--optimizer", "newton", "adam"],
+        ),
+        (
+            "train good.csv --output-activation tanh --loss binary-cross-entropy --target colour",
+            &["--loss"],
+        ),
+        ("train good.csv --config run.toml", &["run.toml", "line 2"]),
+        (
+            "train good.csv --config zero.toml",
+            &["zero.toml", "hidden"],
+        ),
+        ("train good.csv --config none.toml", &["none.toml"]),
+        (
+            "train good.csv --config device.toml",
+            &["device.toml", "gpu:x"],
+        ),
+        ("train good.csv --config out.toml", &["out.toml", "text"]),
+        (
+            "train good.csv --init-from no.safetensors",
+            &["no.safetensors"],
+        ),
+        (
+            "train good.csv --init-from price.safetensors --hidden 128,32",
+            &["initial weights", "layers.1.weight has 4096 values"],
+        ),
+        (
+            "train good.csv --init-from price.safetensors --hidden 3",
+            &["initial weights", "4 parameters"],
+        ),
+        (
+            "train good.csv --out /nowhere/model.safetensors",
+            &["/nowhere/model.safetensors"],
+        ),
+        ("train good.csv --out /dev/full", &["/dev/full"]),
+        ("train good.csv --preprocess none", &["good.csv", "colour"]),
+        ("train good.csv --device gpu:77", &["gpu:77"]),
+        ("train good.csv --device nonesuch", &["nonesuch"]),
+        (
+            "evaluate price.safetensors narrow.csv",
+            &["narrow.csv", "colour"],
+        ),
+        (
+            "evaluate kind.safetensors unseen.csv",
+            &["unseen.csv", "line 3", "zebra"],
+        ),
+        (
+            "predict price.safetensors word.csv",
+            &["word.csv", "line 3", "size", "big"],
+        ),
+        ("predict price.safetensors missing.csv", &["missing.csv"]),
+        (
+            "predict tiny.safetensors huge.csv",
+            &["huge.csv", "line 3", "no number"],
+        ),
+        (
+            "predict kind.safetensors infinite-row.csv",
+            &["infinite-row.csv", "line 3", "y"],
+        ),
+        (
+            "predict kind.safetensors three.npy",
+            &["three.npy", "3 features", "2"],
+        ),
+        (
+            "predict kind.safetensors complex.npy",
+            &["complex.npy", "<c8"],
+        ),
+        (
+            "predict kind.safetensors short.npy",
+            &["short.npy", "truncated"],
+        ),
+        ("predict price.safetensors good.csv --proba", &["--proba"]),
+        (
+            "predict price.safetensors good.csv --out a.xlsx",
+            &["--out", ".xlsx"],
+        ),
+        (
+            "predict price.safetensors good.csv --out /dev/full",
+            &["/dev/full", "space"],
+        ),
+        ("predict price.safetensors digits", &["digits"]),
+        ("predict no.safetensors good.csv", &["no.safetensors"]),
+        ("predict long.safetensors good.csv", &["long.safetensors"]),
+        ("inspect missing.safetensors", &["missing.safetensors"]),
+        ("inspect good.csv", &["good.csv"]),
+        ("plan missing.csv", &["missing.csv"]),
+        ("plan --inputs 3", &["--outputs"]),
+        ("plan --inputs 0 --outputs 1", &["--inputs", "0"]),
+        (
+            "plan --inputs 65536 --outputs 65536 --members 65535 --batch-size 2000000000",
+            &["--batch-size"],
+        ),
+        ("fly", &["fly"]),
+    ] {
+        let (code, line) = place.fails(words);
+        assert_eq!(code, 2, "{words}: {line}");
+        for part in parts {
+            assert!(
+                line.contains(part),
+                "{words}: {line:?} does not say {part:?}"
+            );
+        }
+        assert_eq!(
+            entries(place.folder.path()),
+            before,
+            "{words} left something behind"
+        );
+    }
+}
+
+#[test]
+fn a_damaged_model_is_refused_or_used_but_never_a_panic() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    place.ok("train kinds.csv --hidden 3 --epochs 1 --device cpu");
+    let bytes = fs::read(place.path("model.safetensors")).expect("it is there");
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    for (good, bad) in [
+        (r#"\"units\":3"#, r#"\"units\":0"#),
+        (r#"\"inputs\":2"#, r#"\"inputs\":9"#),
+        (r#"\"version\":1"#, r#"\"version\":7"#),
+        ("cross-entropy", "cross-entropi"),
+        (r#"\"c\""#, r#"\"\"\""#),
+        ("layers.0.weight", "layers.9.weight"),
+    ] {
+        assert!(text.contains(good), "{good} is in the file");
+        let at = bytes
+            .windows(good.len())
+            .position(|window| window == good.as_bytes())
+            .expect("it is there");
+        let mut damaged = bytes.clone();
+        damaged[at..at + bad.len()].copy_from_slice(bad.as_bytes());
+        place.file("bad.safetensors", &damaged);
+        let (code, line) = place.fails("predict bad.safetensors kinds.csv");
+        assert_eq!(code, 2, "{bad}: {line}");
+        assert!(line.contains("bad.safetensors"), "{bad}: {line}");
+    }
+}
+
+#[test]
+fn a_diverging_run_exits_1_with_advice_and_keeps_the_last_good_weights() {
+    let place = Place::new();
+    place.file("good.csv", TABLE);
+    for words in [
+        "train digits --lr 1e30 --epochs 3 --device cpu",
+        // What the last step has done is seen behind it.
+        "train xor --lr 1e38 --max-steps 1",
+        "train xor --lr 1e38 --epochs 5",
+    ] {
+        let (code, line) = place.fails(words);
+        assert_eq!(code, 1, "{words}: {line}");
+        assert!(line.contains("learning rate"), "{words}: {line}");
+        assert!(!place.path("model.safetensors").exists(), "{words}");
+    }
+    // Gradient descent on a linear model swings further with every step: the first are good, the last are not.
+    let (code, line) = place.fails(
+        "train good.csv --hidden 0 --optimizer sgd --lr 3 --epochs 9999 --patience 9999 --device cpu",
+    );
+    assert_eq!(code, 1, "{line}");
+    assert!(
+        line.contains("learning rate") && line.contains("model.safetensors"),
+        "{line}"
+    );
+    let kept = place.json("evaluate model.safetensors good.csv --json");
+    assert!(kept["loss"].as_f64() < Some(100.0), "{kept}");
+}

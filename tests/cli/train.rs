@@ -1,0 +1,168 @@
+//! Training: devices, options, figures.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{Place, TABLE};
+
+#[test]
+fn without_an_adapter_the_cpu_trains_and_gpu_is_refused_with_advice() {
+    let place = Place::new();
+    let none = |words: &str| {
+        let mut command = place.command(words);
+        command
+            .env("VK_DRIVER_FILES", "/nonexistent")
+            .env("VK_ICD_FILENAMES", "/nonexistent");
+        command.output().expect("it runs")
+    };
+    let output = none("train xor --json");
+    assert!(output.status.success());
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert!(
+        answer["device"]
+            .as_str()
+            .is_some_and(|device| device.starts_with("cpu"))
+    );
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        stderr
+            .lines()
+            .filter(|line| line.contains("no GPU adapter was found"))
+            .count(),
+        1,
+        "{stderr}"
+    );
+
+    let output = none("train xor --device gpu");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.starts_with("error"))
+        .collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert!(
+        errors[0].contains("Vulkan") && errors[0].contains("mesa-vulkan-drivers"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn json_has_the_documented_fields_and_nothing_else_is_on_standard_output() {
+    let place = Place::new();
+    let answer = place.json("train digits --epochs 3 --device cpu --json");
+    for field in [
+        "steps",
+        "epochs",
+        "seconds",
+        "steps_per_second",
+        "samples_per_second",
+    ] {
+        assert!(
+            answer[field].as_f64().is_some_and(|value| value > 0.0),
+            "{field}: {}",
+            answer[field]
+        );
+    }
+    for part in ["train", "validation", "test"] {
+        assert!(
+            answer[part]["loss"].is_number() && answer[part]["accuracy"].is_number(),
+            "{part}"
+        );
+    }
+    assert_eq!(answer["history"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        (&answer["model"], &answer["end"]),
+        (&"model.safetensors".into(), &"done".into())
+    );
+
+    place.file("table.csv", TABLE);
+    let answer = place.json("train table.csv --epochs 30 --device cpu --json");
+    for field in ["loss", "rmse", "mae", "r2"] {
+        assert!(answer["train"][field].is_number(), "{field}");
+    }
+    assert!(answer["test"].is_null());
+    let evaluated = place.json("evaluate model.safetensors table.csv --json");
+    for field in ["loss", "rmse", "mae", "r2"] {
+        let (trained, found) = (answer["train"][field].as_f64(), evaluated[field].as_f64());
+        let (trained, found) = (trained.unwrap_or(f64::NAN), found.unwrap_or(f64::NAN));
+        assert!(
+            (trained - found).abs() <= 1e-4 * trained.abs().max(1.0),
+            "{field}: {trained} and {found}"
+        );
+    }
+    assert_eq!(
+        place.json("inspect model.safetensors --json")["network"]["inputs"],
+        5
+    );
+    assert!(
+        place.json("plan --json")["ops"]
+            .as_array()
+            .is_some_and(|ops| ops.len() > 10)
+    );
+    let plan = place.json("plan --inputs 784 --hidden 128 --outputs 10 --batch-size 100 --json");
+    assert_eq!((&plan["batch"], &plan["members"]), (&100.into(), &1.into()));
+    assert!(
+        place.json("devices --json")["adapters"]
+            .as_array()
+            .is_some_and(|adapters| !adapters.is_empty())
+    );
+}
+
+#[test]
+fn options_come_from_a_file_too_and_the_command_line_wins() {
+    let place = Place::new();
+    place.file(
+        "run.toml",
+        "data = \"digits\"\ndevice = \"cpu\"\nout = \"named.safetensors\"\nhidden = [7]\nepochs = 2\nbatch-size = 50\nseed = 9\n",
+    );
+    place.ok("train --config run.toml --epochs 1");
+    let inspected = place.json("inspect named.safetensors --json");
+    let configuration = &inspected["description"]["configuration"];
+    assert_eq!(inspected["network"]["layers"][0]["units"], 7);
+    assert_eq!(
+        (&configuration["epochs"], &configuration["seed"]),
+        (&1.into(), &9.into())
+    );
+    assert_eq!(configuration["batch-size"], 50);
+    assert_eq!(configuration["optimizer"], "adam");
+}
+
+#[test]
+fn training_goes_on_from_given_weights() {
+    let place = Place::new();
+    place.ok("train digits --epochs 5 --device cpu --out first.safetensors");
+    let again = place.json(
+        "train digits --epochs 1 --lr 1e-9 --init-from first.safetensors --device cpu --json",
+    );
+    let fresh = place.json("train digits --epochs 1 --lr 1e-9 --device cpu --json");
+    assert!(
+        again["test"]["accuracy"].as_f64() > Some(0.9)
+            && fresh["test"]["accuracy"].as_f64() < Some(0.5)
+    );
+}
+
+#[test]
+fn the_same_command_writes_the_same_bytes_on_either_device() {
+    let place = Place::new();
+    for device in ["cpu", "gpu"] {
+        for name in ["one", "two"] {
+            place.ok(&format!(
+                "train digits --epochs 2 --device {device} --out {name}"
+            ));
+        }
+        let read = |name: &str| fs::read(place.path(name)).expect("it is there");
+        assert!(read("one") == read("two"), "{device}");
+    }
+}
+
+#[test]
+fn a_long_history_is_thinned() {
+    let place = Place::new();
+    let answer = place.json("train xor --hidden 2 --epochs 25000 --device cpu --json");
+    let history = answer["history"].as_array().expect("a list");
+    assert_eq!((&answer["epochs"], history.len()), (&25_000.into(), 8334));
+    assert_eq!(history[0]["epoch"], 3);
+    assert_eq!(history[8333]["epoch"], 25_000);
+}
