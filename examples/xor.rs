@@ -9,7 +9,7 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::{Activation, Weights};
 use gpu_mlp::program::Reduction;
-use gpu_mlp::train::{BatchSize, Config, LossChoice, OptimizerName, Plan, Widths};
+use gpu_mlp::train::{BatchSize, Config, HiddenLayers, LossChoice, OptimizerName, Plan};
 
 /// 2·rand − 0.5 from `NumPy`'s `RandomState(1)`, in the order W1, b1, W2, b2, with W1 and W2 as `[out, in]`.
 fn initial() -> Weights {
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ),
         ] {
             let config = Config {
-                hidden: Some(Widths(vec![2])),
+                hidden: Some(HiddenLayers::of(&[2])),
                 activation: Some(activation),
                 output_activation: Some(output),
                 loss: Some(loss),

@@ -1,8 +1,8 @@
-// output = (a*b) . f'(z), with f' found from f's output.
+// output = (a*b) . f'(z), with f' found from f's output or input.
 //
 // a          [m, k]
 // b          [k, n]
-// activated  [m, n]
+// kept  [m, n]
 // output     [m, n]
 //
 // A workgroup makes a tile of the output (lib/product), a member a layer of the grid's z.
@@ -15,7 +15,7 @@ override FUNCTION: u32 = 0u;
 struct Shape {
     a: vec2<u32>,
     b: vec2<u32>,
-    activated: vec2<u32>,
+    kept: vec2<u32>,
     output: vec2<u32>,
     m: u32,
     n: u32,
@@ -25,7 +25,7 @@ struct Shape {
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(3) var<storage, read> activated: array<f32>;
+@group(0) @binding(3) var<storage, read> kept: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(LANES_X, LANES_Y)
@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             let column = at.column + j * LANES_X;
             if row < rows && column < shape.n {
                 let inside = row * shape.n + column;
-                let slope = derivative(FUNCTION, activated[shape.activated.x + at.member * shape.activated.y + inside]);
+                let slope = derivative(FUNCTION, kept[shape.kept.x + at.member * shape.kept.y + inside]);
                 output[shape.output.x + at.member * shape.output.y + inside] = sums[i][j] * slope;
             }
         }

@@ -39,7 +39,7 @@ const SOFTMAX = 11u;
 const STORE = 0u;
 const ACCUMULATE = 1u;
 const BIAS_ACTIVATE = 2u; // d is the bias
-const TIMES_DERIVATIVE = 3u; // d is the activated tensor
+const TIMES_DERIVATIVE = 3u; // d is the kept tensor
 
 struct Op {
     kind: u32,

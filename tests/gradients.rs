@@ -1,5 +1,6 @@
 //! The f64 twin's gradients against central differences, for every loss and activation, fused and unfused.
 
+use clap::ValueEnum;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::{Backend, Data};
 use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
@@ -140,18 +141,11 @@ const LOSSES: [LossFunction; 3] = [
     LossFunction::Mse,
 ];
 const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::HalfMean];
-const ACTIVATIONS: [Activation; 4] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::Sigmoid,
-    Activation::Tanh,
-];
-
 #[test]
 fn every_loss_and_activation_has_the_gradient_of_its_formula() {
     for function in LOSSES {
         for reduction in REDUCTIONS {
-            for activation in ACTIVATIONS {
+            for &activation in Activation::value_variants() {
                 for output in [Activation::Identity, Activation::Tanh] {
                     let network = Network::new(3, &[4, 3], activation, 2, output);
                     let loss = Loss {
@@ -167,6 +161,14 @@ fn every_loss_and_activation_has_the_gradient_of_its_formula() {
     }
 }
 
+/// Without those whose first or second derivative jumps, where a difference across the place is no derivative.
+fn smooth() -> Vec<Activation> {
+    use Activation::{Elu, HardSigmoid, LeakyRelu, Relu, Selu, Softsign};
+    let jump = [Relu, LeakyRelu, Elu, Selu, HardSigmoid, Softsign];
+    let all = Activation::value_variants().iter().copied();
+    all.filter(|function| !jump.contains(function)).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
@@ -175,7 +177,7 @@ proptest! {
         hidden in prop::collection::vec(1_usize..7, 0..4),
         outputs in 1_usize..5,
         loss in 0_usize..3,
-        activation in prop::sample::select(vec![Activation::Sigmoid, Activation::Tanh]),
+        activation in prop::sample::select(smooth()),
         seed in 0_u64..1000,
     ) {
         let network = Network::new(inputs, &hidden, activation, outputs, Activation::Identity);

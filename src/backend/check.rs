@@ -1,5 +1,6 @@
 //! Every kernel on an adapter against its twin: programs of one op each, from drawn values.
 
+use clap::ValueEnum;
 use rand::RngExt;
 
 use super::cpu::CpuBackend;
@@ -95,13 +96,6 @@ const LOSSES: [LossFunction; 3] = [
     LossFunction::Mse,
 ];
 
-const ACTIVATIONS: [Activation; 4] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::Sigmoid,
-    Activation::Tanh,
-];
-
 /// A program of one op for each kernel and each of its forms, over a batch of `m` rows, `n` columns and sums of `k` terms.
 /// Buffer names end in `number`, so that one backend takes programs of several sizes.
 pub fn kernels(
@@ -166,7 +160,7 @@ pub fn kernels(
         bias: small.tensor("bias", Rows::Fixed(1), n),
         values: small.tensor("values", batch, n),
     });
-    for function in ACTIVATIONS {
+    for &function in Activation::value_variants() {
         add(&format!("activation {function}"), &|small| Op::Activation {
             function,
             input: small.tensor("input", batch, n),
@@ -184,7 +178,7 @@ pub fn kernels(
         add(&format!("activation gradient {function}"), &|small| {
             Op::ActivationGradient {
                 function,
-                activated: small.tensor("activated", batch, n),
+                kept: small.tensor("kept", batch, n),
                 gradient: small.tensor("gradient", batch, n),
             }
         });
@@ -193,7 +187,7 @@ pub fn kernels(
                 a: small.tensor("a", batch, k),
                 b: small.tensor("b", Rows::Fixed(k), n),
                 function,
-                activated: small.tensor("activated", batch, n),
+                kept: small.tensor("kept", batch, n),
                 output: small.tensor("output", batch, n),
             }
         });

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::data::{ReadOptions, load};
-use gpu_mlp::model::{Activation, Network};
+use gpu_mlp::model::{Activation, Layer, Network};
 use gpu_mlp::program::{Capacity, Loss, LossFunction, Op, Optimizer, Program};
 use gpu_mlp::train::{BatchSize, Config, LossChoice, Plan};
 
@@ -81,7 +81,14 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Step {
     let hidden = config.hidden.clone().unwrap_or_default();
     let output = config.output_activation.unwrap_or(Activation::Identity);
     let activation = config.activation.unwrap_or_default();
-    let network = Network::new(inputs, &hidden.0, activation, outputs, output);
+    let last = Layer {
+        units: outputs,
+        activation: output,
+    };
+    let network = Network {
+        inputs,
+        layers: hidden.layers(activation).chain([last]).collect(),
+    };
     let batch = match config.batch_size {
         Some(BatchSize::Rows(rows)) => rows,
         _ => 32,

@@ -1,21 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// An elementwise function behind a layer, named as on the command line.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// f(z) = z
-    Identity,
-    /// f(z) = max(z, 0)
-    #[default]
-    Relu,
-    /// f(z) = 1 / (1 + e^−z)
-    Sigmoid,
-    /// f(z) = tanh z
-    Tanh,
-}
+use super::Activation;
 
 /// A fully connected layer: a = f(x·Wᵀ + b).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

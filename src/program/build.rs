@@ -151,7 +151,7 @@ impl Program {
         let mut builder = Builder::new(network, capacity);
         let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
         let activations = builder.forward(input);
-        builder.loss(*loss, *activations.last().unwrap_or(&input));
+        builder.loss(*loss, last(&activations, input));
         builder.program
     }
 
@@ -160,13 +160,25 @@ impl Program {
         let mut builder = Builder::new(network, capacity);
         let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
         let activations = builder.forward(input);
-        builder.link(link, *activations.last().unwrap_or(&input));
+        builder.link(link, last(&activations, input));
         builder.program
     }
 }
 
 /// Tensors begin at a multiple of this many elements, so that vectors of four can be loaded.
 const ALIGNMENT: usize = 4;
+
+/// A layer's result `[batch, units]`.
+#[derive(Clone, Copy)]
+struct Activated {
+    output: TensorId,
+    /// What the backward pass finds the activation's derivative from: the output, or z.
+    kept: TensorId,
+}
+
+fn last(activations: &[Activated], input: TensorId) -> TensorId {
+    activations.last().map_or(input, |last| last.output)
+}
 
 struct Builder<'a> {
     network: &'a Network,
@@ -304,8 +316,8 @@ impl<'a> Builder<'a> {
         output
     }
 
-    /// z = a·Wᵀ + b;  a′ = f(z), for each layer. Returns every a′ `[batch, units]`.
-    fn forward(&mut self, input: TensorId) -> Vec<TensorId> {
+    /// z = a·Wᵀ + b;  a′ = f(z), for each layer.
+    fn forward(&mut self, input: TensorId) -> Vec<Activated> {
         let mut activations = Vec::new();
         let mut a = input;
         for (n, layer) in self.network.layers.iter().enumerate() {
@@ -335,7 +347,8 @@ impl<'a> Builder<'a> {
                     output: a,
                 });
             }
-            activations.push(a);
+            let kept = if layer.activation.keeps_input() { z } else { a };
+            activations.push(Activated { output: a, kept });
         }
         activations
     }
@@ -344,12 +357,16 @@ impl<'a> Builder<'a> {
     fn backward(
         &mut self,
         input: TensorId,
-        activations: &[TensorId],
+        activations: &[Activated],
         mut dz: TensorId,
         accumulate: bool,
     ) {
         for n in (0..self.network.layers.len()).rev() {
-            let a = if n == 0 { input } else { activations[n - 1] };
+            let a = if n == 0 {
+                input
+            } else {
+                activations[n - 1].output
+            };
             let dw = self.weight(n, buffer::GRADIENTS);
             let db = self.bias(n, buffer::GRADIENTS);
             self.push(Op::Matmul {
@@ -379,22 +396,17 @@ impl<'a> Builder<'a> {
                     accumulate: false,
                     output: da,
                 });
-                self.activation_gradient(below.activation, a, da);
+                self.activation_gradient(below.activation, activations[n - 1].kept, da);
                 dz = da;
             }
         }
     }
 
-    fn activation_gradient(
-        &mut self,
-        function: Activation,
-        activated: TensorId,
-        gradient: TensorId,
-    ) {
+    fn activation_gradient(&mut self, function: Activation, kept: TensorId, gradient: TensorId) {
         if function != Activation::Identity {
             self.push(Op::ActivationGradient {
                 function,
-                activated,
+                kept,
                 gradient,
             });
         }
@@ -424,9 +436,9 @@ impl<'a> Builder<'a> {
         let network = self.network;
         let input = self.batch_of(buffer::INPUTS, "x", network.inputs);
         let activations = self.forward(input);
-        if let (Some(&output), Some(last)) = (activations.last(), network.layers.last()) {
-            let gradient = self.loss(loss, output);
-            self.activation_gradient(last.activation, output, gradient);
+        if let (Some(&last), Some(layer)) = (activations.last(), network.layers.last()) {
+            let gradient = self.loss(loss, last.output);
+            self.activation_gradient(layer.activation, last.kept, gradient);
             self.backward(input, &activations, gradient, accumulate);
         }
     }

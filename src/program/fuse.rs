@@ -97,7 +97,7 @@ fn backward(ops: &[Op]) -> Option<(Op, usize)> {
             },
             Op::ActivationGradient {
                 function,
-                activated,
+                kept,
                 gradient,
             },
             ..,
@@ -106,7 +106,7 @@ fn backward(ops: &[Op]) -> Option<(Op, usize)> {
                 a,
                 b,
                 function,
-                activated,
+                kept,
                 output,
             },
             2,

@@ -112,12 +112,12 @@ pub enum Op {
         /// `[records, 4]`
         log: TensorId,
     },
-    /// gradient = gradient ⊙ f′, with f′ found from f's output.
+    /// gradient = gradient ⊙ f′, with f′ found from what [`Activation::keeps_input`] says.
     ActivationGradient {
         /// f
         function: Activation,
-        /// f's output, `[batch, columns]`.
-        activated: TensorId,
+        /// f's output or input, `[batch, columns]`.
+        kept: TensorId,
         /// `[batch, columns]`
         gradient: TensorId,
     },
@@ -129,8 +129,8 @@ pub enum Op {
         b: TensorId,
         /// f
         function: Activation,
-        /// f's output, `[batch, n]`.
-        activated: TensorId,
+        /// f's output or input, `[batch, n]`.
+        kept: TensorId,
         /// `[batch, n]`
         output: TensorId,
     },
@@ -224,10 +224,8 @@ impl Op {
                 logits, targets, ..
             } => vec![logits, targets],
             Op::Metrics { rows, .. } => vec![rows],
-            Op::ActivationGradient { activated, .. } => vec![activated],
-            Op::MatmulActivationGradient {
-                a, b, activated, ..
-            } => vec![a, b, activated],
+            Op::ActivationGradient { kept, .. } => vec![kept],
+            Op::MatmulActivationGradient { a, b, kept, .. } => vec![a, b, kept],
             Op::BiasGradient { gradient, .. } => vec![gradient],
             Op::Sgd {
                 gradients, hyper, ..

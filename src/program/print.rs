@@ -125,21 +125,21 @@ impl Program {
             Op::Metrics { rows, log } => format!("{} = Σ {}", t(*log), t(*rows)),
             Op::ActivationGradient {
                 function,
-                activated,
+                kept,
                 gradient,
-            } => format!("{} ⊙= {function}′({})", t(*gradient), t(*activated)),
+            } => format!("{} ⊙= {function}′({})", t(*gradient), t(*kept)),
             Op::MatmulActivationGradient {
                 a,
                 b,
                 function,
-                activated,
+                kept,
                 output,
             } => format!(
                 "{} = {}·{} ⊙ {function}′({})",
                 t(*output),
                 t(*a),
                 t(*b),
-                t(*activated)
+                t(*kept)
             ),
             Op::BiasGradient {
                 gradient,

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
+use super::HiddenLayers;
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
 use crate::program::{LossFunction, Optimizer, Reduction};
@@ -32,10 +33,16 @@ pub struct Config {
     /// Share of the rows for the final report [default: 0.2, 0 for a few rows or with a test set of its own]
     #[arg(long, allow_negative_numbers = true, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
     pub test: Option<f64>,
-    /// Widths of the hidden layers, as 128,64; 0 for none [default: 128,64]
-    #[arg(long, allow_negative_numbers = true, value_name = "WIDTHS", value_parser = widths, help_heading = "Network")]
-    pub hidden: Option<Widths>,
-    /// Function of the hidden layers [default: relu]
+    /// Widths of the hidden layers, as 128,64, each with a function of its own if need be, as 256:gelu,128:relu; 0 for
+    /// none [default: 128,64]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "LAYERS",
+        help_heading = "Network"
+    )]
+    pub hidden: Option<HiddenLayers>,
+    /// Function of the hidden layers that have none of their own [default: relu]
     #[arg(long, value_enum, value_name = "FUNCTION", help_heading = "Network")]
     pub activation: Option<Activation>,
     /// Function of the output layer, with the loss mse [default: identity]
@@ -90,17 +97,6 @@ pub struct Config {
     /// Seed of all random numbers [default: 1]
     #[arg(long, allow_negative_numbers = true, help_heading = "Training")]
     pub seed: Option<u64>,
-}
-
-/// Widths of hidden layers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Widths(pub Vec<usize>);
-
-impl Default for Widths {
-    fn default() -> Self {
-        Widths(vec![128, 64])
-    }
 }
 
 /// A loss, or the one that suits the target.
@@ -254,25 +250,6 @@ fn momentum(text: &str) -> Result<f32, String> {
     number(text, fits, "a number from 0 to below 1").map(|value| value as f32)
 }
 
-/// The widest layer that is taken, so that a slip of the finger does not ask for a terabyte.
-const WIDEST: usize = 65_536;
-
-fn widths(text: &str) -> Result<Widths, String> {
-    if text == "0" || text.is_empty() {
-        return Ok(Widths(Vec::new()));
-    }
-    let width = |part: &str| {
-        part.trim()
-            .parse()
-            .ok()
-            .filter(|width| (1..=WIDEST).contains(width))
-    };
-    let widths: Option<Vec<usize>> = text.split(',').map(width).collect();
-    widths
-        .map(Widths)
-        .ok_or(format!("widths from 1 to {WIDEST} are needed, as 128,64"))
-}
-
 impl Config {
     /// From TOML. Values are held to the same limits as on the command line.
     pub fn from_toml(text: &str) -> Result<Self, String> {
@@ -336,16 +313,7 @@ impl Config {
             }
         };
         least("epochs", self.epochs == Some(0))?;
-        least("max-steps", self.max_steps == Some(0))?;
-        let hidden = self
-            .hidden
-            .as_ref()
-            .map(|Widths(hidden)| hidden.as_slice())
-            .unwrap_or_default();
-        match hidden.iter().find(|width| !(1..=WIDEST).contains(*width)) {
-            Some(width) => Err(format!("hidden: {width} is not a width from 1 to {WIDEST}")),
-            None => Ok(()),
-        }
+        least("max-steps", self.max_steps == Some(0))
     }
 
     /// This configuration, with what it leaves out taken from `other`.
@@ -383,10 +351,14 @@ mod tests {
 
     #[test]
     fn toml_says_what_the_command_line_says() {
-        let config =
-            Config::from_toml("hidden = [64, 32]\nbatch-size = \"all\"\nlr = 0.01\nloss = \"mse\"")
-                .expect("it is valid");
-        assert_eq!(config.hidden, Some(Widths(vec![64, 32])));
+        let config = Config::from_toml(
+            "hidden = [64, \"32:elu\"]\nbatch-size = \"all\"\nlr = 0.01\nloss = \"mse\"",
+        )
+        .expect("it is valid");
+        assert_eq!(
+            config.hidden,
+            Some("64,32:elu".parse().expect("it is valid"))
+        );
         assert_eq!(config.batch_size, Some(BatchSize::All));
         assert_eq!(config.lr, Some(0.01));
         assert_eq!(config.loss, Some(LossChoice::Mse));
@@ -397,7 +369,8 @@ mod tests {
         for (text, part) in [
             ("epochs = 3\nepoch = 5", "line 2"),
             ("lr = -1.0", "lr: a positive number"),
-            ("hidden = [0]", "hidden: 0"),
+            ("hidden = [0]", "0 is not a hidden layer"),
+            ("hidden = [\"9:swish\"]", "swish"),
             ("batch-size = 0", "from 1 on"),
             ("validation = 1.5", "validation: a fraction"),
             ("epochs = 0", "epochs: 1 or more"),

@@ -6,7 +6,7 @@ use crate::backend::Backend;
 use crate::data::{
     DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, TargetEncoding, Task,
 };
-use crate::model::{Activation, Network, Weights, WeightsError, initialize};
+use crate::model::{Activation, Layer, Network, Weights, WeightsError, initialize};
 use crate::predictor::{Description, Metrics, Model};
 use crate::program::{Hyper, Link, Loss, LossFunction, Optimizer};
 
@@ -122,13 +122,14 @@ impl Plan {
             Link::Softmax => target.labels().len(),
             Link::Sigmoid | Link::Identity => 1,
         };
-        let network = Network::new(
-            preprocessing.inputs(),
-            &hidden.0,
-            activation,
-            outputs,
-            output,
-        );
+        let last = Layer {
+            units: outputs,
+            activation: output,
+        };
+        let network = Network {
+            inputs: preprocessing.inputs(),
+            layers: hidden.layers(activation).chain([last]).collect(),
+        };
         let batch = match config.batch_size {
             Some(BatchSize::All) => parts.train.len(),
             Some(BatchSize::Rows(rows)) => rows.min(parts.train.len()),

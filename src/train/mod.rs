@@ -3,14 +3,16 @@
 mod config;
 mod fastest;
 mod fit;
+mod hidden;
 mod layout;
 mod run;
 mod scores;
 mod split;
 
-pub use config::{BatchSize, Config, LossChoice, OptimizerName, Widths};
+pub use config::{BatchSize, Config, LossChoice, OptimizerName};
 pub use fastest::fastest;
 pub use fit::{FitError, Fitted, Plan};
+pub use hidden::{HiddenLayer, HiddenLayers};
 pub use run::{End, Epoch, Event, Member, Options, Outcome, Rows, TrainError, Trained, train};
 pub use scores::Scores;
 pub use split::{Split, split};

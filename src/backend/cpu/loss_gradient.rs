@@ -1,5 +1,5 @@
 use super::Real;
-use super::activation::sigmoid;
+use super::functions::sigmoid;
 use crate::program::{LossFunction, record};
 
 /// Each row's loss, its gradient by the logits times `scale`, and a record of the row. Shapes: logits and gradients

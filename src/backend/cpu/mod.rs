@@ -6,6 +6,7 @@ mod adam;
 mod bias_add;
 mod bias_gradient;
 mod clear;
+mod functions;
 mod gather;
 mod loss_gradient;
 mod matmul;
@@ -39,6 +40,11 @@ pub trait Real:
 {
     /// From a literal or a step's `f32`.
     fn of(value: f32) -> Self;
+    /// The nearest number to a constant.
+    fn of_f64(value: f64) -> Self;
+    /// The complementary error function.
+    #[must_use]
+    fn erfc(self) -> Self;
     /// For reading back.
     fn single(self) -> f32;
 }
@@ -46,6 +52,12 @@ pub trait Real:
 impl Real for f32 {
     fn of(value: f32) -> Self {
         value
+    }
+    fn of_f64(value: f64) -> Self {
+        value as f32
+    }
+    fn erfc(self) -> Self {
+        libm::erfcf(self)
     }
     fn single(self) -> f32 {
         self
@@ -55,6 +67,12 @@ impl Real for f32 {
 impl Real for f64 {
     fn of(value: f32) -> Self {
         value.into()
+    }
+    fn of_f64(value: f64) -> Self {
+        value
+    }
+    fn erfc(self) -> Self {
+        libm::erfc(self)
     }
     fn single(self) -> f32 {
         self as f32

@@ -142,34 +142,30 @@ impl<T: Real> Memory<'_, T> {
             }
             Op::ActivationGradient {
                 function,
-                activated,
+                kept,
                 gradient,
             } => {
                 let mut out = self.take(place(gradient));
-                let activated = &self.own[place(activated)].numbers()[range(activated)];
-                activation_gradient::activation_gradient(
-                    function,
-                    activated,
-                    &mut out[range(gradient)],
-                );
+                let kept = &self.own[place(kept)].numbers()[range(kept)];
+                activation_gradient::activation_gradient(function, kept, &mut out[range(gradient)]);
                 self.put(place(gradient), out);
             }
             Op::MatmulActivationGradient {
                 a,
                 b,
                 function,
-                activated,
+                kept,
                 output,
             } => {
                 let mut out = self.take(place(output));
                 let (a, b) = self.factors(program, a, b, Transpose::Neither, step);
-                let activated = &self.own[place(activated)].numbers()[range(activated)];
+                let kept = &self.own[place(kept)].numbers()[range(kept)];
                 let output_values = &mut out[range(output)];
                 matmul_activation_gradient::matmul_activation_gradient(
                     a,
                     b,
                     function,
-                    activated,
+                    kept,
                     output_values,
                     parallelism,
                 );

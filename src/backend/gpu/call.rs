@@ -37,6 +37,16 @@ pub(super) fn function(activation: Activation) -> u32 {
         Activation::Relu => 1,
         Activation::Sigmoid => 2,
         Activation::Tanh => 3,
+        Activation::LeakyRelu => 4,
+        Activation::Elu => 5,
+        Activation::Selu => 6,
+        Activation::Gelu => 7,
+        Activation::GeluTanh => 8,
+        Activation::Silu => 9,
+        Activation::Mish => 10,
+        Activation::Softplus => 11,
+        Activation::Softsign => 12,
+        Activation::HardSigmoid => 13,
     }
 }
 
@@ -99,10 +109,10 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             a,
             b,
             function: f,
-            activated,
+            kept,
             output,
         } => {
-            let mut call = calls.product(op, a, b, Transpose::Neither, &[activated, output]);
+            let mut call = calls.product(op, a, b, Transpose::Neither, &[kept, output]);
             call.constants.push(("FUNCTION", function(f)));
             vec![call]
         }
@@ -123,13 +133,13 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
         }
         Op::ActivationGradient {
             function: f,
-            activated,
+            kept,
             gradient,
         } => {
             vec![calls.elementwise(
                 name,
                 vec![("FUNCTION", function(f))],
-                &[activated, gradient],
+                &[kept, gradient],
                 gradient,
             )]
         }

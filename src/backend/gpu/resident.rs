@@ -444,12 +444,12 @@ impl Table<'_> {
                 a,
                 b,
                 function: f,
-                activated,
+                kept,
                 output,
             } => Entry {
                 epilogue: kind::TIMES_DERIVATIVE,
                 function: function(f),
-                d: self.view(activated),
+                d: self.view(kept),
                 ..self.product(op, a, b, Transpose::Neither, output)
             },
             Op::BiasAdd { bias, values } => self.elementwise(kind::BIAS_ADD, 0, bias, values),
@@ -460,9 +460,9 @@ impl Table<'_> {
             } => self.elementwise(kind::ACTIVATION, function(f), input, output),
             Op::ActivationGradient {
                 function: f,
-                activated,
+                kept,
                 gradient,
-            } => self.elementwise(kind::ACTIVATION_GRADIENT, function(f), activated, gradient),
+            } => self.elementwise(kind::ACTIVATION_GRADIENT, function(f), kept, gradient),
             Op::Clear { values } => self.elementwise(kind::CLEAR, 0, values, values),
             Op::LossGradient {
                 function: f,

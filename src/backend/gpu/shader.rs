@@ -35,6 +35,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
 /// What kernels include by `#import NAME`, as in `shaders/lib/`.
 const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "batch",
+    "erfc",
     "exponential",
     "functions",
     "losses",
