@@ -25,7 +25,7 @@ struct Workload {
 
 fn workloads() -> Vec<Workload> {
     use Activation::{Identity, Relu, Sigmoid, Tanh};
-    use LossFunction::{BinaryCrossEntropy, CrossEntropy, Mse};
+    use LossFunction::{BinaryCrossEntropy, Mse};
     let workload = |name, network, function, rows, batch, steps| Workload {
         name,
         network,
@@ -38,7 +38,7 @@ fn workloads() -> Vec<Workload> {
         workload(
             "W1 784-128-10",
             Network::new(784, &[128], Relu, 10, Identity),
-            CrossEntropy,
+            LossFunction::CROSS_ENTROPY,
             60_000,
             128,
             32,
@@ -46,7 +46,7 @@ fn workloads() -> Vec<Workload> {
         workload(
             "W2 784-512-512-10",
             Network::new(784, &[512, 512], Relu, 10, Identity),
-            CrossEntropy,
+            LossFunction::CROSS_ENTROPY,
             60_000,
             256,
             8,
@@ -100,11 +100,7 @@ fn prepare(
     let inputs: Vec<f32> = (0..work.rows * work.network.inputs)
         .map(|_| stream.random_range(-1.0..1.0))
         .collect();
-    let classes = if work.function == LossFunction::CrossEntropy {
-        10
-    } else {
-        2
-    };
+    let classes = if work.function.of_class() { 10 } else { 2 };
     let targets: Vec<f32> = (0..work.rows)
         .map(|_| stream.random_range(0..classes) as f32)
         .collect();

@@ -1,9 +1,6 @@
 // Each row's loss, its gradient by the logits times the step's factor, and a record of the row:
-// (loss, 1 if the prediction is right, sum of |z - t|, sum of (z - t)^2).
-//
-//   cross-entropy         log(sum exp z) - z_t                    softmax(z) - one_hot(t)
-//   binary cross-entropy  sum max(z, 0) - z*t + log(1 + e^-|z|)   sigmoid(z) - t
-//   mse                   sum (z - t)^2                           2 (z - t)
+// (loss, 1 if the prediction is right, sum of |prediction - t|, sum of (prediction - t)^2),
+// with the formulas of `LossFunction` in src/program/loss.rs, and a gradient by each.
 //
 // logits    [batch, columns]
 // targets   [batch, 1] for classes, else [batch, columns]
@@ -25,6 +22,7 @@ struct Shape {
     gradient: vec2<u32>,
     rows: vec2<u32>,
     columns: u32,
+    parameter: f32, // of the function
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -40,10 +38,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let columns = select(0u, shape.columns, row < step.rows);
     let z = shape.logits.x + group.z * shape.logits.y + row * shape.columns;
     let d = shape.gradient.x + group.z * shape.gradient.y + row * shape.columns;
-    let t = shape.targets.x + group.z * shape.targets.y + row * select(shape.columns, 1u, FUNCTION == CROSS_ENTROPY);
+    let t = shape.targets.x + group.z * shape.targets.y + row * select(shape.columns, 1u, of_class(FUNCTION));
     var record: vec4<f32>;
-    if FUNCTION == CROSS_ENTROPY {
-        record = cross_entropy(lane, columns, z, d, t);
+    if of_class(FUNCTION) {
+        record = class_row(lane, columns, z, d, t);
     } else {
         record = elementwise(lane, columns, z, d, t);
     }
@@ -52,43 +50,59 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 }
 
-fn cross_entropy(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
+fn class_row(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
     var largest = -3.4028234e38;
     for (var c = lane % LANES; c < columns; c += LANES) {
         largest = max(largest, logits[z + c]);
     }
     largest = row_max(lane, largest);
-    var class_of_row = 0u;
+    var wanted = 0u;
     var logit = 0.0;
     if columns > 0u {
-        class_of_row = u32(targets[t]);
-        logit = logits[z + class_of_row];
+        wanted = u32(targets[t]);
+        logit = logits[z + wanted];
     }
-    // A tie goes to the first class, as argmax has it: (sum, classes before t that reach the maximum).
+    // A tie goes to the first class, as argmax has it: (total, rest, gaps, classes before t that reach the maximum); in place
+    // of the first two, the loss and the classes that are too near for a margin.
     var sums = vec4<f32>();
     for (var c = lane % LANES; c < columns; c += LANES) {
         let value = logits[z + c];
-        sums.x += exponential(value - largest);
-        sums.y += select(0.0, 1.0, value == largest && c < class_of_row);
+        let other = select(1.0, 0.0, c == wanted);
+        if FUNCTION == HINGE {
+            let short = other * max(1.0 + value - logit, 0.0);
+            sums += vec4(short, select(0.0, 1.0, short > 0.0), 0.0, 0.0);
+        } else {
+            let power = exponential(value - largest);
+            sums += vec4(power, other * power, largest - value, 0.0);
+        }
+        sums.w += select(0.0, 1.0, value == largest && c < wanted);
     }
     sums = row_sum(lane, sums);
-    for (var c = lane % LANES; c < columns; c += LANES) {
-        let probability = exponential(logits[z + c] - largest) / sums.x;
-        gradient[d + c] = (probability - select(0.0, 1.0, c == class_of_row)) * step.loss_scale;
+    let right = select(0.0, 1.0, logit == largest && sums.w == 0.0);
+    if FUNCTION == HINGE {
+        let share = 1.0 / f32(max(columns, 1u));
+        for (var c = lane % LANES; c < columns; c += LANES) {
+            let short = select(0.0, share, 1.0 + logits[z + c] - logit > 0.0);
+            gradient[d + c] = select(short, -sums.y * share, c == wanted) * step.loss_scale;
+        }
+        return vec4(sums.x * share, right, 0.0, 0.0);
     }
-    let right = logit == largest && sums.y == 0.0;
-    return vec4(log(sums.x) + (largest - logit), select(0.0, 1.0, right), 0.0, 0.0);
+    let row = Classes(sums.x, sums.y, sums.z, largest, logit);
+    let found = class_loss(FUNCTION, shape.parameter, columns, row);
+    for (var c = lane % LANES; c < columns; c += LANES) {
+        let wished = found.off + select(0.0, found.on, c == wanted);
+        let slope = found.factor * (exponential(logits[z + c] - largest) / sums.x - wished);
+        gradient[d + c] = slope * step.loss_scale;
+    }
+    return vec4(found.loss, right, 0.0, 0.0);
 }
 
 fn elementwise(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
-    // (loss, outputs on the wrong side, |z - t|, (z - t)^2)
+    // (loss, outputs that are wrong, |error|, error^2)
     var sums = vec4<f32>();
     for (var c = lane % LANES; c < columns; c += LANES) {
-        let value = logits[z + c];
-        let wanted = targets[t + c];
-        let error = value - wanted;
-        let found = output_loss(FUNCTION, value, wanted);
-        sums += vec4(found.loss, found.wrong, abs(error), error * error);
+        let found = output_loss(FUNCTION, shape.parameter, logits[z + c], targets[t + c]);
+        sums += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
         gradient[d + c] = found.slope * step.loss_scale;
     }
     sums = row_sum(lane, sums);

@@ -58,7 +58,7 @@ struct Op {
     beta1: f32,
     beta2: f32,
     epsilon: f32,
-    padding: u32,
+    parameter: f32, // of a loss
 }
 
 struct Program {
@@ -177,34 +177,20 @@ fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
 fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
     let n = program.ops[o].n;
     let function = program.ops[o].function;
+    let parameter = program.ops[o].parameter;
     let scale = steps[s].loss_scale;
     for (var row = lane; row < steps[s].rows; row += LANES) {
         let a = at(program.ops[o].a, member) + row * n;
         let c = at(program.ops[o].c, member) + row * n;
         var record = vec4<f32>();
-        if function == CROSS_ENTROPY {
+        if of_class(function) {
             let wanted = u32(arena[at(program.ops[o].b, member) + row]);
-            let logit = arena[a + wanted];
-            let largest = row_max(a, n);
-            var total = 0.0;
-            var right = 1.0;
-            for (var i = 0u; i < n; i++) {
-                let z = arena[a + i];
-                total += exponential(z - largest);
-                // A tie goes to the first class, as argmax has it.
-                right = select(right, 0.0, z > logit || (z == logit && i < wanted));
-            }
-            for (var i = 0u; i < n; i++) {
-                let p = exponential(arena[a + i] - largest) / total;
-                arena[c + i] = (p - select(0.0, 1.0, i == wanted)) * scale;
-            }
-            record = vec4(log(total) + (largest - logit), right, 0.0, 0.0);
+            record = class_row(function, parameter, n, wanted, a, c, scale);
         } else {
             let b = at(program.ops[o].b, member) + row * n;
             for (var i = 0u; i < n; i++) {
-                let error = arena[a + i] - arena[b + i];
-                let found = output_loss(function, arena[a + i], arena[b + i]);
-                record += vec4(found.loss, found.wrong, abs(error), error * error);
+                let found = output_loss(function, parameter, arena[a + i], arena[b + i]);
+                record += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
                 arena[c + i] = found.slope * scale;
             }
             record.y = select(0.0, 1.0, record.y == 0.0);
@@ -215,6 +201,40 @@ fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
         arena[d + 2u] = record.z;
         arena[d + 3u] = record.w;
     }
+}
+
+fn class_row(function: u32, parameter: f32, n: u32, wanted: u32, a: u32, c: u32, scale: f32) -> vec4<f32> {
+    var sums = Classes(0.0, 0.0, 0.0, row_max(a, n), arena[a + wanted]);
+    var right = 1.0;
+    var short = 0.0;
+    var near = 0.0;
+    for (var i = 0u; i < n; i++) {
+        let z = arena[a + i];
+        let power = exponential(z - sums.largest);
+        let other = i != wanted;
+        sums.total += power;
+        sums.rest += select(0.0, power, other);
+        sums.gaps += sums.largest - z;
+        short += select(0.0, max(1.0 + z - sums.logit, 0.0), other);
+        near += select(0.0, 1.0, other && 1.0 + z - sums.logit > 0.0);
+        // A tie goes to the first class, as argmax has it.
+        right = select(right, 0.0, z > sums.logit || (z == sums.logit && i < wanted));
+    }
+    if function == HINGE {
+        let share = 1.0 / f32(n);
+        for (var i = 0u; i < n; i++) {
+            let slope = select(0.0, share, 1.0 + arena[a + i] - sums.logit > 0.0);
+            arena[c + i] = select(slope, -near * share, i == wanted) * scale;
+        }
+        return vec4(short * share, right, 0.0, 0.0);
+    }
+    let found = class_loss(function, parameter, n, sums);
+    for (var i = 0u; i < n; i++) {
+        let wished = found.off + select(0.0, found.on, i == wanted);
+        let slope = found.factor * (exponential(arena[a + i] - sums.largest) / sums.total - wished);
+        arena[c + i] = slope * scale;
+    }
+    return vec4(found.loss, right, 0.0, 0.0);
 }
 
 fn row_max(first: u32, columns: u32) -> f32 {

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
-use crate::program::{Link, LossFunction, Reduction};
+use crate::program::{Link, Reduction};
 
 macro_rules! display_by_name {
     ($($kind:ty),*) => {$(
@@ -25,7 +25,6 @@ display_by_name!(
     Activation,
     Initializer,
     Link,
-    LossFunction,
     PreprocessMode,
     Reduction,
     Task

@@ -57,7 +57,7 @@ impl Digits {
         let members: Vec<_> = seeds.iter().map(member).collect();
         let mut options = Options {
             loss: Loss {
-                function: LossFunction::CrossEntropy,
+                function: LossFunction::CROSS_ENTROPY,
                 reduction: Reduction::Mean,
             },
             optimizer: Optimizer::ADAM,
@@ -263,7 +263,7 @@ fn steps_can_be_limited_and_a_run_stopped() {
     };
     let options = Options {
         loss: Loss {
-            function: LossFunction::CrossEntropy,
+            function: LossFunction::CROSS_ENTROPY,
             reduction: Reduction::Mean,
         },
         optimizer: Optimizer::Sgd,

@@ -1,5 +1,6 @@
 #import exponential
 #import erfc
+#import logarithm
 
 // Activation functions by number, as `Activation` in src/model/activation.rs lists them; formulas are there.
 
@@ -45,11 +46,9 @@ fn hyperbolic_tangent(z: f32) -> f32 {
     return select(far, near, abs(z) < 0.1);
 }
 
-// log(1 + e^z) = max(z, 0) + log(1 + e^-|z|); the logarithm of nearly 1 by its series.
+// log(1 + e^z) = max(z, 0) + log(1 + e^-|z|)
 fn softplus(z: f32) -> f32 {
-    let e = exponential(-abs(z));
-    let near = e * (1.0 - e * (0.5 - e * (0.33333333 - e * (0.25 - e * 0.2))));
-    return max(z, 0.0) + select(log(1.0 + e), near, e < 0.05);
+    return max(z, 0.0) + log_one_plus(exponential(-abs(z)));
 }
 
 // The normal distribution's share below z.

@@ -1,21 +1,94 @@
-// Loss functions by number, as `LossFunction` in src/program/op.rs lists them.
+#import exponential
+#import logarithm
+
+// Loss functions by number, as `LossFunction` in src/program/loss.rs lists them; formulas are there.
 
 const CROSS_ENTROPY = 0u;
-const BINARY_CROSS_ENTROPY = 1u;
-const MSE = 2u;
+const FOCAL = 1u;
+const HINGE = 2u;
+const BINARY_CROSS_ENTROPY = 3u;
+const MSE = 4u;
+const MAE = 5u;
+const HUBER = 6u;
+const LOG_COSH = 7u;
+const POISSON = 8u;
+
+const LOG_2 = 0.69314718;
+
+// Whether a row's target is the number of its class.
+fn of_class(function: u32) -> bool {
+    return function <= HINGE;
+}
+
+// What a row's classes amount to together, with e = exp(z - largest):
+struct Classes {
+    total: f32,   // sum of e
+    rest: f32,    // the same without the target's
+    gaps: f32,    // sum of largest - z
+    largest: f32, // of z
+    logit: f32,   // z of the target
+}
+
+// A row's loss of its classes, and its gradient: factor * (e / total - off - on for the target).
+struct ClassLoss {
+    loss: f32,
+    factor: f32,
+    on: f32,
+    off: f32,
+}
+
+fn class_loss(function: u32, parameter: f32, columns: u32, row: Classes) -> ClassLoss {
+    let surprise = log(row.total) + (row.largest - row.logit);
+    if function == FOCAL {
+        // (1 - p)^gamma, and -log(p) / (1 - p), which is 1 where nothing is left to the others.
+        let others = row.rest / row.total;
+        let power = select(exponential(parameter * log(max(others, 1e-38))), 1.0, parameter == 0.0);
+        let weight = select(0.0, power, others > 0.0 || parameter == 0.0);
+        let p = exponential(row.logit - row.largest) / row.total;
+        let ratio = select(1.0, surprise / others, others > 0.0);
+        return ClassLoss(weight * surprise, weight * (1.0 + parameter * p * ratio), 1.0, 0.0);
+    }
+    let off = parameter / f32(columns);
+    let spread = f32(columns) * log(row.total) + row.gaps;
+    return ClassLoss((1.0 - parameter) * surprise + off * spread, 1.0, 1.0 - parameter, off);
+}
 
 // Of one output z against its target t.
 struct OutputLoss {
     loss: f32,
     slope: f32, // its derivative by z
-    wrong: f32, // 1 if the prediction is on the other side than the target
+    wrong: f32, // 1 if the prediction is on the other side than the target, or half a unit away
+    error: f32, // prediction - target
 }
 
-fn output_loss(function: u32, z: f32, t: f32) -> OutputLoss {
-    if function == BINARY_CROSS_ENTROPY {
-        let loss = max(z, 0.0) - z * t + log(1.0 + exponential(-abs(z)));
-        return OutputLoss(loss, sigmoid(z) - t, select(0.0, 1.0, (z > 0.0) != (t > 0.5)));
-    }
+fn output_loss(function: u32, parameter: f32, z: f32, t: f32) -> OutputLoss {
     let error = z - t;
-    return OutputLoss(error * error, 2.0 * error, select(0.0, 1.0, abs(error) >= 0.5));
+    let away = select(0.0, 1.0, abs(error) >= 0.5);
+    switch function {
+        case BINARY_CROSS_ENTROPY: {
+            let loss = max(z, 0.0) - z * t + log_one_plus(exponential(-abs(z)));
+            return OutputLoss(loss, sigmoid(z) - t, select(0.0, 1.0, (z > 0.0) != (t > 0.5)), error);
+        }
+        case MAE: { return OutputLoss(abs(error), sign(error), away, error); }
+        case HUBER: {
+            let near = 0.5 * error * error;
+            let far = parameter * (abs(error) - 0.5 * parameter);
+            let loss = select(far, near, abs(error) <= parameter);
+            return OutputLoss(loss, clamp(error, -parameter, parameter), away, error);
+        }
+        case LOG_COSH: {
+            // log cosh e = |e| + log(1 + e^-2|e|) - log 2; near zero, where that cancels, e^2/2 - e^4/12 + e^6/45.
+            let far = abs(error) + log_one_plus(exponential(-2.0 * abs(error))) - LOG_2;
+            let s = min(error * error, 1.0);
+            let near = s * (0.5 - s * (0.083333333 - s * 0.022222222));
+            let loss = select(far, near, abs(error) < 0.1);
+            return OutputLoss(loss, hyperbolic_tangent(error), away, error);
+        }
+        case POISSON: {
+            let predicted = select(1.0 / exponential(-z), exponential(z), z <= 0.0);
+            let off = predicted - t;
+            return OutputLoss(predicted - t * z, off, select(0.0, 1.0, abs(off) >= 0.5), off);
+        }
+        default: { return OutputLoss(error * error, 2.0 * error, away, error); }
+    }
 }

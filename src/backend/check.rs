@@ -54,7 +54,7 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
             note(&mut checks, kernel, error);
         }
     }
-    for (number, function) in LOSSES.into_iter().enumerate() {
+    for (number, function) in LossFunction::ALL.into_iter().enumerate() {
         let mut resident = GpuBackend::open(choice)?.with_mode(Mode::Resident);
         let network = Network::new(5, &[9, 8], Activation::Tanh, 3, Activation::Identity);
         let loss = Loss {
@@ -89,12 +89,6 @@ fn note(checks: &mut Vec<Check>, kernel: &'static str, error: f32) {
         }),
     }
 }
-
-const LOSSES: [LossFunction; 3] = [
-    LossFunction::CrossEntropy,
-    LossFunction::BinaryCrossEntropy,
-    LossFunction::Mse,
-];
 
 /// A program of one op for each kernel and each of its forms, over a batch of `m` rows, `n` columns and sums of `k` terms.
 /// Buffer names end in `number`, so that one backend takes programs of several sizes.
@@ -192,17 +186,17 @@ pub fn kernels(
             }
         });
     }
-    for function in LOSSES {
-        let columns = if function == LossFunction::CrossEntropy {
-            1
-        } else {
-            n
-        };
+    for function in LossFunction::ALL {
+        let columns = if function.of_class() { 1 } else { n };
         add(&format!("loss {function}"), &|small| Op::LossGradient {
             function,
             logits: small.tensor("logits", batch, n),
             targets: small.tensor(
-                if columns == 1 { "classes" } else { "values" },
+                if function.of_class() {
+                    "classes"
+                } else {
+                    "values"
+                },
                 batch,
                 columns,
             ),
@@ -320,10 +314,8 @@ fn contents(
     });
     let classes = program.ops.iter().find_map(|op| match op {
         Op::LossGradient {
-            function: LossFunction::CrossEntropy,
-            logits,
-            ..
-        } => Some(program.tensors[*logits].columns as f32),
+            function, logits, ..
+        } if function.of_class() => Some(program.tensors[*logits].columns as f32),
         _ => None,
     });
     for (position, described) in program.buffers.iter().enumerate() {

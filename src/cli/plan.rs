@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::{Activation, Layer, Network};
-use gpu_mlp::program::{Capacity, Loss, LossFunction, Op, Optimizer, Program};
-use gpu_mlp::train::{BatchSize, Config, LossChoice, Plan};
+use gpu_mlp::program::{Capacity, Loss, Op, Optimizer, Program};
+use gpu_mlp::train::{BatchSize, Config, Plan};
 
 use super::error::bad_input;
 use super::output;
@@ -68,14 +68,12 @@ fn data(options: &Options) -> Result<Step> {
 }
 
 /// The step of a network of this shape, on as many rows as it takes.
-fn shape(options: &Options, inputs: usize, outputs: usize) -> Step {
+fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
     let config = &options.config;
-    let function = config.loss.and_then(LossChoice::function);
     let loss = Loss {
-        function: function.unwrap_or(match outputs {
-            1 => LossFunction::Mse,
-            _ => LossFunction::CrossEntropy,
-        }),
+        function: config
+            .loss_function(if outputs == 1 { 0 } else { outputs })
+            .map_err(bad_input)?,
         reduction: config.reduction.unwrap_or_default(),
     };
     let hidden = config.hidden.clone().unwrap_or_default();
@@ -101,12 +99,12 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Step {
         records: 1,
     };
     let optimizer = config.optimizer.unwrap_or_default().optimizer();
-    (network, loss, optimizer, capacity)
+    Ok((network, loss, optimizer, capacity))
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let (network, loss, optimizer, capacity) = match (options.inputs, options.outputs) {
-        (Some(inputs), Some(outputs)) => shape(options, inputs as usize, outputs as usize),
+        (Some(inputs), Some(outputs)) => shape(options, inputs as usize, outputs as usize)?,
         _ => data(options)?,
     };
     // Rows, members and parameters are each within bounds; what they make together has to be counted in 64 bits.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gpu_mlp::data::{Matrix, stream};
 use gpu_mlp::predictor::{CHUNK, Model, most_probable};
+use gpu_mlp::program::Link;
 
 use super::device::{DeviceChoice, open};
 use super::error::bad_input;
@@ -39,6 +40,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     if options.proba && model.labels().is_empty() {
         return Err(bad_input(
             "--proba needs a model of classes; this one predicts values",
+        ));
+    }
+    if options.proba && model.description.loss.link() == Link::Margin {
+        return Err(bad_input(
+            "--proba needs a model that was trained for probabilities; the loss hinge has none",
         ));
     }
     let npy = match options.out.as_deref().map(Path::extension) {

@@ -1,8 +1,8 @@
 use serde::Serialize;
 
 use super::Model;
+use crate::backend::cpu::row_loss;
 use crate::data::{Matrix, Moments};
-use crate::program::LossFunction;
 
 /// How well a model does, in the target's own units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -101,17 +101,19 @@ impl Report {
         for ((z, &target), answer) in rows.zip(answers.values.chunks(answers.columns.max(1))) {
             self.rows += 1;
             let target = f64::from(target);
+            let moments = model.description.target_moments;
+            let scaled = moments.map_or(target, |moments| {
+                (target - f64::from(moments.mean)) / f64::from(moments.deviation)
+            });
+            let z: Vec<f64> = z.iter().copied().map(f64::from).collect();
+            self.loss += row_loss(model.description.loss.function, &z, &[scaled]);
             if classes > 0 {
                 let class = target as usize;
                 self.confusion[class][most_probable(answer)] += 1;
-                self.loss += classification_loss(model.description.loss.function, z, target);
             } else {
-                let moments = model.description.target_moments;
-                let deviation = moments.map_or(1.0, |moments| f64::from(moments.deviation));
                 let error = f64::from(answer[0]) - target;
                 self.absolute += error.abs();
                 self.squared += error * error;
-                self.loss += (error / deviation).powi(2);
                 let away = target - self.mean;
                 self.mean += away / self.rows as f64;
                 self.spread += away * (target - self.mean);
@@ -188,21 +190,6 @@ pub fn most_probable(values: &[f32]) -> usize {
         }
     }
     best
-}
-
-fn classification_loss(function: LossFunction, logits: &[f32], target: f64) -> f64 {
-    let first = f64::from(logits[0]);
-    match function {
-        LossFunction::CrossEntropy => {
-            let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-            let total: f64 = logits.iter().map(|&z| (f64::from(z) - largest).exp()).sum();
-            total.ln() + (largest - f64::from(logits[target as usize]))
-        }
-        LossFunction::BinaryCrossEntropy => {
-            first.max(0.0) - first * target + (-first.abs()).exp().ln_1p()
-        }
-        LossFunction::Mse => (first - target).powi(2),
-    }
 }
 
 #[cfg(test)]

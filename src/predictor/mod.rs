@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::data::{DataError, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding};
 use crate::model::{ModelFileError, Network, Weights, load_model, save_model};
-use crate::program::{Capacity, Link, Loss, LossFunction, Program, Step, buffer};
+use crate::program::{Capacity, Link, Loss, Program, Step, buffer};
 
 /// A trained network and what belongs to it. One file holds it: see [`Model::save`].
 #[derive(Clone, Debug, PartialEq)]
@@ -75,15 +75,10 @@ impl Model {
     /// Reads a model and checks that its parts fit together.
     pub fn load(path: &Path) -> Result<Self, ModelFileError> {
         let (network, weights, description) = load_model::<Description>(path)?;
-        let outputs = description.outputs();
         let classes = description.target.labels().len();
-        let suits = match description.loss.function {
-            LossFunction::CrossEntropy => classes > 1,
-            LossFunction::BinaryCrossEntropy => classes == 2,
-            LossFunction::Mse => classes == 0 || classes == 2,
-        };
+        let outputs = description.loss.outputs(classes);
         let moments = description.target_moments;
-        let reason = if !suits {
+        let reason = if !description.loss.function.suits(classes) {
             format!(
                 "its loss {} does not suit {classes} classes",
                 description.loss.function
@@ -161,16 +156,6 @@ impl Model {
     }
 }
 
-impl Description {
-    /// Outputs that a network needs for this target and loss: one for two classes told apart by one probability.
-    pub fn outputs(&self) -> usize {
-        match (self.loss.link(), self.target.labels().len()) {
-            (Link::Softmax, classes) => classes,
-            _ => 1,
-        }
-    }
-}
-
 /// A model on a backend.
 pub struct Predictor<'a> {
     model: &'a Model,
@@ -208,7 +193,7 @@ impl Predictor<'_> {
         })
     }
 
-    /// For a classification each class's probability `[rows, classes]`, for a regression the value `[rows, 1]` in the
+    /// For a classification each class's probability `[rows, classes]`, or its margin where the loss is the hinge; for a regression the value `[rows, 1]` in the
     /// target's own units.
     pub fn predict(&mut self, table: &Table) -> Result<Matrix, PredictError> {
         let logits = self.logits(table)?;
@@ -251,6 +236,8 @@ impl Model {
                     let second = z[0].clamp(0.0, 1.0);
                     values.extend([1.0 - second, second]);
                 }
+                (Link::Margin, _) => values.extend(z),
+                (Link::Exponential, _) => values.push(z[0].exp()),
                 (Link::Identity, _) => {
                     let moments = self.description.target_moments;
                     let (mean, deviation) =

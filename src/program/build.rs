@@ -2,62 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Element, Link, LossFunction, Op, Program, Rows, TensorId, Transpose, buffer, record};
+use super::{Element, Link, Loss, Op, Program, Rows, TensorId, Transpose, buffer, record};
 use crate::model::{Activation, Network};
-
-/// How the losses of single values become one number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reduction {
-    /// The mean over rows (cross-entropy) or over rows and outputs (all others), as in `PyTorch`.
-    #[default]
-    Mean,
-    /// The sum over rows and outputs.
-    Sum,
-    /// The sum over rows and outputs, by twice the number of rows: the textbook's 1/(2n)·Σ(y−a)².
-    HalfMean,
-}
-
-/// What training makes small.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loss {
-    /// The loss of a row.
-    pub function: LossFunction,
-    /// How rows are brought together.
-    pub reduction: Reduction,
-}
-
-impl Loss {
-    /// The factor that turns the sum over `rows` rows of `outputs` values each into the reduced loss.
-    pub fn scale(&self, rows: usize, outputs: usize) -> f64 {
-        let values = match self.function {
-            LossFunction::CrossEntropy => rows,
-            LossFunction::BinaryCrossEntropy | LossFunction::Mse => rows * outputs,
-        };
-        match self.reduction {
-            Reduction::Mean => 1.0 / values.max(1) as f64,
-            Reduction::Sum => 1.0,
-            Reduction::HalfMean => 0.5 / rows.max(1) as f64,
-        }
-    }
-
-    /// How the network's output becomes a prediction under this loss.
-    pub fn link(&self) -> Link {
-        match self.function {
-            LossFunction::CrossEntropy => Link::Softmax,
-            LossFunction::BinaryCrossEntropy => Link::Sigmoid,
-            LossFunction::Mse => Link::Identity,
-        }
-    }
-
-    /// Columns of the target of a network with `outputs` outputs.
-    pub fn target_columns(&self, outputs: usize) -> usize {
-        match self.function {
-            LossFunction::CrossEntropy => 1,
-            LossFunction::BinaryCrossEntropy | LossFunction::Mse => outputs,
-        }
-    }
-}
 
 /// How gradients change the weights. Rates and penalties are each member's own: see [`Hyper`](super::Hyper).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -491,7 +437,8 @@ impl<'a> Builder<'a> {
                 input: logits,
                 output,
             },
-            Link::Identity => Op::Activation {
+            // An exponential is left to whoever asks for answers; a margin has no other form.
+            Link::Identity | Link::Margin | Link::Exponential => Op::Activation {
                 function: Activation::Identity,
                 input: logits,
                 output,

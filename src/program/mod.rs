@@ -6,11 +6,13 @@
 
 mod build;
 mod fuse;
+mod loss;
 mod op;
 mod print;
 
-pub use build::{Capacity, Loss, Optimizer, Reduction};
-pub use op::{Link, LossFunction, Op, Product, Transpose};
+pub use build::{Capacity, Optimizer};
+pub use loss::{Link, Loss, LossFunction, Reduction};
+pub use op::{Op, Product, Transpose};
 
 use bytemuck::{Pod, Zeroable};
 

@@ -1,6 +1,4 @@
-use serde::{Deserialize, Serialize};
-
-use super::{Program, Rows, TensorId};
+use super::{LossFunction, Program, Rows, TensorId};
 use crate::model::Activation;
 
 /// Which operand of a product is read with rows and columns swapped.
@@ -12,30 +10,6 @@ pub enum Transpose {
     A,
     /// c = a·bᵀ
     B,
-}
-
-/// What a loss measures for one row, of logits or values z against targets t.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossFunction {
-    /// −log softmax(z)ₜ, with the class t: log Σ exp z − zₜ.
-    CrossEntropy,
-    /// Σ −t·log σ(z) − (1−t)·log(1−σ(z)) = Σ max(z,0) − z·t + log(1 + e^−|z|).
-    BinaryCrossEntropy,
-    /// Σ (z − t)².
-    Mse,
-}
-
-/// How logits become predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Link {
-    /// The values are the predictions.
-    Identity,
-    /// Each output is a probability of its own.
-    Sigmoid,
-    /// The outputs are a distribution over classes.
-    Softmax,
 }
 
 /// One kernel's work. Fields name tensors; shapes follow from them.

@@ -54,6 +54,15 @@ pub struct Config {
     /// What is made small; auto is cross-entropy for classes, binary-cross-entropy for two, mse for values [default: auto]
     #[arg(long, value_enum, value_name = "LOSS", help_heading = "Training")]
     pub loss: Option<LossChoice>,
+    /// Share of the wish that goes to all classes alike, with cross-entropy [default: 0]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE", value_parser = momentum, help_heading = "Training")]
+    pub label_smoothing: Option<f32>,
+    /// γ of the focal loss, which a cross-entropy becomes with it: rows that are right already count less
+    #[arg(long, allow_negative_numbers = true, value_name = "GAMMA", value_parser = not_negative, help_heading = "Training")]
+    pub focal_gamma: Option<f32>,
+    /// Error from which the loss huber is linear, in deviations of the target [default: 1]
+    #[arg(long, allow_negative_numbers = true, value_name = "DELTA", value_parser = positive, help_heading = "Training")]
+    pub huber_delta: Option<f32>,
     /// How the losses of rows become one [default: mean]
     #[arg(long, value_enum, help_heading = "Training")]
     pub reduction: Option<Reduction>,
@@ -105,33 +114,94 @@ pub struct Config {
 pub enum LossChoice {
     /// The one that suits the target.
     Auto,
-    /// [`LossFunction::CrossEntropy`]
+    /// [`LossFunction::CrossEntropy`], or [`LossFunction::Focal`] with a γ.
     CrossEntropy,
+    /// [`LossFunction::Hinge`]
+    Hinge,
     /// [`LossFunction::BinaryCrossEntropy`]
     BinaryCrossEntropy,
     /// [`LossFunction::Mse`]
     Mse,
-}
-
-impl LossChoice {
-    /// The loss, unless it is left open.
-    pub fn function(self) -> Option<LossFunction> {
-        match self {
-            LossChoice::Auto => None,
-            LossChoice::CrossEntropy => Some(LossFunction::CrossEntropy),
-            LossChoice::BinaryCrossEntropy => Some(LossFunction::BinaryCrossEntropy),
-            LossChoice::Mse => Some(LossFunction::Mse),
-        }
-    }
+    /// [`LossFunction::Mae`]
+    Mae,
+    /// [`LossFunction::Huber`]
+    Huber,
+    /// [`LossFunction::LogCosh`]
+    LogCosh,
+    /// [`LossFunction::Poisson`]
+    Poisson,
 }
 
 impl From<LossFunction> for LossChoice {
     fn from(function: LossFunction) -> Self {
         match function {
-            LossFunction::CrossEntropy => LossChoice::CrossEntropy,
+            LossFunction::CrossEntropy { .. } | LossFunction::Focal { .. } => {
+                LossChoice::CrossEntropy
+            }
+            LossFunction::Hinge => LossChoice::Hinge,
             LossFunction::BinaryCrossEntropy => LossChoice::BinaryCrossEntropy,
             LossFunction::Mse => LossChoice::Mse,
+            LossFunction::Mae => LossChoice::Mae,
+            LossFunction::Huber { .. } => LossChoice::Huber,
+            LossFunction::LogCosh => LossChoice::LogCosh,
+            LossFunction::Poisson => LossChoice::Poisson,
         }
+    }
+}
+
+impl Config {
+    /// The loss asked for, or the one that suits a target of so many classes, 0 for values.
+    pub fn loss_function(&self, classes: usize) -> Result<LossFunction, String> {
+        let of_classes = self.label_smoothing.is_some() || self.focal_gamma.is_some();
+        let choice = match self.loss.unwrap_or(LossChoice::Auto) {
+            LossChoice::Auto => match classes {
+                0 if self.huber_delta.is_some() => LossChoice::Huber,
+                2 if of_classes => LossChoice::CrossEntropy,
+                _ => LossFunction::suiting(classes).into(),
+            },
+            given => given,
+        };
+        let misplaced = |option: &str, loss: &str| {
+            Err(format!(
+                "{option} goes with --loss {loss}; leave one of them out"
+            ))
+        };
+        match choice {
+            LossChoice::CrossEntropy => {}
+            _ if self.label_smoothing.is_some() => {
+                return misplaced("--label-smoothing", "cross-entropy");
+            }
+            _ if self.focal_gamma.is_some() => return misplaced("--focal-gamma", "cross-entropy"),
+            _ => {}
+        }
+        if choice != LossChoice::Huber && self.huber_delta.is_some() {
+            return misplaced("--huber-delta", "huber");
+        }
+        Ok(match choice {
+            LossChoice::CrossEntropy | LossChoice::Auto => {
+                match (self.focal_gamma, self.label_smoothing) {
+                    (Some(_), Some(_)) => {
+                        return Err(
+                            "--focal-gamma does not go with --label-smoothing; leave one of them out"
+                                .into(),
+                        );
+                    }
+                    (Some(gamma), None) => LossFunction::Focal { gamma },
+                    (None, smoothing) => LossFunction::CrossEntropy {
+                        smoothing: smoothing.unwrap_or(0.0),
+                    },
+                }
+            }
+            LossChoice::Hinge => LossFunction::Hinge,
+            LossChoice::BinaryCrossEntropy => LossFunction::BinaryCrossEntropy,
+            LossChoice::Mse => LossFunction::Mse,
+            LossChoice::Mae => LossFunction::Mae,
+            LossChoice::Huber => LossFunction::Huber {
+                delta: self.huber_delta.unwrap_or(1.0),
+            },
+            LossChoice::LogCosh => LossFunction::LogCosh,
+            LossChoice::Poisson => LossFunction::Poisson,
+        })
     }
 }
 
@@ -305,6 +375,9 @@ impl Config {
         named("lr", self.lr.as_ref(), positive)?;
         named("l2", self.l2.as_ref(), not_negative)?;
         named("momentum", self.momentum.as_ref(), momentum)?;
+        named("label-smoothing", self.label_smoothing.as_ref(), momentum)?;
+        named("focal-gamma", self.focal_gamma.as_ref(), not_negative)?;
+        named("huber-delta", self.huber_delta.as_ref(), positive)?;
         let least = |name: &str, zero: bool| {
             if zero {
                 Err(format!("{name}: 1 or more is needed"))
@@ -330,6 +403,9 @@ impl Config {
             output_activation: self.output_activation.or(other.output_activation),
             init: self.init.or(other.init),
             loss: self.loss.or(other.loss),
+            label_smoothing: self.label_smoothing.or(other.label_smoothing),
+            focal_gamma: self.focal_gamma.or(other.focal_gamma),
+            huber_delta: self.huber_delta.or(other.huber_delta),
             reduction: self.reduction.or(other.reduction),
             optimizer: self.optimizer.or(other.optimizer),
             lr: self.lr.or(other.lr),

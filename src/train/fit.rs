@@ -1,10 +1,11 @@
 use std::ops::ControlFlow;
 
-use super::config::{BatchSize, Config, LossChoice, OptimizerName};
+use super::config::{BatchSize, Config, OptimizerName};
 use super::{Epoch, Event, Member, Options, Outcome, Rows, Scores, TrainError, split, train};
 use crate::backend::Backend;
 use crate::data::{
-    DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, TargetEncoding, Task,
+    DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, Table,
+    TargetEncoding, Task,
 };
 use crate::model::{Activation, Layer, Network, Weights, WeightsError, initialize};
 use crate::predictor::{Description, Metrics, Model};
@@ -79,6 +80,10 @@ impl Plan {
         let target = TargetEncoding::fit(table, config.task)?;
         let mut targets = target.apply(table)?;
         let loss = loss(config, &target)?;
+        let counts = loss.link() == Link::Exponential;
+        if counts {
+            check_counts(table, &targets)?;
+        }
         let seed = config.seed.unwrap_or(1);
         let few = table.len() < FEW;
         let validation = config.validation.unwrap_or(if few { 0.0 } else { 0.1 });
@@ -104,11 +109,19 @@ impl Plan {
         let mut tested = parts.test;
         if let Some(own) = &loaded.test {
             let first = inputs.rows as u32;
+            let own_targets = target.apply(own)?;
+            if counts {
+                check_counts(own, &own_targets)?;
+            }
             append(&mut inputs, preprocessing.apply(own)?);
-            append(&mut targets, target.apply(own)?);
+            append(&mut targets, own_targets);
             tested.extend(first..inputs.rows as u32);
         }
-        let moments = standardize(&target, mode, &mut targets, &parts.train);
+        let moments = if counts || mode == PreprocessMode::None {
+            None
+        } else {
+            standardize(&target, &mut targets, &parts.train)
+        };
         let hidden = config.hidden.clone().unwrap_or_default();
         let activation = config.activation.unwrap_or_default();
         let output = config.output_activation.unwrap_or(Activation::Identity);
@@ -118,10 +131,7 @@ impl Plan {
                 loss.function
             )));
         }
-        let outputs = match loss.link() {
-            Link::Softmax => target.labels().len(),
-            Link::Sigmoid | Link::Identity => 1,
-        };
+        let outputs = loss.outputs(target.labels().len());
         let last = Layer {
             units: outputs,
             activation: output,
@@ -381,25 +391,16 @@ fn check_memory(network: &Network, batch: usize) -> Result<(), FitError> {
 /// The loss that suits the target, or the one asked for.
 fn loss(config: &Config, target: &TargetEncoding) -> Result<Loss, FitError> {
     let classes = target.labels().len();
-    let suits = match classes {
-        0 => LossFunction::Mse,
-        2 => LossFunction::BinaryCrossEntropy,
-        _ => LossFunction::CrossEntropy,
-    };
-    let function = config.loss.and_then(LossChoice::function).unwrap_or(suits);
-    let fits = match function {
-        LossFunction::CrossEntropy => classes > 0,
-        LossFunction::BinaryCrossEntropy => classes == 2,
-        LossFunction::Mse => classes == 0 || classes == 2,
-    };
-    if !fits {
+    let function = config.loss_function(classes).map_err(FitError::Option)?;
+    if !function.suits(classes) {
         let what = if classes > 0 {
             format!("{classes} classes")
         } else {
             "values".to_owned()
         };
         return Err(FitError::Option(format!(
-            "--loss {function} does not suit a target of {what}; leave it out for {suits}"
+            "--loss {function} does not suit a target of {what}; leave it out for {}",
+            LossFunction::suiting(classes)
         )));
     }
     Ok(Loss {
@@ -408,14 +409,22 @@ fn loss(config: &Config, target: &TargetEncoding) -> Result<Loss, FitError> {
     })
 }
 
+/// Refuses targets that counts cannot have.
+fn check_counts(table: &Table, targets: &Matrix) -> Result<(), FitError> {
+    let negative = targets.values.iter().position(|&count| count < 0.0);
+    negative.map_or(Ok(()), |row| {
+        Err(FitError::Option(format!(
+            "--loss poisson needs counts from 0 on; {}: {} has {}",
+            table.origin,
+            table.place(row),
+            targets.values[row]
+        )))
+    })
+}
+
 /// Brings a regression's targets to mean 0 and deviation 1, as they are on the training rows.
-fn standardize(
-    target: &TargetEncoding,
-    mode: PreprocessMode,
-    targets: &mut Matrix,
-    train: &[u32],
-) -> Option<Moments> {
-    if target.task() == Task::Classification || mode == PreprocessMode::None {
+fn standardize(target: &TargetEncoding, targets: &mut Matrix, train: &[u32]) -> Option<Moments> {
+    if target.task() == Task::Classification {
         return None;
     }
     let rows = train

@@ -29,6 +29,53 @@ fn evaluate_agrees_with_what_training_reported() {
 }
 
 #[test]
+fn every_loss_trains_and_evaluates_to_what_training_reported() {
+    let place = Place::new();
+    place.file("kinds.csv", classes());
+    let counts: String = (0..60)
+        .map(|row| {
+            let x = f64::from(row) / 20.0;
+            format!("{x},{}\n", x.exp().round())
+        })
+        .collect();
+    place.file("counts.csv", format!("x,count\n{counts}"));
+    for (data, loss, metric) in [
+        (
+            "kinds.csv",
+            "cross-entropy --label-smoothing 0.1",
+            "accuracy",
+        ),
+        ("kinds.csv", "cross-entropy --focal-gamma 2", "accuracy"),
+        ("kinds.csv", "hinge", "accuracy"),
+        ("counts.csv", "mse", "r2"),
+        ("counts.csv", "mae", "r2"),
+        ("counts.csv", "huber --huber-delta 0.5", "r2"),
+        ("counts.csv", "log-cosh", "r2"),
+        ("counts.csv", "poisson", "r2"),
+    ] {
+        let options = "--task regression ".repeat(usize::from(data == "counts.csv"));
+        let trained = place.json(&format!(
+            "train {data} --loss {loss} {options}--epochs 100 --validation 0 --test 0 --device cpu --json"
+        ));
+        let evaluated = place.json(&format!("evaluate model.safetensors {data} --json"));
+        for name in ["loss", metric] {
+            let (one, other) = (trained["train"][name].as_f64(), evaluated[name].as_f64());
+            let difference = (one.unwrap_or(f64::NAN) - other.unwrap_or(f64::NAN)).abs();
+            assert!(difference < 1e-4, "{loss}: {name} {one:?} {other:?}");
+        }
+        assert!(
+            evaluated[metric].as_f64() > Some(0.9),
+            "{loss}: {evaluated}"
+        );
+    }
+    let (code, line) = {
+        place.ok("train kinds.csv --loss hinge --epochs 2 --device cpu");
+        place.fails("predict model.safetensors kinds.csv --proba")
+    };
+    assert!(code == 2 && line.contains("hinge"), "{code} {line}");
+}
+
+#[test]
 fn predictions_keep_the_order_of_the_rows_and_take_raw_tables() {
     let place = Place::new();
     place.file("kinds.csv", classes());

@@ -26,6 +26,7 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         .file("ragged.csv", "a,b\n1,2\n3\n")
         .file("infinite.csv", "a,b\n1,2\ninf,3\n2,4\n")
         .file("empty.csv", "")
+        .file("below.csv", "a,b\n1,2\n2,-1\n3,2.5\n")
         .file("header.csv", "a,b\n")
         .file("word.csv", "size,colour,price\n1,red,10\nbig,red,20\n")
         .file("narrow.csv", "size,price\n1,10\n")
@@ -90,6 +91,28 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ("train good.csv --lr nan", &["--lr", "positive"]),
         ("train good.csv --batch-size 0", &["--batch-size"]),
         ("train good.csv --hidden 0,5", &["--hidden", "widths"]),
+        ("train good.csv --hidden 5:swish", &["--hidden", "swish"]),
+        (
+            "train digits --loss hinge --label-smoothing 0.1",
+            &["--label-smoothing", "cross-entropy"],
+        ),
+        (
+            "train digits --focal-gamma 2 --label-smoothing 0.1",
+            &["--focal-gamma", "--label-smoothing"],
+        ),
+        (
+            "train digits --label-smoothing 1",
+            &["--label-smoothing", "below 1"],
+        ),
+        ("train digits --loss huber", &["--loss huber", "10 classes"]),
+        (
+            "train digits --task regression --loss mse --huber-delta 2",
+            &["--huber-delta", "huber"],
+        ),
+        (
+            "train below.csv --loss poisson",
+            &["below.csv", "line 3", "-1"],
+        ),
         (
             "train good.csv --hidden 65536,65536,65536",
             &["--hidden", "memory"],

@@ -2,14 +2,9 @@ use super::Real;
 use super::functions::sigmoid;
 use crate::program::{LossFunction, record};
 
-/// Each row's loss, its gradient by the logits times `scale`, and a record of the row. Shapes: logits and gradients
+/// Each row's loss, its gradient by the logits times `scale`, and a record of the row: (loss, 1 if the prediction is right,
+/// Σ |prediction − t|, Σ (prediction − t)²), with the formulas of [`LossFunction`]. Shapes: logits and gradients
 /// `[rows, columns]`; targets `[rows, 1]` for classes, else `[rows, columns]`; records `[rows, 4]`.
-///
-/// ```text
-/// cross-entropy         log Σ exp z − zₜ                      softmax(z) − one_hot(t)
-/// binary cross-entropy  Σ max(z, 0) − z·t + log(1 + e^−|z|)   σ(z) − t
-/// mse                   Σ (z − t)²                            2 (z − t)
-/// ```
 pub(super) fn loss_gradient<T: Real>(
     function: LossFunction,
     logits: &[T],
@@ -19,11 +14,7 @@ pub(super) fn loss_gradient<T: Real>(
     gradients: &mut [T],
     records: &mut [T],
 ) {
-    let target_columns = if function == LossFunction::CrossEntropy {
-        1
-    } else {
-        columns
-    };
+    let target_columns = if function.of_class() { 1 } else { columns };
     let rows = logits
         .chunks_exact(columns)
         .zip(targets.chunks_exact(target_columns))
@@ -31,32 +22,79 @@ pub(super) fn loss_gradient<T: Real>(
         .zip(records.chunks_exact_mut(record::WIDTH));
     for (((z, t), d), record) in rows {
         record.copy_from_slice(&match function {
-            LossFunction::CrossEntropy => cross_entropy(z, t[0], scale, d),
+            LossFunction::Hinge => hinge(z, t[0], scale, d),
+            _ if function.of_class() => class_row(function, z, t[0], scale, d),
             _ => elementwise(function, z, t, scale, d),
         });
     }
 }
 
-fn cross_entropy<T: Real>(z: &[T], target: T, scale: T, d: &mut [T]) -> [T; record::WIDTH] {
-    let class = target.to_usize().unwrap_or(0).min(z.len() - 1);
-    let largest = z.iter().copied().fold(T::neg_infinity(), T::max);
-    let mut total = T::zero();
-    for (d, &z) in d.iter_mut().zip(z) {
+fn class_row<T: Real>(
+    function: LossFunction,
+    z: &[T],
+    target: T,
+    scale: T,
+    d: &mut [T],
+) -> [T; record::WIDTH] {
+    let wanted = class(target, z);
+    let largest = largest(z);
+    let (mut total, mut rest, mut gaps) = (T::zero(), T::zero(), T::zero());
+    for (c, (d, &z)) in d.iter_mut().zip(z).enumerate() {
         *d = (z - largest).exp();
         total += *d;
+        rest += if c == wanted { T::zero() } else { *d };
+        gaps += largest - z;
     }
+    let surprise = total.ln() + (largest - z[wanted]);
+    let parameter = T::of(function.parameter());
+    // The gradient is factor·(softmax − off − on for the class).
+    let (loss, factor, on, off) = if let LossFunction::Focal { .. } = function {
+        // (1 − p)^γ, and −log p / (1 − p), which is 1 where nothing is left to the others.
+        let others = rest / total;
+        let weight = others.powf(parameter);
+        let p = d[wanted] / total;
+        let ratio = if others > T::zero() {
+            surprise / others
+        } else {
+            T::one()
+        };
+        (
+            weight * surprise,
+            weight * (T::one() + parameter * p * ratio),
+            T::one(),
+            T::zero(),
+        )
+    } else {
+        let columns = T::of(z.len() as f32);
+        let off = parameter / columns;
+        let spread = columns * total.ln() + gaps;
+        let on = T::one() - parameter;
+        (on * surprise + off * spread, T::one(), on, off)
+    };
     for (c, d) in d.iter_mut().enumerate() {
-        let wanted = if c == class { T::one() } else { T::zero() };
-        *d = (*d / total - wanted) * scale;
+        let wished = if c == wanted { off + on } else { off };
+        *d = factor * (*d / total - wished) * scale;
     }
-    // A tie goes to the first class, as argmax has it.
-    let right = z.iter().position(|&z| z == largest) == Some(class);
-    [
-        total.ln() + (largest - z[class]),
-        truth(right),
-        T::zero(),
-        T::zero(),
-    ]
+    let right = truth(argmax_is(z, largest, wanted));
+    [loss, right, T::zero(), T::zero()]
+}
+
+fn hinge<T: Real>(z: &[T], target: T, scale: T, d: &mut [T]) -> [T; record::WIDTH] {
+    let wanted = class(target, z);
+    let share = T::of(z.len() as f32).recip();
+    let (mut loss, mut near) = (T::zero(), T::zero());
+    for (c, (d, &value)) in d.iter_mut().zip(z).enumerate() {
+        let short = T::one() + value - z[wanted];
+        let counts = c != wanted && short > T::zero();
+        if counts {
+            loss += short;
+            near += T::one();
+        }
+        *d = truth::<T>(counts) * share * scale;
+    }
+    d[wanted] = -near * share * scale;
+    let right = truth(argmax_is(z, largest(z), wanted));
+    [loss * share, right, T::zero(), T::zero()]
 }
 
 fn elementwise<T: Real>(
@@ -69,20 +107,72 @@ fn elementwise<T: Real>(
     let half = T::of(0.5);
     let (mut loss, mut absolute, mut squared, mut right) = (T::zero(), T::zero(), T::zero(), true);
     for ((&z, &t), d) in z.iter().zip(t).zip(d) {
-        let error = z - t;
+        let mut error = z - t;
+        let (value, slope) = match function {
+            LossFunction::BinaryCrossEntropy => (
+                z.max(T::zero()) - z * t + (-z.abs()).exp().ln_1p(),
+                sigmoid(z) - t,
+            ),
+            LossFunction::Mae => (error.abs(), sign(error)),
+            LossFunction::Huber { delta } => {
+                let delta = T::of(delta);
+                let value = if error.abs() <= delta {
+                    half * error * error
+                } else {
+                    delta * (error.abs() - half * delta)
+                };
+                (value, error.max(-delta).min(delta))
+            }
+            LossFunction::LogCosh => (log_cosh(error), error.tanh()),
+            LossFunction::Poisson => {
+                let predicted = z.exp();
+                error = predicted - t;
+                (predicted - t * z, error)
+            }
+            _ => (error * error, error + error),
+        };
+        loss += value;
         absolute += error.abs();
         squared += error * error;
-        if function == LossFunction::BinaryCrossEntropy {
-            loss += z.max(T::zero()) - z * t + (-z.abs()).exp().ln_1p();
-            right &= (z > T::zero()) == (t > half);
-            *d = (sigmoid(z) - t) * scale;
-        } else {
-            loss += error * error;
-            right &= error.abs() < half;
-            *d = (error + error) * scale;
-        }
+        right &= match function {
+            LossFunction::BinaryCrossEntropy => (z > T::zero()) == (t > half),
+            _ => error.abs() < half,
+        };
+        *d = slope * scale;
     }
     [loss, truth(right), absolute, squared]
+}
+
+/// log cosh e = |e| + log(1 + e^−2|e|) − log 2; near zero, where that cancels, e²/2 − e⁴/12 + e⁶/45 − 17·e⁸/2520.
+fn log_cosh<T: Real>(error: T) -> T {
+    let e = error.abs();
+    if e < T::of(0.01) {
+        let s = e * e;
+        let terms = [0.5, -1.0 / 12.0, 1.0 / 45.0, -17.0 / 2520.0].map(T::of_f64);
+        return s * (terms[0] + s * (terms[1] + s * (terms[2] + s * terms[3])));
+    }
+    e + (-(e + e)).exp().ln_1p() - T::of_f64(std::f64::consts::LN_2)
+}
+
+fn class<T: Real>(target: T, z: &[T]) -> usize {
+    target.to_usize().unwrap_or(0).min(z.len() - 1)
+}
+
+fn largest<T: Real>(z: &[T]) -> T {
+    z.iter().copied().fold(T::neg_infinity(), T::max)
+}
+
+/// Whether the class is the first that has the largest logit.
+fn argmax_is<T: Real>(z: &[T], largest: T, class: usize) -> bool {
+    z.iter().position(|&z| z == largest) == Some(class)
+}
+
+fn sign<T: Real>(value: T) -> T {
+    if value == T::zero() {
+        T::zero()
+    } else {
+        value.signum()
+    }
 }
 
 fn truth<T: Real>(condition: bool) -> T {
@@ -95,10 +185,11 @@ mod tests {
 
     #[test]
     fn losses_stay_finite_for_logits_of_ten_thousand() {
-        use LossFunction::{BinaryCrossEntropy, CrossEntropy};
+        use LossFunction::BinaryCrossEntropy;
+        const CROSS: LossFunction = LossFunction::CROSS_ENTROPY;
         for (function, logits, target, loss, gradient) in [
-            (CrossEntropy, vec![1e4_f32, -1e4], 0.0, 0.0, vec![0.0, 0.0]),
-            (CrossEntropy, vec![1e4, -1e4], 1.0, 2e4, vec![1.0, -1.0]),
+            (CROSS, vec![1e4_f32, -1e4], 0.0, 0.0, vec![0.0, 0.0]),
+            (CROSS, vec![1e4, -1e4], 1.0, 2e4, vec![1.0, -1.0]),
             (BinaryCrossEntropy, vec![1e4], 1.0, 0.0, vec![0.0]),
             (BinaryCrossEntropy, vec![1e4], 0.0, 1e4, vec![1.0]),
             (BinaryCrossEntropy, vec![-1e4], 1.0, 1e4, vec![-1.0]),
@@ -127,7 +218,7 @@ mod tests {
         let mut d = [0.0_f32; 2];
         let mut record = [0.0; 4];
         loss_gradient(
-            LossFunction::CrossEntropy,
+            LossFunction::CROSS_ENTROPY,
             &[1.0, 1.0],
             &[0.0],
             2,
@@ -137,7 +228,7 @@ mod tests {
         );
         assert_eq!(record[record::CORRECT], 1.0);
         loss_gradient(
-            LossFunction::CrossEntropy,
+            LossFunction::CROSS_ENTROPY,
             &[1.0, 1.0],
             &[1.0],
             2,

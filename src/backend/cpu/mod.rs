@@ -24,7 +24,7 @@ use num_traits::Float;
 use rayon::prelude::*;
 
 use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
-use crate::program::{Element, Program, Step};
+use crate::program::{Element, LossFunction, Program, Step, record};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
 pub trait Real:
@@ -77,6 +77,22 @@ impl Real for f64 {
     fn single(self) -> f32 {
         self as f32
     }
+}
+
+/// A row's loss, in full precision.
+pub(crate) fn row_loss(function: LossFunction, logits: &[f64], targets: &[f64]) -> f64 {
+    let mut gradient = vec![0.0; logits.len()];
+    let mut record = [0.0; record::WIDTH];
+    loss_gradient::loss_gradient(
+        function,
+        logits,
+        targets,
+        logits.len(),
+        1.0,
+        &mut gradient,
+        &mut record,
+    );
+    record[record::LOSS]
 }
 
 /// What a buffer holds, for one member or for all.

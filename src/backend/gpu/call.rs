@@ -53,9 +53,15 @@ pub(super) fn function(activation: Activation) -> u32 {
 /// The number by which kernels know the loss: shaders/lib/losses.wgsl.
 pub(super) fn loss(function: LossFunction) -> u32 {
     match function {
-        LossFunction::CrossEntropy => 0,
-        LossFunction::BinaryCrossEntropy => 1,
-        LossFunction::Mse => 2,
+        LossFunction::CrossEntropy { .. } => 0,
+        LossFunction::Focal { .. } => 1,
+        LossFunction::Hinge => 2,
+        LossFunction::BinaryCrossEntropy => 3,
+        LossFunction::Mse => 4,
+        LossFunction::Mae => 5,
+        LossFunction::Huber { .. } => 6,
+        LossFunction::LogCosh => 7,
+        LossFunction::Poisson => 8,
     }
 }
 
@@ -156,7 +162,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 kernel: name,
                 constants: vec![("LANES", lanes), ("FUNCTION", loss(f))],
                 operands: calls.whole(&[logits, targets, gradient, rows]),
-                scalars: vec![columns as u32],
+                scalars: vec![columns as u32, f.parameter().to_bits()],
                 grid,
             }]
         }

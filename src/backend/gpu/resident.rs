@@ -38,7 +38,8 @@ struct Entry {
     a_strides: [u32; 2],
     b_strides: [u32; 2],
     rates: [f32; 3],
-    padding: u32,
+    /// Of a loss.
+    parameter: f32,
 }
 
 /// What ops are to the shader, and what products do with their sums: the constants of `shaders/steps.wgsl`.
@@ -473,6 +474,7 @@ impl Table<'_> {
             } => Entry {
                 b: self.view(targets),
                 d: self.view(rows),
+                parameter: f.parameter(),
                 ..self.elementwise(kind::LOSS_GRADIENT, loss(f), logits, gradient)
             },
             Op::Metrics { rows, log } => self.elementwise(kind::METRICS, 0, rows, log),

@@ -38,6 +38,7 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "erfc",
     "exponential",
     "functions",
+    "logarithm",
     "losses",
     "product",
     "reduce",

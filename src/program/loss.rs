@@ -1,0 +1,192 @@
+use std::fmt::{Display, Formatter};
+
+use serde::{Deserialize, Serialize};
+
+/// What a loss measures for one row, of logits or values z against targets t.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossFunction {
+    /// −Σ q·log softmax(z), with q = 1 − ε for the class and ε/C more for each of the C classes (Szegedy et al. 2016).
+    CrossEntropy {
+        /// ε, from 0 to below 1.
+        smoothing: f32,
+    },
+    /// −(1 − p)^γ·log p, with p the class's share of softmax(z) (Lin et al. 2017).
+    Focal {
+        /// γ, from 0 on.
+        gamma: f32,
+    },
+    /// Σ max(0, 1 − zₜ + z) / C over the classes other than t (Crammer and Singer 2001; `PyTorch`'s `MultiMarginLoss`).
+    Hinge,
+    /// Σ −t·log σ(z) − (1−t)·log(1−σ(z)) = Σ max(z,0) − z·t + log(1 + e^−|z|).
+    BinaryCrossEntropy,
+    /// Σ (z − t)².
+    Mse,
+    /// Σ |z − t|.
+    Mae,
+    /// Σ e²/2 for an error |e| up to δ, δ·(|e| − δ/2) beyond (Huber 1964).
+    Huber {
+        /// δ, above 0.
+        delta: f32,
+    },
+    /// Σ log cosh(z − t).
+    LogCosh,
+    /// Σ e^z − t·z, the negative log-likelihood of a count t without its constant.
+    Poisson,
+}
+
+impl LossFunction {
+    /// Cross-entropy without label smoothing.
+    pub const CROSS_ENTROPY: LossFunction = LossFunction::CrossEntropy { smoothing: 0.0 };
+
+    /// Each function once, with usual parameters.
+    pub const ALL: [LossFunction; 9] = [
+        LossFunction::CROSS_ENTROPY,
+        LossFunction::Focal { gamma: 2.0 },
+        LossFunction::Hinge,
+        LossFunction::BinaryCrossEntropy,
+        LossFunction::Mse,
+        LossFunction::Mae,
+        LossFunction::Huber { delta: 1.0 },
+        LossFunction::LogCosh,
+        LossFunction::Poisson,
+    ];
+
+    /// Whether a row's target is the number of its class, one column whatever the number of outputs.
+    pub fn of_class(self) -> bool {
+        matches!(
+            self,
+            LossFunction::CrossEntropy { .. } | LossFunction::Focal { .. } | LossFunction::Hinge
+        )
+    }
+
+    /// Whether it suits a target of so many classes, 0 for values.
+    pub fn suits(self, classes: usize) -> bool {
+        match self {
+            LossFunction::CrossEntropy { .. }
+            | LossFunction::Focal { .. }
+            | LossFunction::Hinge => classes > 1,
+            LossFunction::BinaryCrossEntropy => classes == 2,
+            LossFunction::Mse => classes == 0 || classes == 2,
+            LossFunction::Mae
+            | LossFunction::Huber { .. }
+            | LossFunction::LogCosh
+            | LossFunction::Poisson => classes == 0,
+        }
+    }
+
+    /// The usual one for a target of so many classes, 0 for values.
+    pub fn suiting(classes: usize) -> Self {
+        match classes {
+            0 => LossFunction::Mse,
+            2 => LossFunction::BinaryCrossEntropy,
+            _ => LossFunction::CROSS_ENTROPY,
+        }
+    }
+
+    /// ε, γ or δ; 0 for a function without.
+    pub fn parameter(self) -> f32 {
+        match self {
+            LossFunction::CrossEntropy { smoothing } => smoothing,
+            LossFunction::Focal { gamma } => gamma,
+            LossFunction::Huber { delta } => delta,
+            LossFunction::Hinge
+            | LossFunction::BinaryCrossEntropy
+            | LossFunction::Mse
+            | LossFunction::Mae
+            | LossFunction::LogCosh
+            | LossFunction::Poisson => 0.0,
+        }
+    }
+}
+
+/// Its name on the command line; its parameter is not told.
+impl Display for LossFunction {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            LossFunction::CrossEntropy { .. } => "cross-entropy",
+            LossFunction::Focal { .. } => "focal",
+            LossFunction::Hinge => "hinge",
+            LossFunction::BinaryCrossEntropy => "binary-cross-entropy",
+            LossFunction::Mse => "mse",
+            LossFunction::Mae => "mae",
+            LossFunction::Huber { .. } => "huber",
+            LossFunction::LogCosh => "log-cosh",
+            LossFunction::Poisson => "poisson",
+        })
+    }
+}
+
+/// How logits become predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// The values are the predictions.
+    Identity,
+    /// Each output is a probability of its own.
+    Sigmoid,
+    /// The outputs are a distribution over classes.
+    Softmax,
+    /// The largest output is the class; there are no probabilities.
+    Margin,
+    /// The predictions are e^z.
+    Exponential,
+}
+
+/// How the losses of single values become one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reduction {
+    /// The mean over rows (losses of classes) or over rows and outputs (all others), as in `PyTorch`.
+    #[default]
+    Mean,
+    /// The sum over rows and outputs.
+    Sum,
+    /// The sum over rows and outputs, by twice the number of rows: the textbook's 1/(2n)·Σ(y−a)².
+    HalfMean,
+}
+
+/// What training makes small.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Loss {
+    /// The loss of a row.
+    pub function: LossFunction,
+    /// How rows are brought together.
+    pub reduction: Reduction,
+}
+
+impl Loss {
+    /// The factor that turns the sum over `rows` rows of `outputs` values each into the reduced loss.
+    pub fn scale(&self, rows: usize, outputs: usize) -> f64 {
+        match self.reduction {
+            Reduction::Mean => 1.0 / (rows * self.target_columns(outputs)).max(1) as f64,
+            Reduction::Sum => 1.0,
+            Reduction::HalfMean => 0.5 / rows.max(1) as f64,
+        }
+    }
+
+    /// How the network's output becomes a prediction under this loss.
+    pub fn link(&self) -> Link {
+        match self.function {
+            LossFunction::CrossEntropy { .. } | LossFunction::Focal { .. } => Link::Softmax,
+            LossFunction::Hinge => Link::Margin,
+            LossFunction::BinaryCrossEntropy => Link::Sigmoid,
+            LossFunction::Mse
+            | LossFunction::Mae
+            | LossFunction::Huber { .. }
+            | LossFunction::LogCosh => Link::Identity,
+            LossFunction::Poisson => Link::Exponential,
+        }
+    }
+
+    /// Outputs that a network needs for a target of so many classes, 0 for a value: one for two classes told apart by one
+    /// probability or value.
+    pub fn outputs(&self, classes: usize) -> usize {
+        if self.function.of_class() { classes } else { 1 }
+    }
+
+    /// Columns of the target of a network with `outputs` outputs.
+    pub fn target_columns(&self, outputs: usize) -> usize {
+        if self.function.of_class() { 1 } else { outputs }
+    }
+}
