@@ -18,7 +18,10 @@
 #import update
 
 override LANES: u32 = 64u;
+override FUNCTION: u32 = 0xffffffffu; // the program's only activation beside the identity, so that no other is compiled
+override LOSS: u32 = 0xffffffffu; // its only loss
 
+const ANY = 0xffffffffu;
 const OPS = 128u;
 const BATCH = 0xffffffffu;
 
@@ -111,6 +114,20 @@ fn execute(o: u32, member: u32, lane: u32, s: u32) {
     }
 }
 
+fn activate_by(function: u32, z: f32) -> f32 {
+    if function == IDENTITY {
+        return z;
+    }
+    return activate(select(FUNCTION, function, FUNCTION == ANY), z);
+}
+
+fn derivative_by(function: u32, kept: f32) -> f32 {
+    if function == IDENTITY {
+        return 1.0;
+    }
+    return derivative(select(FUNCTION, function, FUNCTION == ANY), kept);
+}
+
 // c[r, :] = source[order[first + r], :]; the source is the inputs, or the targets by function
 fn gather(o: u32, member: u32, lane: u32, s: u32) {
     let columns = program.ops[o].n;
@@ -149,8 +166,8 @@ fn matmul(o: u32, member: u32, lane: u32, s: u32) {
         }
         switch program.ops[o].epilogue {
             case ACCUMULATE: { arena[c + i] += sum; }
-            case BIAS_ACTIVATE: { arena[c + i] = activate(function, sum + arena[d + i % n]); }
-            case TIMES_DERIVATIVE: { arena[c + i] = sum * derivative(function, arena[d + i]); }
+            case BIAS_ACTIVATE: { arena[c + i] = activate_by(function, sum + arena[d + i % n]); }
+            case TIMES_DERIVATIVE: { arena[c + i] = sum * derivative_by(function, arena[d + i]); }
             default: { arena[c + i] = sum; }
         }
     }
@@ -166,8 +183,8 @@ fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
     for (var i = lane; i < total; i += LANES) {
         switch program.ops[o].kind {
             case BIAS_ADD: { arena[c + i] += arena[a + i % n]; }
-            case ACTIVATION: { arena[c + i] = activate(function, arena[a + i]); }
-            case ACTIVATION_GRADIENT: { arena[c + i] *= derivative(function, arena[a + i]); }
+            case ACTIVATION: { arena[c + i] = activate_by(function, arena[a + i]); }
+            case ACTIVATION_GRADIENT: { arena[c + i] *= derivative_by(function, arena[a + i]); }
             default: { arena[c + i] = 0.0; }
         }
     }
@@ -176,7 +193,7 @@ fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
 // a: logits [batch, n]; b: targets; c: gradient [batch, n]; d: records [batch, 4]. A lane has whole rows.
 fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
     let n = program.ops[o].n;
-    let function = program.ops[o].function;
+    let function = select(LOSS, program.ops[o].function, LOSS == ANY);
     let parameter = program.ops[o].parameter;
     let scale = steps[s].loss_scale;
     for (var row = lane; row < steps[s].rows; row += LANES) {

@@ -7,6 +7,7 @@ use super::device::Device;
 use super::record::{Memory, binding_elements};
 use super::shader::Pipelines;
 use crate::backend::BackendError;
+use crate::model::Activation;
 use crate::program::{Element, Op, Product, Program, Rows, Step, TensorId, Transpose, buffer};
 
 /// Steps that one dispatch runs at most.
@@ -180,7 +181,15 @@ impl Resident {
         let spare_log = create("spare log", 16, storage);
         let named = |name: &str| memory.buffers.iter().position(|buffer| buffer.name == name);
         let bound = |name: &str, spare| named(name).map_or(spare, |place| &memory.allocated[place]);
-        let pipeline = pipelines.get(device, "steps", &vec![("LANES", device.lanes)])?;
+        let pipeline = pipelines.get(
+            device,
+            "steps",
+            &vec![
+                ("LANES", device.lanes),
+                ("FUNCTION", only(program.ops.iter().filter_map(activation))),
+                ("LOSS", only(program.ops.iter().filter_map(loss_of))),
+            ],
+        )?;
         let buffers = [
             &uniform,
             &own,
@@ -274,6 +283,34 @@ impl Resident {
             );
         }
     }
+}
+
+/// The function that the op applies, as the shader knows it, if it is not the identity.
+fn activation(op: &Op) -> Option<u32> {
+    match *op {
+        Op::Activation { function: f, .. }
+        | Op::ActivationGradient { function: f, .. }
+        | Op::MatmulBiasActivation { function: f, .. }
+        | Op::MatmulActivationGradient { function: f, .. } => {
+            (f != Activation::Identity).then(|| function(f))
+        }
+        _ => None,
+    }
+}
+
+fn loss_of(op: &Op) -> Option<u32> {
+    match *op {
+        Op::LossGradient { function: f, .. } => Some(loss(f)),
+        _ => None,
+    }
+}
+
+/// The one number that there is; the shader's ANY if there are several, or none.
+fn only(mut numbers: impl Iterator<Item = u32>) -> u32 {
+    let first = numbers.next();
+    first
+        .filter(|first| numbers.all(|number| number == *first))
+        .unwrap_or(u32::MAX)
 }
 
 /// Loop iterations that a lane makes in a step at most, in all the shader's loops; to leave a loop counts as one more.
