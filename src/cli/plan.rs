@@ -1,7 +1,10 @@
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use gpu_mlp::backend::gpu::wgsl;
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::{Activation, Layer, Network};
 use gpu_mlp::program::{Capacity, Loss, Op, Optimizer, Program};
@@ -15,7 +18,8 @@ use super::output;
 #[command(after_help = "Examples:
   gpu-mlp plan
   gpu-mlp plan --inputs 784 --hidden 128 --outputs 10 --batch-size 128
-  gpu-mlp plan data.csv --hidden 512,512 --batch-size 256 --unfused")]
+  gpu-mlp plan data.csv --hidden 512,512 --batch-size 256 --unfused
+  gpu-mlp plan data.csv --emit-wgsl kernels/")]
 pub(super) struct Options {
     /// The data that would be trained on [default: digits]
     #[arg(conflicts_with_all = ["inputs", "outputs"])]
@@ -34,6 +38,9 @@ pub(super) struct Options {
     /// Show the ops before they are joined
     #[arg(long)]
     unfused: bool,
+    /// Write the program's kernels into a folder as they are handed to the GPU, a file each
+    #[arg(long, value_name = "FOLDER")]
+    emit_wgsl: Option<PathBuf>,
     /// Print one JSON object: ops (name, formula, flops, bytes), members, batch
     #[arg(long)]
     json: bool,
@@ -102,6 +109,14 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
     Ok((network, loss, optimizer, capacity))
 }
 
+fn emit(program: &Program, folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for (name, text) in wgsl(program) {
+        fs::write(folder.join(format!("{name}.wgsl")), text)?;
+    }
+    Ok(())
+}
+
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let (network, loss, optimizer, capacity) = match (options.inputs, options.outputs) {
         (Some(inputs), Some(outputs)) => shape(options, inputs as usize, outputs as usize)?,
@@ -120,6 +135,10 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     } else {
         program.fused()
     };
+    if let Some(folder) = &options.emit_wgsl {
+        emit(&program, folder)
+            .map_err(|error| bad_input(format!("--emit-wgsl {}: {error}", folder.display())))?;
+    }
     if options.json {
         let op = |op: &Op| {
             serde_json::json!({

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{Place, TABLE};
+use super::{Place, TABLE, entries};
 
 #[test]
 fn without_an_adapter_the_cpu_trains_and_gpu_is_refused_with_advice() {
@@ -103,6 +103,20 @@ fn json_has_the_documented_fields_and_nothing_else_is_on_standard_output() {
     );
     let plan = place.json("plan --inputs 784 --hidden 128 --outputs 10 --batch-size 100 --json");
     assert_eq!((&plan["batch"], &plan["members"]), (&100.into(), &1.into()));
+    place.ok("plan --inputs 784 --hidden 128:gelu --outputs 10 --emit-wgsl kernels");
+    let kernels = entries(&place.path("kernels"));
+    assert!(kernels.len() > 10, "{kernels:?}");
+    for kernel in &kernels {
+        let text = fs::read_to_string(place.path("kernels").join(kernel)).expect("it is there");
+        let unfilled = text
+            .lines()
+            .find(|line| line.starts_with("override LANES") || line.starts_with("#import"));
+        assert_eq!(
+            (unfilled, text.contains("@compute")),
+            (None, true),
+            "{kernel}"
+        );
+    }
     assert!(
         place.json("devices --json")["adapters"]
             .as_array()

@@ -2,6 +2,7 @@
 
 mod call;
 mod device;
+mod emit;
 mod record;
 mod resident;
 mod shader;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use futures_intrusive::channel::shared::oneshot_channel;
 
 pub use device::{AdapterChoice, AdapterInfo, adapters};
+pub use emit::wgsl;
 pub use shader::{KERNELS, source, specialized};
 
 use self::device::Device;

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::call::{function, loss, rows};
 use super::device::Device;
 use super::record::{Memory, binding_elements};
-use super::shader::Pipelines;
+use super::shader::{Constants, Pipelines};
 use crate::backend::BackendError;
 use crate::model::Activation;
 use crate::program::{Element, Op, Product, Program, Rows, Step, TensorId, Transpose, buffer};
@@ -181,15 +181,7 @@ impl Resident {
         let spare_log = create("spare log", 16, storage);
         let named = |name: &str| memory.buffers.iter().position(|buffer| buffer.name == name);
         let bound = |name: &str, spare| named(name).map_or(spare, |place| &memory.allocated[place]);
-        let pipeline = pipelines.get(
-            device,
-            "steps",
-            &vec![
-                ("LANES", device.lanes),
-                ("FUNCTION", only(program.ops.iter().filter_map(activation))),
-                ("LOSS", only(program.ops.iter().filter_map(loss_of))),
-            ],
-        )?;
+        let pipeline = pipelines.get(device, "steps", &constants(program, device.lanes))?;
         let buffers = [
             &uniform,
             &own,
@@ -283,6 +275,15 @@ impl Resident {
             );
         }
     }
+}
+
+/// What the shader is specialised by.
+pub(super) fn constants(program: &Program, lanes: u32) -> Constants {
+    vec![
+        ("LANES", lanes),
+        ("FUNCTION", only(program.ops.iter().filter_map(activation))),
+        ("LOSS", only(program.ops.iter().filter_map(loss_of))),
+    ]
 }
 
 /// The function that the op applies, as the shader knows it, if it is not the identity.

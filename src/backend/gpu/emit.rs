@@ -1,0 +1,29 @@
+use super::call::calls;
+use super::resident;
+use super::shader::specialized;
+use crate::program::Program;
+
+/// Lanes of the many-steps kernel on adapters of common limits.
+const LANES: u32 = 64;
+
+/// The kernels of a program as they are handed to wgpu, each once: a name of the kernel and its constants, and the WGSL.
+/// Those of its ops, and the one that runs many whole steps, which a small program has instead.
+pub fn wgsl(program: &Program) -> Vec<(String, String)> {
+    // Any binding is large enough here: pieces of a buffer have the same kernel.
+    let of_ops = program.ops.iter();
+    let of_ops = of_ops.flat_map(|op| calls(program, op, usize::MAX));
+    let kernels = of_ops.map(|call| (call.kernel, call.constants));
+    let steps = ("steps", resident::constants(program, LANES));
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for (kernel, constants) in kernels.chain([steps]) {
+        let values = constants.iter().map(|(name, value)| match *value {
+            u32::MAX => format!("-{name}=any"),
+            value => format!("-{name}={value}"),
+        });
+        let name = format!("{kernel}{}", values.collect::<String>().to_lowercase());
+        if texts.iter().all(|(known, _)| *known != name) {
+            texts.extend(specialized(kernel, &constants).map(|text| (name, text)));
+        }
+    }
+    texts
+}
