@@ -83,10 +83,7 @@ fn prepare(
     backend: &mut dyn Backend,
     work: &Workload,
 ) -> (gpu_mlp::backend::ProgramId, Vec<Step>, Program) {
-    let loss = Loss {
-        function: work.function,
-        reduction: Reduction::Mean,
-    };
+    let loss = Loss::new(work.function, Reduction::Mean);
     let capacity = Capacity {
         members: 1,
         batch: work.batch,

@@ -10,10 +10,7 @@ use gpu_mlp::program::{
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Two networks at once, which differ in their learning rates, learn to add two numbers.
     let network = Network::new(2, &[16], Activation::Tanh, 1, Activation::Identity);
-    let loss = Loss {
-        function: LossFunction::Mse,
-        reduction: Reduction::Mean,
-    };
+    let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
     let (members, batch, steps) = (2, 64, 500);
     let capacity = Capacity {
         members,

@@ -3,7 +3,7 @@
 // with the formulas of `LossFunction` in src/program/loss.rs, and a gradient by each.
 //
 // logits    [batch, columns]
-// targets   [batch, 1] for classes, else [batch, columns]
+// targets   [batch, 1] for classes, else [batch, columns]; a column more if WEIGHTED
 // gradient  [batch, columns]
 // rows      [batch, 4]
 //
@@ -15,6 +15,7 @@
 #import losses
 
 override FUNCTION: u32 = 0u;
+override WEIGHTED: bool = false; // the last column of a target is the weight of its row
 
 struct Shape {
     logits: vec2<u32>,
@@ -38,19 +39,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let columns = select(0u, shape.columns, row < step.rows);
     let z = shape.logits.x + group.z * shape.logits.y + row * shape.columns;
     let d = shape.gradient.x + group.z * shape.gradient.y + row * shape.columns;
-    let t = shape.targets.x + group.z * shape.targets.y + row * select(shape.columns, 1u, of_class(FUNCTION));
+    let wished = select(shape.columns, 1u, of_class(FUNCTION));
+    let t = shape.targets.x + group.z * shape.targets.y + row * (wished + u32(WEIGHTED));
+    var weight = 1.0;
+    if WEIGHTED && row < step.rows {
+        weight = targets[t + wished];
+    }
     var record: vec4<f32>;
     if of_class(FUNCTION) {
-        record = class_row(lane, columns, z, d, t);
+        record = class_row(lane, columns, z, d, t, weight * step.loss_scale);
     } else {
-        record = elementwise(lane, columns, z, d, t);
+        record = elementwise(lane, columns, z, d, t, weight * step.loss_scale);
     }
     if row < step.rows && lane % LANES == 0u {
+        record.x *= weight;
         rows[shape.rows.x / 4u + group.z * (shape.rows.y / 4u) + row] = record;
     }
 }
 
-fn class_row(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
+fn class_row(lane: u32, columns: u32, z: u32, d: u32, t: u32, scale: f32) -> vec4<f32> {
     var largest = -3.4028234e38;
     for (var c = lane % LANES; c < columns; c += LANES) {
         largest = max(largest, logits[z + c]);
@@ -83,7 +90,7 @@ fn class_row(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
         let share = 1.0 / f32(max(columns, 1u));
         for (var c = lane % LANES; c < columns; c += LANES) {
             let short = select(0.0, share, 1.0 + logits[z + c] - logit > 0.0);
-            gradient[d + c] = select(short, -sums.y * share, c == wanted) * step.loss_scale;
+            gradient[d + c] = select(short, -sums.y * share, c == wanted) * scale;
         }
         return vec4(sums.x * share, right, 0.0, 0.0);
     }
@@ -92,18 +99,18 @@ fn class_row(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
     for (var c = lane % LANES; c < columns; c += LANES) {
         let wished = found.off + select(0.0, found.on, c == wanted);
         let slope = found.factor * (exponential(logits[z + c] - largest) / sums.x - wished);
-        gradient[d + c] = slope * step.loss_scale;
+        gradient[d + c] = slope * scale;
     }
     return vec4(found.loss, right, 0.0, 0.0);
 }
 
-fn elementwise(lane: u32, columns: u32, z: u32, d: u32, t: u32) -> vec4<f32> {
+fn elementwise(lane: u32, columns: u32, z: u32, d: u32, t: u32, scale: f32) -> vec4<f32> {
     // (loss, outputs that are wrong, |error|, error^2)
     var sums = vec4<f32>();
     for (var c = lane % LANES; c < columns; c += LANES) {
         let found = output_loss(FUNCTION, shape.parameter, logits[z + c], targets[t + c]);
         sums += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
-        gradient[d + c] = found.slope * step.loss_scale;
+        gradient[d + c] = found.slope * scale;
     }
     sums = row_sum(lane, sums);
     return vec4(sums.x, select(0.0, 1.0, sums.y == 0.0), sums.z, sums.w);

@@ -44,6 +44,9 @@ const ACCUMULATE = 1u;
 const BIAS_ACTIVATE = 2u; // d is the bias
 const TIMES_DERIVATIVE = 3u; // d is the kept tensor
 
+// Of a loss: the last column of a target is its row's weight.
+const WEIGHTED = 1u;
+
 struct Op {
     kind: u32,
     function: u32,
@@ -195,16 +198,22 @@ fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
     let n = program.ops[o].n;
     let function = select(LOSS, program.ops[o].function, LOSS == ANY);
     let parameter = program.ops[o].parameter;
-    let scale = steps[s].loss_scale;
+    let weighted = program.ops[o].epilogue == WEIGHTED;
+    let wished = select(n, 1u, of_class(function));
     for (var row = lane; row < steps[s].rows; row += LANES) {
         let a = at(program.ops[o].a, member) + row * n;
         let c = at(program.ops[o].c, member) + row * n;
+        let b = at(program.ops[o].b, member) + row * (wished + select(0u, 1u, weighted));
+        var weight = 1.0;
+        if weighted {
+            weight = arena[b + wished];
+        }
+        let scale = weight * steps[s].loss_scale;
         var record = vec4<f32>();
         if of_class(function) {
-            let wanted = u32(arena[at(program.ops[o].b, member) + row]);
+            let wanted = u32(arena[b]);
             record = class_row(function, parameter, n, wanted, a, c, scale);
         } else {
-            let b = at(program.ops[o].b, member) + row * n;
             for (var i = 0u; i < n; i++) {
                 let found = output_loss(function, parameter, arena[a + i], arena[b + i]);
                 record += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
@@ -213,7 +222,7 @@ fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
             record.y = select(0.0, 1.0, record.y == 0.0);
         }
         let d = at(program.ops[o].d, member) + row * 4u;
-        arena[d] = record.x;
+        arena[d] = record.x * weight;
         arena[d + 1u] = record.y;
         arena[d + 2u] = record.z;
         arena[d + 3u] = record.w;

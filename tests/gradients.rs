@@ -56,6 +56,13 @@ impl Case {
                 .collect(),
             _ => (0..ROWS * outputs).map(|i| number(i + 500)).collect(),
         };
+        let targets: Vec<f32> = if loss.weighted {
+            let rows = targets.chunks(targets.len() / ROWS).enumerate();
+            rows.flat_map(|(row, target)| [target, &[0.25 * row as f32]].concat())
+                .collect()
+        } else {
+            targets
+        };
         let order: Vec<u32> = (0..ROWS as u32).rev().collect();
         backend
             .write(buffer::INPUTS, 0, 0, Data::F32(&inputs))
@@ -145,13 +152,15 @@ fn every_loss_and_activation_has_the_gradient_of_its_formula() {
             for &activation in Activation::value_variants() {
                 for output in [Activation::Identity, Activation::Tanh] {
                     let network = Network::new(3, &[4, 3], activation, 2, output);
-                    let loss = Loss {
-                        function,
-                        reduction,
-                    };
+                    let loss = Loss::new(function, reduction);
                     for fused in [false, true] {
                         agrees(&network, loss, fused, 1);
                     }
+                    let weighted = Loss {
+                        weighted: true,
+                        ..loss
+                    };
+                    agrees(&network, weighted, true, 1);
                 }
             }
         }
@@ -189,7 +198,7 @@ proptest! {
         seed in 0_u64..1000,
     ) {
         let network = Network::new(inputs, &hidden, activation, outputs, Activation::Identity);
-        let loss = Loss { function, reduction: Reduction::Mean };
+        let loss = Loss::new(function, Reduction::Mean);
         agrees(&network, loss, true, seed);
     }
 }

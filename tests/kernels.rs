@@ -60,7 +60,7 @@ proptest! {
         seed in 0_u64..1000,
     ) {
         let network = Network::new(inputs, &hidden, activation, outputs, Activation::Identity);
-        let loss = Loss { function: loss, reduction: Reduction::Mean };
+        let loss = Loss::new(loss, Reduction::Mean);
         let optimizer = if adam { Optimizer::ADAM } else { Optimizer::Sgd };
         let capacity = Capacity { members, batch, rows: 150, order: 2 * batch, records: 2 };
         let program = match kind {
@@ -76,10 +76,7 @@ proptest! {
 
 #[test]
 fn long_sums_agree_with_the_twins_or_are_refused() {
-    let loss = Loss {
-        function: LossFunction::Mse,
-        reduction: Reduction::Mean,
-    };
+    let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
     for (inputs, units, batch) in [(3, 2, 16_384), (20_000, 3, 5), (4_095, 4_093, 3)] {
         let network = Network::new(
             inputs,

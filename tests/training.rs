@@ -56,10 +56,7 @@ impl Digits {
         };
         let members: Vec<_> = seeds.iter().map(member).collect();
         let mut options = Options {
-            loss: Loss {
-                function: LossFunction::CROSS_ENTROPY,
-                reduction: Reduction::Mean,
-            },
+            loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
             optimizer: Optimizer::ADAM,
             batch_size: Some(32),
             epochs: 20,
@@ -262,10 +259,7 @@ fn steps_can_be_limited_and_a_run_stopped() {
         test: &[],
     };
     let options = Options {
-        loss: Loss {
-            function: LossFunction::CROSS_ENTROPY,
-            reduction: Reduction::Mean,
-        },
+        loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
         optimizer: Optimizer::Sgd,
         batch_size: Some(1),
         epochs: 1000,

@@ -83,10 +83,7 @@ fn agrees_with_numpy(make: impl Fn() -> Box<dyn Backend>) {
             seed: 1,
         };
         let options = Options {
-            loss: Loss {
-                function: case.loss,
-                reduction,
-            },
+            loss: Loss::new(case.loss, reduction),
             optimizer: Optimizer::Sgd,
             batch_size: None,
             epochs: figures.iterations,

@@ -57,10 +57,7 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
     for (number, function) in LossFunction::ALL.into_iter().enumerate() {
         let mut resident = GpuBackend::open(choice)?.with_mode(Mode::Resident);
         let network = Network::new(5, &[9, 8], Activation::Tanh, 3, Activation::Identity);
-        let loss = Loss {
-            function,
-            reduction: Reduction::Mean,
-        };
+        let loss = Loss::new(function, Reduction::Mean);
         let capacity = Capacity {
             members: 2,
             batch: 12,
@@ -188,21 +185,26 @@ pub fn kernels(
     }
     for function in LossFunction::ALL {
         let columns = if function.of_class() { 1 } else { n };
-        add(&format!("loss {function}"), &|small| Op::LossGradient {
-            function,
-            logits: small.tensor("logits", batch, n),
-            targets: small.tensor(
-                if function.of_class() {
-                    "classes"
-                } else {
-                    "values"
-                },
-                batch,
-                columns,
-            ),
-            gradient: small.tensor("gradient", batch, n),
-            rows: small.tensor("rows", batch, record::WIDTH),
-        });
+        for weighted in [false, true] {
+            add(&format!("loss {function} {weighted}"), &|small| {
+                Op::LossGradient {
+                    function,
+                    weighted,
+                    logits: small.tensor("logits", batch, n),
+                    targets: small.tensor(
+                        if function.of_class() {
+                            "classes"
+                        } else {
+                            "values"
+                        },
+                        batch,
+                        columns + usize::from(weighted),
+                    ),
+                    gradient: small.tensor("gradient", batch, n),
+                    rows: small.tensor("rows", batch, record::WIDTH),
+                }
+            });
+        }
     }
     add("softmax", &|small| Op::Softmax {
         logits: small.tensor("logits", batch, n),

@@ -77,11 +77,13 @@ fn data(options: &Options) -> Result<Step> {
 /// The step of a network of this shape, on as many rows as it takes.
 fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
     let config = &options.config;
+    let function = config.loss_function(if outputs == 1 { 0 } else { outputs });
     let loss = Loss {
-        function: config
-            .loss_function(if outputs == 1 { 0 } else { outputs })
-            .map_err(bad_input)?,
-        reduction: config.reduction.unwrap_or_default(),
+        weighted: config.class_weight.is_some(),
+        ..Loss::new(
+            function.map_err(bad_input)?,
+            config.reduction.unwrap_or_default(),
+        )
     };
     let hidden = config.hidden.clone().unwrap_or_default();
     let output = config.output_activation.unwrap_or(Activation::Identity);

@@ -153,13 +153,29 @@ pub struct Loss {
     pub function: LossFunction,
     /// How rows are brought together.
     pub reduction: Reduction,
+    /// Whether a target's last column is the weight that its row's loss is multiplied by. A mean is by the number of rows, so
+    /// weights had better be 1 on average.
+    #[serde(default)]
+    pub weighted: bool,
 }
 
 impl Loss {
+    /// A loss without weights.
+    pub fn new(function: LossFunction, reduction: Reduction) -> Self {
+        Loss {
+            function,
+            reduction,
+            weighted: false,
+        }
+    }
+
     /// The factor that turns the sum over `rows` rows of `outputs` values each into the reduced loss.
     pub fn scale(&self, rows: usize, outputs: usize) -> f64 {
         match self.reduction {
-            Reduction::Mean => 1.0 / (rows * self.target_columns(outputs)).max(1) as f64,
+            Reduction::Mean => {
+                let values = if self.function.of_class() { 1 } else { outputs };
+                1.0 / (rows * values).max(1) as f64
+            }
             Reduction::Sum => 1.0,
             Reduction::HalfMean => 0.5 / rows.max(1) as f64,
         }
@@ -187,6 +203,7 @@ impl Loss {
 
     /// Columns of the target of a network with `outputs` outputs.
     pub fn target_columns(&self, outputs: usize) -> usize {
-        if self.function.of_class() { 1 } else { outputs }
+        let values = if self.function.of_class() { 1 } else { outputs };
+        values + usize::from(self.weighted)
     }
 }

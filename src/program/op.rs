@@ -70,9 +70,11 @@ pub enum Op {
     LossGradient {
         /// What is measured.
         function: LossFunction,
+        /// Whether the targets' last column is the weight of their row.
+        weighted: bool,
         /// `[batch, columns]`
         logits: TensorId,
-        /// `[batch, 1]` for classes, else `[batch, columns]`.
+        /// `[batch, 1]` for classes, else `[batch, columns]`; a column more with weights.
         targets: TensorId,
         /// `[batch, columns]`
         gradient: TensorId,

@@ -111,14 +111,16 @@ impl Program {
             ),
             Op::LossGradient {
                 function,
+                weighted,
                 logits,
                 targets,
                 gradient,
                 rows,
             } => format!(
-                "{}, {} = {function}({}, {})",
+                "{}, {} = {}{function}({}, {})",
                 t(*gradient),
                 t(*rows),
+                if *weighted { "weighted " } else { "" },
                 t(*logits),
                 t(*targets)
             ),

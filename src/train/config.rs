@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
-use super::HiddenLayers;
+use super::{ClassWeight, HiddenLayers};
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
 use crate::program::{LossFunction, Optimizer, Reduction};
@@ -60,6 +60,9 @@ pub struct Config {
     /// γ of the focal loss, which a cross-entropy becomes with it: rows that are right already count less
     #[arg(long, allow_negative_numbers = true, value_name = "GAMMA", value_parser = not_negative, help_heading = "Training")]
     pub focal_gamma: Option<f32>,
+    /// What rows of a class count, as spam=5,ham=1 (1 for those left out), or balanced: all classes alike [default: 1]
+    #[arg(long, value_name = "WEIGHTS", help_heading = "Training")]
+    pub class_weight: Option<ClassWeight>,
     /// Error from which the loss huber is linear, in deviations of the target [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "DELTA", value_parser = positive, help_heading = "Training")]
     pub huber_delta: Option<f32>,
@@ -406,6 +409,7 @@ impl Config {
             label_smoothing: self.label_smoothing.or(other.label_smoothing),
             focal_gamma: self.focal_gamma.or(other.focal_gamma),
             huber_delta: self.huber_delta.or(other.huber_delta),
+            class_weight: self.class_weight.or(other.class_weight),
             reduction: self.reduction.or(other.reduction),
             optimizer: self.optimizer.or(other.optimizer),
             lr: self.lr.or(other.lr),

@@ -79,7 +79,7 @@ impl Plan {
         let table = &loaded.train;
         let target = TargetEncoding::fit(table, config.task)?;
         let mut targets = target.apply(table)?;
-        let loss = loss(config, &target)?;
+        let mut loss = loss(config, &target)?;
         let counts = loss.link() == Link::Exponential;
         if counts {
             check_counts(table, &targets)?;
@@ -122,6 +122,20 @@ impl Plan {
         } else {
             standardize(&target, &mut targets, &parts.train)
         };
+        if let Some(weight) = &config.class_weight {
+            if target.task() == Task::Regression {
+                return Err(FitError::Option(
+                    "--class-weight goes with classes; the target has values".into(),
+                ));
+            }
+            let weights = weight.of_rows(target.labels(), &classes, &parts.train);
+            weigh(
+                &mut targets,
+                &weights.map_err(FitError::Option)?,
+                &parts.train,
+            );
+            loss.weighted = true;
+        }
         let hidden = config.hidden.clone().unwrap_or_default();
         let activation = config.activation.unwrap_or_default();
         let output = config.output_activation.unwrap_or(Activation::Identity);
@@ -360,6 +374,19 @@ impl Plan {
     }
 }
 
+/// Puts weights behind the targets: those of the training rows, 1 for all others, so that what is validated is what counts.
+fn weigh(targets: &mut Matrix, weights: &[f32], train: &[u32]) {
+    let mut of_rows = vec![1.0; targets.rows];
+    for &row in train {
+        of_rows[row as usize] = weights[row as usize];
+    }
+    let rows = targets.values.chunks(targets.columns).zip(of_rows);
+    targets.values = rows
+        .flat_map(|(target, weight)| [target, &[weight]].concat())
+        .collect();
+    targets.columns += 1;
+}
+
 fn append(matrix: &mut Matrix, other: Matrix) {
     matrix.rows += other.rows;
     matrix.values.extend(other.values);
@@ -403,10 +430,7 @@ fn loss(config: &Config, target: &TargetEncoding) -> Result<Loss, FitError> {
             LossFunction::suiting(classes)
         )));
     }
-    Ok(Loss {
-        function,
-        reduction: config.reduction.unwrap_or_default(),
-    })
+    Ok(Loss::new(function, config.reduction.unwrap_or_default()))
 }
 
 /// Refuses targets that counts cannot have.

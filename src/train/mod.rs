@@ -1,5 +1,6 @@
 //! Training: how rows are divided, and the loop that turns a program's steps into trained networks.
 
+mod class_weight;
 mod config;
 mod fastest;
 mod fit;
@@ -9,6 +10,7 @@ mod run;
 mod scores;
 mod split;
 
+pub use class_weight::ClassWeight;
 pub use config::{BatchSize, Config, LossChoice, OptimizerName};
 pub use fastest::fastest;
 pub use fit::{FitError, Fitted, Plan};

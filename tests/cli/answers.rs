@@ -29,6 +29,31 @@ fn evaluate_agrees_with_what_training_reported() {
 }
 
 #[test]
+fn a_rare_class_is_found_when_classes_are_balanced() {
+    // Ten rows of one class among a hundred, which lie amid the others: by share alone they are never the more probable.
+    let rows: String = (0..110)
+        .map(|row| match row % 11 {
+            0 => format!("{},rare\n", row % 5),
+            _ => format!("{},common\n", row % 10),
+        })
+        .collect();
+    let place = Place::new();
+    place.file("rare.csv", format!("x,kind\n{rows}"));
+    let recall = |options: &str| {
+        place.ok(&format!(
+            "train rare.csv --validation 0 --test 0 --epochs 60 --device cpu {options}"
+        ));
+        let evaluated = place.json("evaluate model.safetensors rare.csv --json");
+        let classes = evaluated["classes"].as_array().cloned().unwrap_or_default();
+        let rare = classes.into_iter().find(|class| class["label"] == "rare");
+        rare.and_then(|class| class["recall"].as_f64())
+    };
+    assert_eq!(recall(""), Some(0.0));
+    assert_eq!(recall("--class-weight balanced"), Some(1.0));
+    assert_eq!(recall("--class-weight rare=20"), Some(1.0));
+}
+
+#[test]
 fn every_loss_trains_and_evaluates_to_what_training_reported() {
     let place = Place::new();
     place.file("kinds.csv", classes());

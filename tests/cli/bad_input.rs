@@ -104,6 +104,18 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             "train digits --label-smoothing 1",
             &["--label-smoothing", "below 1"],
         ),
+        (
+            "train good.csv --target colour --class-weight mauve=2",
+            &["--class-weight", "mauve"],
+        ),
+        (
+            "train good.csv --class-weight heavy",
+            &["--class-weight", "balanced"],
+        ),
+        (
+            "train digits --task regression --class-weight balanced",
+            &["--class-weight", "values"],
+        ),
         ("train digits --loss huber", &["--loss huber", "10 classes"]),
         (
             "train digits --task regression --loss mse --huber-delta 2",

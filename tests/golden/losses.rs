@@ -33,6 +33,7 @@ fn losses_and_their_gradients_are_those_of_pytorch() {
             &mut program,
             Op::LossGradient {
                 function: case.function,
+                weighted: false,
                 logits,
                 targets,
                 gradient,

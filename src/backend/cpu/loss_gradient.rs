@@ -4,9 +4,10 @@ use crate::program::{LossFunction, record};
 
 /// Each row's loss, its gradient by the logits times `scale`, and a record of the row: (loss, 1 if the prediction is right,
 /// Σ |prediction − t|, Σ (prediction − t)²), with the formulas of [`LossFunction`]. Shapes: logits and gradients
-/// `[rows, columns]`; targets `[rows, 1]` for classes, else `[rows, columns]`; records `[rows, 4]`.
+/// `[rows, columns]`; targets `[rows, 1]` for classes, else `[rows, columns]`, and a column more with weights; records
+/// `[rows, 4]`.
 pub(super) fn loss_gradient<T: Real>(
-    function: LossFunction,
+    (function, weighted): (LossFunction, bool),
     logits: &[T],
     targets: &[T],
     columns: usize,
@@ -14,18 +15,22 @@ pub(super) fn loss_gradient<T: Real>(
     gradients: &mut [T],
     records: &mut [T],
 ) {
-    let target_columns = if function.of_class() { 1 } else { columns };
+    let wished = if function.of_class() { 1 } else { columns };
     let rows = logits
         .chunks_exact(columns)
-        .zip(targets.chunks_exact(target_columns))
+        .zip(targets.chunks_exact(wished + usize::from(weighted)))
         .zip(gradients.chunks_exact_mut(columns))
         .zip(records.chunks_exact_mut(record::WIDTH));
     for (((z, t), d), record) in rows {
+        let (t, weight) = t.split_at(wished);
+        let weight = weight.first().copied().unwrap_or(T::one());
+        let scale = weight * scale;
         record.copy_from_slice(&match function {
             LossFunction::Hinge => hinge(z, t[0], scale, d),
             _ if function.of_class() => class_row(function, z, t[0], scale, d),
             _ => elementwise(function, z, t, scale, d),
         });
+        record[record::LOSS] *= weight;
     }
 }
 
@@ -197,7 +202,7 @@ mod tests {
             let mut d = vec![f32::NAN; logits.len()];
             let mut record = [f32::NAN; 4];
             loss_gradient(
-                function,
+                (function, false),
                 &logits,
                 &[target],
                 logits.len(),
@@ -218,7 +223,7 @@ mod tests {
         let mut d = [0.0_f32; 2];
         let mut record = [0.0; 4];
         loss_gradient(
-            LossFunction::CROSS_ENTROPY,
+            (LossFunction::CROSS_ENTROPY, false),
             &[1.0, 1.0],
             &[0.0],
             2,
@@ -228,7 +233,7 @@ mod tests {
         );
         assert_eq!(record[record::CORRECT], 1.0);
         loss_gradient(
-            LossFunction::CROSS_ENTROPY,
+            (LossFunction::CROSS_ENTROPY, false),
             &[1.0, 1.0],
             &[1.0],
             2,

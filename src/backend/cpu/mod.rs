@@ -84,7 +84,7 @@ pub(crate) fn row_loss(function: LossFunction, logits: &[f64], targets: &[f64]) 
     let mut gradient = vec![0.0; logits.len()];
     let mut record = [0.0; record::WIDTH];
     loss_gradient::loss_gradient(
-        function,
+        (function, false),
         logits,
         targets,
         logits.len(),

@@ -111,6 +111,7 @@ impl<T: Real> Memory<'_, T> {
             }
             Op::LossGradient {
                 function,
+                weighted,
                 logits,
                 targets,
                 gradient,
@@ -122,7 +123,7 @@ impl<T: Real> Memory<'_, T> {
                 let scale = T::of(step.loss_scale);
                 let gradients = &mut d[range(gradient)];
                 loss_gradient::loss_gradient(
-                    function,
+                    (function, weighted),
                     logits,
                     targets,
                     columns(gradient),

@@ -151,6 +151,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
         }
         Op::LossGradient {
             function: f,
+            weighted,
             logits,
             targets,
             gradient,
@@ -160,7 +161,11 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             let (lanes, grid) = calls.rowwise(columns);
             vec![Call {
                 kernel: name,
-                constants: vec![("LANES", lanes), ("FUNCTION", loss(f))],
+                constants: vec![
+                    ("LANES", lanes),
+                    ("FUNCTION", loss(f)),
+                    ("WEIGHTED", weighted.into()),
+                ],
                 operands: calls.whole(&[logits, targets, gradient, rows]),
                 scalars: vec![columns as u32, f.parameter().to_bits()],
                 grid,

@@ -61,6 +61,9 @@ mod kind {
     pub(super) const ACCUMULATE: u32 = 1;
     pub(super) const BIAS_ACTIVATE: u32 = 2;
     pub(super) const TIMES_DERIVATIVE: u32 = 3;
+
+    /// Of a loss: the last column of a target is its row's weight.
+    pub(super) const WEIGHTED: u32 = 1;
 }
 
 /// A program as one dispatch.
@@ -505,6 +508,7 @@ impl Table<'_> {
             Op::Clear { values } => self.elementwise(kind::CLEAR, 0, values, values),
             Op::LossGradient {
                 function: f,
+                weighted,
                 logits,
                 targets,
                 gradient,
@@ -513,6 +517,7 @@ impl Table<'_> {
                 b: self.view(targets),
                 d: self.view(rows),
                 parameter: f.parameter(),
+                epilogue: if weighted { kind::WEIGHTED } else { 0 },
                 ..self.elementwise(kind::LOSS_GRADIENT, loss(f), logits, gradient)
             },
             Op::Metrics { rows, log } => self.elementwise(kind::METRICS, 0, rows, log),
