@@ -53,7 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let table: Vec<Step> = (0..steps)
         .map(|step| {
-            let [correction1, correction2] = Optimizer::ADAM.corrections(step as u64 + 1);
+            let [correction1, correction2, correction3] =
+                Optimizer::ADAM.corrections(step as u64 + 1);
             Step {
                 rows: batch as u32,
                 record: step as u32,
@@ -62,6 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 rate: 1.0 - 0.9 * step as f32 / steps as f32,
                 correction1,
                 correction2,
+                correction3,
                 ..Step::default()
             }
         })

@@ -8,8 +8,8 @@ use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::{Activation, Weights};
-use gpu_mlp::program::Reduction;
-use gpu_mlp::train::{BatchSize, Config, HiddenLayers, LossChoice, OptimizerName, Plan};
+use gpu_mlp::program::{Reduction, Rule};
+use gpu_mlp::train::{BatchSize, Config, HiddenLayers, LossChoice, Plan};
 
 /// 2·rand − 0.5 from `NumPy`'s `RandomState(1)`, in the order W1, b1, W2, b2, with W1 and W2 as `[out, in]`.
 fn initial() -> Weights {
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 output_activation: Some(output),
                 loss: Some(loss),
                 reduction: Some(reduction),
-                optimizer: Some(OptimizerName::Sgd),
+                optimizer: Some(Rule::Sgd),
                 lr: Some(0.01),
                 batch_size: Some(BatchSize::All),
                 epochs: Some(30_000),

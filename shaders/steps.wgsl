@@ -20,6 +20,7 @@
 override LANES: u32 = 64u;
 override FUNCTION: u32 = 0xffffffffu; // the program's only activation beside the identity, so that no other is compiled
 override LOSS: u32 = 0xffffffffu; // its only loss
+override RULE: u32 = 0xffffffffu; // its only optimizer's
 
 const ANY = 0xffffffffu;
 const OPS = 128u;
@@ -33,10 +34,9 @@ const ACTIVATION_GRADIENT = 4u;
 const LOSS_GRADIENT = 5u;
 const METRICS = 6u;
 const BIAS_GRADIENT = 7u;
-const SGD = 8u;
-const ADAM = 9u;
-const CLEAR = 10u;
-const SOFTMAX = 11u;
+const UPDATE = 8u;
+const CLEAR = 9u;
+const SOFTMAX = 10u;
 
 // What a product does with its sums.
 const STORE = 0u;
@@ -46,6 +46,9 @@ const TIMES_DERIVATIVE = 3u; // d is the kept tensor
 
 // Of a loss: the last column of a target is its row's weight.
 const WEIGHTED = 1u;
+
+// Of an optimizer: SGD looks ahead.
+const NESTEROV = 1u;
 
 struct Op {
     kind: u32,
@@ -59,12 +62,14 @@ struct Op {
     c: vec2<u32>,
     d: vec2<u32>,
     e: vec2<u32>,
+    f: vec2<u32>,
     a_strides: vec2<u32>, // of its rows and columns, as they are read
     b_strides: vec2<u32>,
     beta1: f32,
     beta2: f32,
     epsilon: f32,
     parameter: f32, // of a loss
+    padding: vec2<u32>,
 }
 
 struct Program {
@@ -111,7 +116,7 @@ fn execute(o: u32, member: u32, lane: u32, s: u32) {
         case LOSS_GRADIENT: { loss_gradient(o, member, lane, s); }
         case METRICS: { metrics(o, member, lane, s); }
         case BIAS_GRADIENT: { bias_gradient(o, member, lane, s); }
-        case SGD, ADAM: { optimize(o, member, lane, s); }
+        case UPDATE: { optimize(o, member, lane, s); }
         case SOFTMAX: { softmax(o, member, lane, s); }
         default: { elementwise(o, member, lane, s); }
     }
@@ -301,38 +306,38 @@ fn bias_gradient(o: u32, member: u32, lane: u32, s: u32) {
     }
 }
 
-// a: gradients [1, n]; b: hyper; c: parameters; d, e: moments; the first k values are decayed
+// a: gradients [1, n]; b: hyper; c: parameters; d, e, f: moments, c again where there is none; the first k weights are decayed
 fn optimize(o: u32, member: u32, lane: u32, s: u32) {
     let a = at(program.ops[o].a, member);
     let b = at(program.ops[o].b, member);
     let c = at(program.ops[o].c, member);
     let d = at(program.ops[o].d, member);
     let e = at(program.ops[o].e, member);
-    let rate = arena[b] * steps[s].rate;
-    let l2 = arena[b + 1u];
-    let momentum = arena[b + 2u];
-    let rates = AdamRates(
-        rate,
-        steps[s].correction1,
-        steps[s].correction2,
+    let f = at(program.ops[o].f, member);
+    let count = program.ops[o].m;
+    let rule = select(RULE, program.ops[o].function, RULE == ANY);
+    var rates = Rates(
+        arena[b] * steps[s].rate,
+        0.0,
+        arena[b + 2u],
+        vec3(steps[s].correction1, steps[s].correction2, steps[s].correction3),
         program.ops[o].beta1,
         program.ops[o].beta2,
         program.ops[o].epsilon,
+        program.ops[o].epilogue == NESTEROV,
     );
-    let sgd = program.ops[o].kind == SGD;
     for (var i = lane; i < program.ops[o].n; i += LANES) {
-        let w = arena[c + i];
-        let gradient = arena[a + i] + select(0.0, l2, i < program.ops[o].k) * w;
-        if sgd {
-            let updated = sgd_update(w, arena[d + i], gradient, rate, momentum);
-            arena[c + i] = updated.x;
-            arena[d + i] = updated.y;
-        } else {
-            let updated = adam_update(w, arena[d + i], arena[e + i], gradient, rates);
-            arena[c + i] = updated.x;
-            arena[d + i] = updated.y;
-            arena[e + i] = updated.z;
+        rates.decay = select(0.0, arena[b + 1u], i < program.ops[o].k);
+        let moments = vec3(arena[d + i], arena[e + i], arena[f + i]);
+        let after = update(rule, Weight(arena[c + i], moments), arena[a + i], rates);
+        arena[d + i] = after.moments.x;
+        if count > 1u {
+            arena[e + i] = after.moments.y;
         }
+        if count > 2u {
+            arena[f + i] = after.moments.z;
+        }
+        arena[c + i] = after.w;
     }
 }
 

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
-use crate::program::{Link, Reduction};
+use crate::program::{Link, Reduction, Rule};
 
 macro_rules! display_by_name {
     ($($kind:ty),*) => {$(
@@ -27,5 +27,6 @@ display_by_name!(
     Link,
     PreprocessMode,
     Reduction,
+    Rule,
     Task
 );

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode};
 use gpu_mlp::backend::{Backend, TOLERANCE, check, difference, kernels};
 use gpu_mlp::model::{Activation, Network};
-use gpu_mlp::program::{Capacity, Link, Loss, LossFunction, Optimizer, Program, Reduction};
+use gpu_mlp::program::{Capacity, Link, Loss, LossFunction, Optimizer, Program, Reduction, Rule};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -28,10 +28,24 @@ fn agree(program: &Program, rows: usize, seed: u64) {
 }
 
 /// Without those whose derivative jumps, where a value lies within rounding of the place; their kernels are tried alone.
+/// Without Lion, whose sign jumps.
+fn steady() -> Vec<Rule> {
+    let all = Rule::value_variants().iter().copied();
+    all.filter(|rule| *rule != Rule::Lion).collect()
+}
+
+/// Without those whose slope jumps, and without Poisson's: drawn weights make logits whose exponential is no number.
 fn smooth_losses() -> Vec<LossFunction> {
     let all = LossFunction::ALL.into_iter();
-    all.filter(|function| ![LossFunction::Hinge, LossFunction::Mae].contains(function))
-        .collect()
+    all.filter(|function| {
+        ![
+            LossFunction::Hinge,
+            LossFunction::Mae,
+            LossFunction::Poisson,
+        ]
+        .contains(function)
+    })
+    .collect()
 }
 
 fn smooth() -> Vec<Activation> {
@@ -54,20 +68,21 @@ proptest! {
         rows in 1_usize..140,
         loss in prop::sample::select(smooth_losses()),
         activation in prop::sample::select(smooth()),
-        adam: bool,
+        rule in prop::sample::select(steady()),
+        softmax: bool,
         fused: bool,
         kind in 0_usize..4,
         seed in 0_u64..1000,
     ) {
         let network = Network::new(inputs, &hidden, activation, outputs, Activation::Identity);
         let loss = Loss::new(loss, Reduction::Mean);
-        let optimizer = if adam { Optimizer::ADAM } else { Optimizer::Sgd };
+        let optimizer = Optimizer::new(rule);
         let capacity = Capacity { members, batch, rows: 150, order: 2 * batch, records: 2 };
         let program = match kind {
             0 => Program::training(&network, &loss, &optimizer, capacity),
             1 => Program::gradients(&network, &loss, capacity),
             2 => Program::update(&network, &optimizer, capacity),
-            _ => Program::inference(&network, if adam { Link::Softmax } else { Link::Sigmoid }, capacity),
+            _ => Program::inference(&network, if softmax { Link::Softmax } else { Link::Sigmoid }, capacity),
         };
         let program = if fused { program.fused() } else { program };
         agree(&program, rows.min(batch), seed);

@@ -260,7 +260,7 @@ fn steps_can_be_limited_and_a_run_stopped() {
     };
     let options = Options {
         loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
-        optimizer: Optimizer::Sgd,
+        optimizer: Optimizer::SGD,
         batch_size: Some(1),
         epochs: 1000,
         max_steps: None,

@@ -84,7 +84,7 @@ fn agrees_with_numpy(make: impl Fn() -> Box<dyn Backend>) {
         };
         let options = Options {
             loss: Loss::new(case.loss, reduction),
-            optimizer: Optimizer::Sgd,
+            optimizer: Optimizer::SGD,
             batch_size: None,
             epochs: figures.iterations,
             max_steps: None,

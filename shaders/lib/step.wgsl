@@ -8,5 +8,5 @@ struct Step {
     rate: f32,
     correction1: f32,
     correction2: f32,
-    padding: u32,
+    correction3: f32,
 }

@@ -8,8 +8,8 @@ use super::gpu::{AdapterChoice, GpuBackend, Mode};
 use super::{Backend, BackendError, Data, run_all};
 use crate::model::{Activation, Network};
 use crate::program::{
-    Capacity, Element, Hyper, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows, Step,
-    TensorId, Transpose, buffer, record,
+    Capacity, Element, Hyper, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows, Rule,
+    Step, TensorId, Transpose, buffer, record,
 };
 use crate::random::{Purpose, Stream};
 
@@ -217,24 +217,28 @@ pub fn kernels(
     add("clear", &|small| Op::Clear {
         values: small.tensor("values", Rows::Fixed(1), n * k),
     });
-    add("sgd", &|small| Op::Sgd {
-        parameters: small.tensor("parameters", Rows::Fixed(1), n * k),
-        gradients: small.tensor("gradients", Rows::Fixed(1), n * k),
-        velocity: small.tensor("velocity", Rows::Fixed(1), n * k),
-        hyper: small.tensor("hyper", Rows::Fixed(1), 4),
-        decayed: n * k / 2,
-    });
-    add("adam", &|small| Op::Adam {
-        parameters: small.tensor("parameters", Rows::Fixed(1), n * k),
-        gradients: small.tensor("gradients", Rows::Fixed(1), n * k),
-        moment1: small.tensor("moment1", Rows::Fixed(1), n * k),
-        moment2: small.tensor("moment2", Rows::Fixed(1), n * k),
-        hyper: small.tensor("hyper", Rows::Fixed(1), 4),
-        decayed: n * k / 2,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-    });
+    for &rule in Rule::value_variants() {
+        for nesterov in [false, true]
+            .into_iter()
+            .take(1 + usize::from(rule == Rule::Sgd))
+        {
+            let optimizer = Optimizer {
+                nesterov,
+                ..Optimizer::new(rule)
+            };
+            add(&format!("{rule} {nesterov}"), &|small| {
+                let mut flat = |name: &str| small.tensor(name, Rows::Fixed(1), n * k);
+                Op::Update {
+                    optimizer,
+                    parameters: flat("parameters"),
+                    gradients: flat("gradients"),
+                    moments: optimizer.moments().iter().map(|name| flat(name)).collect(),
+                    hyper: small.tensor("hyper", Rows::Fixed(1), 4),
+                    decayed: n * k / 2,
+                }
+            });
+        }
+    }
     programs
 }
 
@@ -281,6 +285,7 @@ pub fn difference(
         rate: 0.5,
         correction1: 0.1,
         correction2: 0.001,
+        correction3: 0.5,
         ..Step::default()
     };
     let found = contents(backend, program, &step, seed)?;
@@ -338,12 +343,21 @@ fn contents(
             if name.starts_with(buffer::HYPER) {
                 let hyper = Hyper {
                     learning_rate: 0.01,
-                    l2: 0.02,
+                    weight_decay: 0.02,
                     momentum: 0.9,
                     padding: 0.0,
                 };
                 values.copy_from_slice(bytemuck::cast_slice(&[hyper]));
-            } else if name.starts_with(buffer::MOMENT2) {
+            } else if name.contains("lion") {
+                // Multiples of 1/8 and those between: their mean is nowhere near zero, where a sign jumps.
+                let between = if name.starts_with("moment") {
+                    0.0625
+                } else {
+                    0.0
+                };
+                let to_grid = |value: f32| (value * 8.0).round() / 8.0 + between;
+                values = values.into_iter().map(to_grid).collect();
+            } else if name.starts_with("moment") {
                 values = values.into_iter().map(f32::abs).collect();
             } else if let Some(classes) = classes
                 && (name.starts_with("classes") || name == buffer::TARGETS)

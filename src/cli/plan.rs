@@ -107,7 +107,7 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
         order: batch,
         records: 1,
     };
-    let optimizer = config.optimizer.unwrap_or_default().optimizer();
+    let (optimizer, _) = config.chosen_optimizer(false).map_err(bad_input)?;
     Ok((network, loss, optimizer, capacity))
 }
 

@@ -1,53 +1,9 @@
 //! Networks become programs: each layer's forward and backward pass, next to each other.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Element, Link, Loss, Op, Program, Rows, TensorId, Transpose, buffer, record};
+use super::{
+    Element, Link, Loss, Op, Optimizer, Program, Rows, TensorId, Transpose, buffer, record,
+};
 use crate::model::{Activation, Network};
-
-/// How gradients change the weights. Rates and penalties are each member's own: see [`Hyper`](super::Hyper).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case")]
-pub enum Optimizer {
-    /// Gradient descent, by batches or in full, with momentum.
-    Sgd,
-    /// Adam with bias correction.
-    Adam {
-        /// Decay of the running mean of the gradient.
-        beta1: f32,
-        /// Decay of the running mean of its square.
-        beta2: f32,
-        /// Added to the denominator.
-        epsilon: f32,
-    },
-}
-
-impl Optimizer {
-    /// Adam with the paper's figures: 0.9, 0.999, 1e-8.
-    pub const ADAM: Optimizer = Optimizer::Adam {
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-    };
-
-    /// Names of the buffers that hold its state, each laid out as the parameters.
-    pub fn moments(&self) -> &'static [&'static str] {
-        match self {
-            Optimizer::Sgd => &[buffer::MOMENT1],
-            Optimizer::Adam { .. } => &[buffer::MOMENT1, buffer::MOMENT2],
-        }
-    }
-
-    /// Bias corrections 1 − β₁ᵗ and 1 − β₂ᵗ at the `t`-th update, the first being 1.
-    pub fn corrections(&self, t: u64) -> [f32; 2] {
-        match *self {
-            Optimizer::Sgd => [1.0, 1.0],
-            Optimizer::Adam { beta1, beta2, .. } => {
-                [beta1, beta2].map(|beta| (1.0 - f64::from(beta).powf(t as f64)) as f32)
-            }
-        }
-    }
-}
 
 /// How much the buffers around a program hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -396,30 +352,14 @@ impl<'a> Builder<'a> {
         let hyper = self.buffer(buffer::HYPER, Element::F32, 4, false);
         let hyper = self.tensor(buffer::HYPER, hyper, 0, 1, 4);
         let decayed = self.layout.decayed;
-        let moment1 = self.flat(buffer::MOMENT1);
-        let op = match *optimizer {
-            Optimizer::Sgd => Op::Sgd {
-                parameters,
-                gradients,
-                velocity: moment1,
-                hyper,
-                decayed,
-            },
-            Optimizer::Adam {
-                beta1,
-                beta2,
-                epsilon,
-            } => Op::Adam {
-                parameters,
-                gradients,
-                moment1,
-                moment2: self.flat(buffer::MOMENT2),
-                hyper,
-                decayed,
-                beta1,
-                beta2,
-                epsilon,
-            },
+        let moments = optimizer.moments().iter();
+        let op = Op::Update {
+            optimizer: *optimizer,
+            parameters,
+            gradients,
+            moments: moments.map(|name| self.flat(name)).collect(),
+            hyper,
+            decayed,
         };
         self.push(op);
         if clear {

@@ -8,11 +8,13 @@ mod build;
 mod fuse;
 mod loss;
 mod op;
+mod optimizer;
 mod print;
 
-pub use build::{Capacity, Optimizer};
+pub use build::Capacity;
 pub use loss::{Link, Loss, LossFunction, Reduction};
 pub use op::{Op, Product, Transpose};
+pub use optimizer::{Optimizer, Rule};
 
 use bytemuck::{Pod, Zeroable};
 
@@ -36,6 +38,8 @@ pub mod buffer {
     pub const MOMENT1: &str = "moment1";
     /// Running mean of the squared gradients (Adam).
     pub const MOMENT2: &str = "moment2";
+    /// The optimizer's third moment.
+    pub const MOMENT3: &str = "moment3";
     /// What an inference program answers: `[members, batch, outputs]`.
     pub const OUTPUTS: &str = "outputs";
 }
@@ -68,12 +72,12 @@ pub struct Step {
     pub loss_scale: f32,
     /// Factor of every member's learning rate, from the schedule.
     pub rate: f32,
-    /// 1 − β₁ᵗ at the t-th update.
+    /// The first of what the optimizer's update has of its own: see [`Optimizer::corrections`].
     pub correction1: f32,
-    /// 1 − β₂ᵗ at the t-th update.
+    /// The second.
     pub correction2: f32,
-    /// Keeps the size a multiple of 16 bytes, as uniform memory wants it.
-    pub padding: u32,
+    /// The third.
+    pub correction3: f32,
 }
 
 /// A member's hyper-parameters, a row of [`buffer::HYPER`].
@@ -82,9 +86,9 @@ pub struct Step {
 pub struct Hyper {
     /// Step size, before the schedule's factor.
     pub learning_rate: f32,
-    /// λ of the penalty λ/2·‖W‖² on the weights (not the biases).
-    pub l2: f32,
-    /// μ of SGD with momentum.
+    /// λ, on the weights (not the biases): of the penalty λ/2·‖W‖², or decoupled where the rule has it so.
+    pub weight_decay: f32,
+    /// μ of SGD and `RMSprop`.
     pub momentum: f32,
     /// Room for what issues to come will let members differ in; keeps the row 16 bytes.
     pub padding: f32,

@@ -1,4 +1,4 @@
-use super::{LossFunction, Program, Rows, TensorId};
+use super::{LossFunction, Optimizer, Program, Rows, TensorId};
 use crate::model::Activation;
 
 /// Which operand of a product is read with rows and columns swapped.
@@ -119,39 +119,20 @@ pub enum Op {
         /// `[1, columns]`
         output: TensorId,
     },
-    /// v = μ·v + g + λ·w; w = w − η·v (Sutskever et al. 2013, in `PyTorch`'s form)
-    Sgd {
+    /// Each weight w by its gradient g, as the optimizer's [`Rule`](super::Rule) says.
+    Update {
+        /// The rule and its constants.
+        optimizer: Optimizer,
         /// `[1, parameters]`, weights before biases.
         parameters: TensorId,
         /// Laid out as the parameters.
         gradients: TensorId,
-        /// Laid out as the parameters.
-        velocity: TensorId,
+        /// What the rule remembers, each laid out as the parameters.
+        moments: Vec<TensorId>,
         /// `[1, 4]`: a [`Hyper`](super::Hyper).
         hyper: TensorId,
-        /// The first values, which the penalty λ applies to.
+        /// The first values, which the weight decay applies to.
         decayed: usize,
-    },
-    /// Adam with bias correction (Kingma and Ba 2015, algorithm 1), on g + λ·w.
-    Adam {
-        /// `[1, parameters]`, weights before biases.
-        parameters: TensorId,
-        /// Laid out as the parameters.
-        gradients: TensorId,
-        /// Running mean of g, laid out as the parameters.
-        moment1: TensorId,
-        /// Running mean of g², laid out as the parameters.
-        moment2: TensorId,
-        /// `[1, 4]`: a [`Hyper`](super::Hyper).
-        hyper: TensorId,
-        /// The first values, which the penalty λ applies to.
-        decayed: usize,
-        /// Decay of the running mean of g.
-        beta1: f32,
-        /// Decay of the running mean of g².
-        beta2: f32,
-        /// Added to the denominator.
-        epsilon: f32,
     },
     /// values = 0
     Clear {
@@ -181,8 +162,7 @@ impl Op {
             Op::ActivationGradient { .. } => "activation_gradient",
             Op::MatmulActivationGradient { .. } => "matmul_activation_gradient",
             Op::BiasGradient { .. } => "bias_gradient",
-            Op::Sgd { .. } => "sgd",
-            Op::Adam { .. } => "adam",
+            Op::Update { optimizer, .. } => optimizer.rule.kernel(),
             Op::Clear { .. } => "clear",
             Op::Softmax { .. } => "softmax",
         }
@@ -203,10 +183,7 @@ impl Op {
             Op::ActivationGradient { kept, .. } => vec![kept],
             Op::MatmulActivationGradient { a, b, kept, .. } => vec![a, b, kept],
             Op::BiasGradient { gradient, .. } => vec![gradient],
-            Op::Sgd {
-                gradients, hyper, ..
-            }
-            | Op::Adam {
+            Op::Update {
                 gradients, hyper, ..
             } => vec![gradients, hyper],
             Op::Clear { .. } => vec![],
@@ -228,17 +205,11 @@ impl Op {
             Op::LossGradient { gradient, rows, .. } => vec![gradient, rows],
             Op::Metrics { log, .. } => vec![log],
             Op::ActivationGradient { gradient, .. } => vec![gradient],
-            Op::Sgd {
+            Op::Update {
                 parameters,
-                velocity,
+                ref moments,
                 ..
-            } => vec![parameters, velocity],
-            Op::Adam {
-                parameters,
-                moment1,
-                moment2,
-                ..
-            } => vec![parameters, moment1, moment2],
+            } => [&[parameters], &moments[..]].concat(),
         }
     }
 
@@ -296,8 +267,11 @@ impl Op {
             Op::LossGradient { logits, .. } => 8 * width(logits),
             Op::Softmax { logits, .. } => 4 * width(logits),
             Op::Metrics { rows, .. } => width(rows),
-            Op::Sgd { parameters, .. } => 6 * width(parameters),
-            Op::Adam { parameters, .. } => 14 * width(parameters),
+            Op::Update {
+                optimizer,
+                parameters,
+                ..
+            } => optimizer.rule.flops() * width(parameters),
         }
     }
 
@@ -314,10 +288,7 @@ impl Op {
         };
         let in_place = match *self {
             Op::Matmul { accumulate, .. } | Op::BiasGradient { accumulate, .. } => accumulate,
-            Op::BiasAdd { .. }
-            | Op::ActivationGradient { .. }
-            | Op::Sgd { .. }
-            | Op::Adam { .. } => true,
+            Op::BiasAdd { .. } | Op::ActivationGradient { .. } | Op::Update { .. } => true,
             _ => false,
         };
         let written: usize = match self {

@@ -148,25 +148,18 @@ impl Program {
                 accumulate,
                 output,
             } => format!("{} {} Σ {}", t(*output), assign(*accumulate), t(*gradient)),
-            Op::Sgd {
+            Op::Update {
+                optimizer,
                 parameters,
                 gradients,
-                velocity,
+                moments,
                 ..
-            } => format!("{}, {} ← {}", t(*parameters), t(*velocity), t(*gradients)),
-            Op::Adam {
-                parameters,
-                gradients,
-                moment1,
-                moment2,
-                ..
-            } => format!(
-                "{}, {}, {} ← {}",
-                t(*parameters),
-                t(*moment1),
-                t(*moment2),
-                t(*gradients)
-            ),
+            } => {
+                let written = [&[*parameters], &moments[..]].concat();
+                let written: Vec<_> = written.into_iter().map(t).collect();
+                let rule = optimizer.rule;
+                format!("{} ← {rule}({})", written.join(", "), t(*gradients))
+            }
             Op::Clear { values } => format!("{} = 0", t(*values)),
             Op::Softmax { logits, output } => format!("{} = softmax({})", t(*output), t(*logits)),
         }

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::{ClassWeight, HiddenLayers};
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
-use crate::program::{LossFunction, Optimizer, Reduction};
+use crate::program::{LossFunction, Optimizer, Reduction, Rule};
 
 /// How to train, as the command line and a TOML file say it. What is left out is decided from the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -70,17 +70,35 @@ pub struct Config {
     #[arg(long, value_enum, help_heading = "Training")]
     pub reduction: Option<Reduction>,
     /// How gradients change the weights [default: adam]
-    #[arg(long, value_enum, value_name = "OPTIMIZER", help_heading = "Training")]
-    pub optimizer: Option<OptimizerName>,
-    /// Learning rate [default: 0.001 for adam, 0.01 for sgd]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "OPTIMIZER",
+        hide_possible_values = true,
+        help_heading = "Training"
+    )]
+    pub optimizer: Option<Rule>,
+    /// Learning rate [default: the optimizer's own, 0.001 for adam, 0.01 for sgd]
     #[arg(long, allow_negative_numbers = true, value_name = "RATE", value_parser = positive, help_heading = "Training")]
     pub lr: Option<f32>,
-    /// Momentum of sgd [default: 0.9 for batches, 0 for the full batch]
+    /// Momentum of sgd and rmsprop [default: 0.9 for sgd by batches, else 0]
     #[arg(long, allow_negative_numbers = true, value_parser = momentum, help_heading = "Training")]
     pub momentum: Option<f32>,
-    /// Penalty λ/2·‖W‖² on the weights [default: 0]
+    /// Whether sgd looks ahead along its momentum [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Training")]
+    pub nesterov: Option<bool>,
+    /// Decay of the running mean of gradients, where the optimizer has one [default: its own, 0.9]
+    #[arg(long, allow_negative_numbers = true, value_name = "BETA", value_parser = momentum, help_heading = "Training")]
+    pub beta1: Option<f32>,
+    /// Decay of the running mean of their squares, or lion's second [default: its own, 0.999 for adam]
+    #[arg(long, allow_negative_numbers = true, value_name = "BETA", value_parser = momentum, help_heading = "Training")]
+    pub beta2: Option<f32>,
+    /// Added to denominators, where the optimizer has one [default: its own, 1e-8 for adam]
+    #[arg(long, allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
+    pub epsilon: Option<f32>,
+    /// λ of the penalty λ/2·‖W‖² on the weights; of the decoupled decay with adamw and lion [default: 0.01 for adamw, else 0]
     #[arg(long, allow_negative_numbers = true, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
-    pub l2: Option<f32>,
+    pub weight_decay: Option<f32>,
     /// Rows a step: a number, `all` for the full batch, `auto` [default: auto]
     #[arg(
         long,
@@ -153,6 +171,48 @@ impl From<LossFunction> for LossChoice {
 }
 
 impl Config {
+    /// The optimizer with what is said of it, and the momentum of its members. `whole` is whether each step has all rows.
+    pub fn chosen_optimizer(&self, whole: bool) -> Result<(Optimizer, f32), String> {
+        let rule = self.optimizer.unwrap_or_default();
+        let usual = Optimizer::new(rule);
+        let misplaced = |option: &str, given: bool, known: bool| {
+            if given && !known {
+                return Err(format!(
+                    "{option} is nothing to --optimizer {rule}; leave one of them out"
+                ));
+            }
+            Ok(())
+        };
+        let sgd = rule == Rule::Sgd;
+        misplaced("--nesterov", self.nesterov == Some(true), sgd)?;
+        misplaced(
+            "--momentum",
+            self.momentum.is_some(),
+            sgd || rule == Rule::Rmsprop,
+        )?;
+        misplaced("--beta1", self.beta1.is_some(), usual.beta1 > 0.0)?;
+        misplaced("--beta2", self.beta2.is_some(), usual.beta2 > 0.0)?;
+        misplaced("--epsilon", self.epsilon.is_some(), usual.epsilon > 0.0)?;
+        let nesterov = self.nesterov.unwrap_or(false);
+        let momentum = if sgd && !whole { 0.9 } else { 0.0 };
+        let momentum = self.momentum.unwrap_or(momentum);
+        if nesterov && momentum == 0.0 {
+            return Err("--nesterov needs a momentum; give --momentum".into());
+        }
+        // PyTorch's NAdam divides by its first momentum too.
+        if rule == Rule::Nadam && self.beta1 == Some(0.0) {
+            return Err("--beta1: a number above 0 is needed with --optimizer nadam".into());
+        }
+        let optimizer = Optimizer {
+            rule,
+            nesterov,
+            beta1: self.beta1.unwrap_or(usual.beta1),
+            beta2: self.beta2.unwrap_or(usual.beta2),
+            epsilon: self.epsilon.unwrap_or(usual.epsilon),
+        };
+        Ok((optimizer, momentum))
+    }
+
     /// The loss asked for, or the one that suits a target of so many classes, 0 for values.
     pub fn loss_function(&self, classes: usize) -> Result<LossFunction, String> {
         let of_classes = self.label_smoothing.is_some() || self.focal_gamma.is_some();
@@ -205,27 +265,6 @@ impl Config {
             LossChoice::LogCosh => LossFunction::LogCosh,
             LossChoice::Poisson => LossFunction::Poisson,
         })
-    }
-}
-
-/// An optimizer, with its usual figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum OptimizerName {
-    /// Gradient descent with momentum.
-    Sgd,
-    /// Adam, β 0.9 and 0.999, ε 1e-8.
-    #[default]
-    Adam,
-}
-
-impl OptimizerName {
-    /// The optimizer.
-    pub fn optimizer(self) -> Optimizer {
-        match self {
-            OptimizerName::Sgd => Optimizer::Sgd,
-            OptimizerName::Adam => Optimizer::ADAM,
-        }
     }
 }
 
@@ -376,7 +415,10 @@ impl Config {
         named("validation", self.validation.as_ref(), fraction)?;
         named("test", self.test.as_ref(), fraction)?;
         named("lr", self.lr.as_ref(), positive)?;
-        named("l2", self.l2.as_ref(), not_negative)?;
+        named("weight-decay", self.weight_decay.as_ref(), not_negative)?;
+        named("beta1", self.beta1.as_ref(), momentum)?;
+        named("beta2", self.beta2.as_ref(), momentum)?;
+        named("epsilon", self.epsilon.as_ref(), positive)?;
         named("momentum", self.momentum.as_ref(), momentum)?;
         named("label-smoothing", self.label_smoothing.as_ref(), momentum)?;
         named("focal-gamma", self.focal_gamma.as_ref(), not_negative)?;
@@ -414,7 +456,11 @@ impl Config {
             optimizer: self.optimizer.or(other.optimizer),
             lr: self.lr.or(other.lr),
             momentum: self.momentum.or(other.momentum),
-            l2: self.l2.or(other.l2),
+            nesterov: self.nesterov.or(other.nesterov),
+            beta1: self.beta1.or(other.beta1),
+            beta2: self.beta2.or(other.beta2),
+            epsilon: self.epsilon.or(other.epsilon),
+            weight_decay: self.weight_decay.or(other.weight_decay),
             batch_size: self.batch_size.or(other.batch_size),
             epochs: self.epochs.or(other.epochs),
             max_steps: self.max_steps.or(other.max_steps),

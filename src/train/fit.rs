@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use super::config::{BatchSize, Config, OptimizerName};
+use super::config::{BatchSize, Config};
 use super::{Epoch, Event, Member, Options, Outcome, Rows, Scores, TrainError, split, train};
 use crate::backend::Backend;
 use crate::data::{
@@ -9,7 +9,7 @@ use crate::data::{
 };
 use crate::model::{Activation, Layer, Network, Weights, WeightsError, initialize};
 use crate::predictor::{Description, Metrics, Model};
-use crate::program::{Hyper, Link, Loss, LossFunction, Optimizer};
+use crate::program::{Hyper, Link, Loss, LossFunction, Optimizer, Rule};
 
 /// A dataset and a configuration, brought together: encoded rows, a network, and everything that was left open decided.
 #[derive(Clone, Debug)]
@@ -203,12 +203,12 @@ impl Plan {
             target,
             moments,
         };
-        plan.decide_training();
+        plan.decide_training()?;
         Ok(plan)
     }
 
     /// Batches, epochs and rates, where they are left open.
-    fn decide_training(&mut self) {
+    fn decide_training(&mut self) -> Result<(), FitError> {
         let rows = self.rows[0].len();
         let config = &mut self.config;
         let batch = match config.batch_size.unwrap_or_default() {
@@ -231,34 +231,31 @@ impl Plan {
         });
         let validated = !self.rows[1].is_empty();
         let patience = config.patience.unwrap_or(if validated { 15 } else { 0 });
-        let optimizer = config.optimizer.unwrap_or_default();
-        let lr = config.lr.unwrap_or(match optimizer {
-            OptimizerName::Adam => 1e-3,
-            OptimizerName::Sgd => 1e-2,
-        });
-        let momentum = config
-            .momentum
-            .unwrap_or(if size == BatchSize::All { 0.0 } else { 0.9 });
-        let l2 = config.l2.unwrap_or(0.0);
+        let whole = size == BatchSize::All;
+        let (optimizer, momentum) = config.chosen_optimizer(whole).map_err(FitError::Option)?;
+        let rule = optimizer.rule;
+        let lr = config.lr.unwrap_or(rule.learning_rate());
+        let weight_decay = config.weight_decay.unwrap_or(rule.weight_decay());
         config.batch_size = Some(size);
         config.epochs = Some(epochs);
         config.patience = Some(patience);
-        config.optimizer = Some(optimizer);
+        config.optimizer = Some(rule);
         config.lr = Some(lr);
-        config.l2 = Some(l2);
-        if optimizer == OptimizerName::Sgd {
+        config.weight_decay = Some(weight_decay);
+        if matches!(rule, Rule::Sgd | Rule::Rmsprop) {
             config.momentum = Some(momentum);
         }
         self.options.batch_size = (size != BatchSize::All).then_some(batch);
         self.options.epochs = epochs as usize;
         self.options.patience = (patience > 0).then_some(patience as usize);
-        self.options.optimizer = optimizer.optimizer();
+        self.options.optimizer = optimizer;
         self.hyper = Hyper {
             learning_rate: lr,
-            l2,
+            weight_decay,
             momentum,
             padding: 0.0,
         };
+        Ok(())
     }
 
     /// How the loop is run.

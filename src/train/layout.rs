@@ -123,7 +123,7 @@ impl Layout {
         };
         for (epoch, start) in (0..epochs).flat_map(starts) {
             let end = rows.min(start + self.batch);
-            let [correction1, correction2] = options
+            let [correction1, correction2, correction3] = options
                 .optimizer
                 .corrections(before + steps.len() as u64 + 1);
             let loss_scale = options.loss.scale(end - start, network.outputs()) as f32;
@@ -137,7 +137,7 @@ impl Layout {
                     rate: 1.0,
                     correction1,
                     correction2,
-                    padding: 0,
+                    correction3,
                 }
             });
             steps.push(micro.collect());

@@ -11,7 +11,7 @@ mod scores;
 mod split;
 
 pub use class_weight::ClassWeight;
-pub use config::{BatchSize, Config, LossChoice, OptimizerName};
+pub use config::{BatchSize, Config, LossChoice};
 pub use fastest::fastest;
 pub use fit::{FitError, Fitted, Plan};
 pub use hidden::{HiddenLayer, HiddenLayers};

@@ -83,7 +83,10 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ("train good.csv --patience -1", &["--patience", "-1"]),
         ("train good.csv --seed -1", &["--seed", "-1"]),
         ("train good.csv --momentum 1", &["--momentum", "below 1"]),
-        ("train good.csv --l2 inf", &["--l2", "from 0"]),
+        (
+            "train good.csv --weight-decay inf",
+            &["--weight-decay", "from 0"],
+        ),
         ("train good.csv --test -0.1", &["--test", "fraction"]),
         ("train good.csv --shuffle maybe", &["--shuffle", "maybe"]),
         ("train good.csv --lr -1", &["--lr", "positive"]),
@@ -116,6 +119,19 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             "train digits --task regression --class-weight balanced",
             &["--class-weight", "values"],
         ),
+        (
+            "train good.csv --optimizer adam --momentum 0.5",
+            &["--momentum", "--optimizer adam"],
+        ),
+        (
+            "train good.csv --optimizer lion --nesterov",
+            &["--nesterov", "--optimizer lion"],
+        ),
+        (
+            "train good.csv --optimizer sgd --batch-size all --nesterov",
+            &["--nesterov", "--momentum"],
+        ),
+        ("train good.csv --beta2 1", &["--beta2", "below 1"]),
         ("train digits --loss huber", &["--loss huber", "10 classes"]),
         (
             "train digits --task regression --loss mse --huber-delta 2",

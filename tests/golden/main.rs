@@ -4,6 +4,7 @@
 
 mod activations;
 mod losses;
+mod optimizers;
 
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode};
@@ -44,16 +45,6 @@ fn hold(program: &Program, step: Step, inputs: &[(&str, &[f32])], expected: &[(&
         }
         run_all(backend, compiled, &[step]).expect("it runs");
     };
-    let near = |name: &str, found: &[f64], expected: &[f64], tolerance: f64, on: &str| {
-        assert_eq!(found.len(), expected.len(), "{name}");
-        for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-            let error = (found - expected).abs() / expected.abs().max(1.0);
-            assert!(
-                error <= tolerance,
-                "{name}[{i}] is {found} instead of {expected} on {on}:\n{program}"
-            );
-        }
-    };
     let mut precise = CpuBackend::<f64>::new();
     run(&mut precise);
     for (name, expected) in expected {
@@ -64,27 +55,43 @@ fn hold(program: &Program, step: Step, inputs: &[(&str, &[f32])], expected: &[(&
             expected,
             PRECISE,
             "the CPU in f64",
+            program,
         );
     }
-    let gpu = |mode| {
-        let gpu =
-            GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter: see scripts/test.sh");
-        Box::new(gpu.with_mode(mode)) as Box<dyn Backend>
-    };
-    let singles = [
-        Box::new(CpuBackend::<f32>::new()) as Box<dyn Backend>,
-        gpu(Mode::Dispatches),
-        gpu(Mode::Resident),
-    ];
-    for mut backend in singles {
+    for mut backend in singles() {
         run(&mut *backend);
         for (name, expected) in expected {
             let found = backend
                 .read(name, 0, 0, expected.len())
                 .expect("it is there");
             let found: Vec<f64> = found.into_iter().map(f64::from).collect();
-            near(name, &found, expected, SINGLE, &backend.device());
+            near(name, &found, expected, SINGLE, &backend.device(), program);
         }
+    }
+}
+
+/// The backends of single precision: the CPU, and the adapter in both modes.
+fn singles() -> [Box<dyn Backend>; 3] {
+    let gpu = |mode| {
+        let gpu =
+            GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter: see scripts/test.sh");
+        Box::new(gpu.with_mode(mode)) as Box<dyn Backend>
+    };
+    [
+        Box::new(CpuBackend::<f32>::new()),
+        gpu(Mode::Dispatches),
+        gpu(Mode::Resident),
+    ]
+}
+
+fn near(name: &str, found: &[f64], expected: &[f64], tolerance: f64, on: &str, program: &Program) {
+    assert_eq!(found.len(), expected.len(), "{name}");
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (found - expected).abs() / expected.abs().max(1.0);
+        assert!(
+            error <= tolerance,
+            "{name}[{i}] is {found} instead of {expected} on {on}:\n{program}"
+        );
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod activation;
 mod activation_gradient;
-mod adam;
 mod bias_add;
 mod bias_gradient;
 mod clear;
@@ -13,9 +12,9 @@ mod matmul;
 mod matmul_activation_gradient;
 mod matmul_bias_activation;
 mod metrics;
-mod sgd;
 mod softmax;
 mod steps;
+mod update;
 
 use std::fmt::Debug;
 use std::time::Instant;

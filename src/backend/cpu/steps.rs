@@ -5,9 +5,9 @@ use gemm::Parallelism;
 
 use super::matmul::Factor;
 use super::{
-    Real, Values, activation, activation_gradient, adam, bias_add, bias_gradient, clear, gather,
-    loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation, metrics, sgd,
-    softmax,
+    Real, Values, activation, activation_gradient, bias_add, bias_gradient, clear, gather,
+    loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation, metrics, softmax,
+    update,
 };
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
 
@@ -182,53 +182,41 @@ impl<T: Real> Memory<'_, T> {
                 bias_gradient::bias_gradient(gradient, accumulate, &mut out[range(output)]);
                 self.put(place(output), out);
             }
-            Op::Sgd {
+            Op::Update {
+                ref optimizer,
                 parameters,
                 gradients,
-                velocity,
+                ref moments,
                 hyper,
                 decayed,
-            } => {
-                let (mut w, mut v) = (self.take(place(parameters)), self.take(place(velocity)));
-                let rates = sgd::Rates::new(&self.own[place(hyper)].numbers()[range(hyper)], step);
-                let gradients = &self.own[place(gradients)].numbers()[range(gradients)];
-                sgd::sgd(
-                    gradients,
-                    &rates,
-                    decayed,
-                    &mut w[range(parameters)],
-                    &mut v[range(velocity)],
-                );
-                self.put(place(parameters), w);
-                self.put(place(velocity), v);
-            }
-            Op::Adam {
-                parameters,
-                gradients,
-                moment1,
-                moment2,
-                hyper,
-                decayed,
-                beta1,
-                beta2,
-                epsilon,
             } => {
                 let mut w = self.take(place(parameters));
-                let (mut m, mut v) = (self.take(place(moment1)), self.take(place(moment2)));
+                let moment = |k: usize| moments.get(k).copied();
+                let mut kept = [0, 1, 2].map(|k| {
+                    let taken = moment(k).map(|moment| self.take(place(moment)));
+                    taken.unwrap_or_default()
+                });
                 let hyper = &self.own[place(hyper)].numbers()[range(hyper)];
-                let rates = adam::Rates::new(hyper, step, [beta1, beta2, epsilon]);
+                let rates = update::Rates::new(hyper, step, optimizer);
                 let gradients = &self.own[place(gradients)].numbers()[range(gradients)];
-                adam::adam(
+                let mut k = 0..;
+                let mut columns = kept.each_mut().map(|kept| {
+                    let moment = k.next().and_then(moment);
+                    &mut kept[moment.map_or(0..0, range)]
+                });
+                let weights = &mut w[range(parameters)];
+                update::update(
+                    optimizer,
                     gradients,
                     &rates,
                     decayed,
-                    &mut w[range(parameters)],
-                    &mut m[range(moment1)],
-                    &mut v[range(moment2)],
+                    weights,
+                    &mut columns[..moments.len()],
                 );
+                for (&moment, kept) in moments.iter().zip(kept) {
+                    self.put(place(moment), kept);
+                }
                 self.put(place(parameters), w);
-                self.put(place(moment1), m);
-                self.put(place(moment2), v);
             }
             Op::Clear { values } => {
                 let mut out = self.take(place(values));

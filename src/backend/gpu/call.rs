@@ -2,7 +2,7 @@
 
 use super::shader::Constants;
 use crate::model::Activation;
-use crate::program::{LossFunction, Op, Product, Program, Rows, TensorId, Transpose};
+use crate::program::{LossFunction, Op, Product, Program, Rows, Rule, TensorId, Transpose};
 
 /// A range of a tensor's elements, bound in the order of a kernel's bindings.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,22 @@ pub(super) fn loss(function: LossFunction) -> u32 {
         LossFunction::Huber { .. } => 6,
         LossFunction::LogCosh => 7,
         LossFunction::Poisson => 8,
+    }
+}
+
+/// The number by which kernels know the optimizer's rule: shaders/lib/update.wgsl.
+pub(super) fn rule(rule: Rule) -> u32 {
+    match rule {
+        Rule::Sgd => 0,
+        Rule::Adam => 1,
+        Rule::Adamw => 2,
+        Rule::Amsgrad => 3,
+        Rule::Nadam => 4,
+        Rule::Radam => 5,
+        Rule::Rmsprop => 6,
+        Rule::Adagrad => 7,
+        Rule::Adadelta => 8,
+        Rule::Lion => 9,
     }
 }
 
@@ -203,40 +219,23 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             ],
             grid: [calls.columns(output).div_ceil(16) as u32, 1],
         }],
-        Op::Sgd {
+        Op::Update {
+            ref optimizer,
             parameters,
             gradients,
-            velocity,
+            ref moments,
             hyper,
             decayed,
-        } => calls.flat(
-            name,
-            &[gradients],
-            &[hyper],
-            &[parameters, velocity],
-            decayed,
-            &[],
-        ),
-        Op::Adam {
-            parameters,
-            gradients,
-            moment1,
-            moment2,
-            hyper,
-            decayed,
-            beta1,
-            beta2,
-            epsilon,
         } => {
-            let rates = [beta1, beta2, epsilon].map(f32::to_bits);
-            calls.flat(
-                name,
-                &[gradients],
-                &[hyper],
-                &[parameters, moment1, moment2],
-                decayed,
-                &rates,
-            )
+            let rates = [optimizer.beta1, optimizer.beta2, optimizer.epsilon];
+            let mut scalars = vec![u32::from(optimizer.nesterov)];
+            scalars.extend(rates.map(f32::to_bits));
+            let written = [&[parameters], &moments[..]].concat();
+            let mut updates = calls.flat(name, &[gradients], &[hyper], &written, decayed, &scalars);
+            for update in &mut updates {
+                update.constants.push(("RULE", rule(optimizer.rule)));
+            }
+            updates
         }
         Op::Clear { values } => calls.pieces(values, |start, len| Call {
             kernel: name,

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::{function, loss, rows};
+use super::call::{function, loss, rows, rule};
 use super::device::Device;
 use super::record::{Memory, binding_elements};
 use super::shader::{Constants, Pipelines};
@@ -36,11 +36,13 @@ struct Entry {
     c: [u32; 2],
     d: [u32; 2],
     e: [u32; 2],
+    f: [u32; 2],
     a_strides: [u32; 2],
     b_strides: [u32; 2],
     rates: [f32; 3],
     /// Of a loss.
     parameter: f32,
+    padding: [u32; 2],
 }
 
 /// What ops are to the shader, and what products do with their sums: the constants of `shaders/steps.wgsl`.
@@ -53,10 +55,9 @@ mod kind {
     pub(super) const LOSS_GRADIENT: u32 = 5;
     pub(super) const METRICS: u32 = 6;
     pub(super) const BIAS_GRADIENT: u32 = 7;
-    pub(super) const SGD: u32 = 8;
-    pub(super) const ADAM: u32 = 9;
-    pub(super) const CLEAR: u32 = 10;
-    pub(super) const SOFTMAX: u32 = 11;
+    pub(super) const UPDATE: u32 = 8;
+    pub(super) const CLEAR: u32 = 9;
+    pub(super) const SOFTMAX: u32 = 10;
 
     pub(super) const ACCUMULATE: u32 = 1;
     pub(super) const BIAS_ACTIVATE: u32 = 2;
@@ -64,6 +65,9 @@ mod kind {
 
     /// Of a loss: the last column of a target is its row's weight.
     pub(super) const WEIGHTED: u32 = 1;
+
+    /// Of an optimizer: SGD looks ahead.
+    pub(super) const NESTEROV: u32 = 1;
 }
 
 /// A program as one dispatch.
@@ -286,6 +290,7 @@ pub(super) fn constants(program: &Program, lanes: u32) -> Constants {
         ("LANES", lanes),
         ("FUNCTION", only(program.ops.iter().filter_map(activation))),
         ("LOSS", only(program.ops.iter().filter_map(loss_of))),
+        ("RULE", only(program.ops.iter().filter_map(rule_of))),
     ]
 }
 
@@ -305,6 +310,13 @@ fn activation(op: &Op) -> Option<u32> {
 fn loss_of(op: &Op) -> Option<u32> {
     match *op {
         Op::LossGradient { function: f, .. } => Some(loss(f)),
+        _ => None,
+    }
+}
+
+fn rule_of(op: &Op) -> Option<u32> {
+    match *op {
+        Op::Update { ref optimizer, .. } => Some(rule(optimizer.rule)),
         _ => None,
     }
 }
@@ -422,27 +434,6 @@ impl Table<'_> {
         }
     }
 
-    fn optimizer(
-        &self,
-        kind: u32,
-        gradients: TensorId,
-        hyper: TensorId,
-        states: [TensorId; 3],
-        decayed: usize,
-    ) -> Entry {
-        Entry {
-            kind,
-            n: self.columns(gradients),
-            k: decayed as u32,
-            a: self.view(gradients),
-            b: self.view(hyper),
-            c: self.view(states[0]),
-            d: self.view(states[1]),
-            e: self.view(states[2]),
-            ..Entry::default()
-        }
-    }
-
     fn entry(&self, op: &Op) -> Entry {
         match *op {
             Op::Gather {
@@ -531,39 +522,37 @@ impl Table<'_> {
                 ..self.elementwise(kind::BIAS_GRADIENT, 0, gradient, output)
             },
             Op::Softmax { logits, output } => self.elementwise(kind::SOFTMAX, 0, logits, output),
-            Op::Sgd {
+            Op::Update {
+                ref optimizer,
                 parameters,
                 gradients,
-                velocity,
+                ref moments,
                 hyper,
                 decayed,
-            } => self.optimizer(
-                kind::SGD,
-                gradients,
-                hyper,
-                [parameters, velocity, velocity],
-                decayed,
-            ),
-            Op::Adam {
-                parameters,
-                gradients,
-                moment1,
-                moment2,
-                hyper,
-                decayed,
-                beta1,
-                beta2,
-                epsilon,
-            } => Entry {
-                rates: [beta1, beta2, epsilon],
-                ..self.optimizer(
-                    kind::ADAM,
-                    gradients,
-                    hyper,
-                    [parameters, moment1, moment2],
-                    decayed,
-                )
-            },
+            } => {
+                // What is not there is read all the same, and never written.
+                let moment = |k: usize| self.view(moments.get(k).copied().unwrap_or(parameters));
+                Entry {
+                    kind: kind::UPDATE,
+                    function: rule(optimizer.rule),
+                    epilogue: if optimizer.nesterov {
+                        kind::NESTEROV
+                    } else {
+                        0
+                    },
+                    m: moments.len() as u32,
+                    n: self.columns(gradients),
+                    k: decayed as u32,
+                    a: self.view(gradients),
+                    b: self.view(hyper),
+                    c: self.view(parameters),
+                    d: moment(0),
+                    e: moment(1),
+                    f: moment(2),
+                    rates: [optimizer.beta1, optimizer.beta2, optimizer.epsilon],
+                    ..Entry::default()
+                }
+            }
         }
     }
 }
@@ -574,7 +563,7 @@ mod tests {
 
     #[test]
     fn the_table_fits_the_smallest_uniform_binding() {
-        assert_eq!(size_of::<Entry>(), 96);
+        assert_eq!(size_of::<Entry>(), 112);
         assert!(16 + OPS * size_of::<Entry>() <= 16_384);
     }
 }

@@ -1,0 +1,28 @@
+#import updates
+
+struct Shape {
+    gradients: vec2<u32>,
+    hyper: vec2<u32>,
+    parameters: vec2<u32>,
+    moment1: vec2<u32>,
+    length: u32,
+    decayed: u32,
+    nesterov: u32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+}
+
+@group(0) @binding(4) var<storage, read_write> moment1: array<f32>;
+
+fn moments(member: u32, i: u32) -> vec3<f32> {
+    return vec3(
+        moment1[shape.moment1.x + member * shape.moment1.y + i],
+        0.0,
+        0.0,
+    );
+}
+
+fn keep(member: u32, i: u32, values: vec3<f32>) {
+    moment1[shape.moment1.x + member * shape.moment1.y + i] = values.x;
+}

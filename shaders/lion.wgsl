@@ -1,0 +1,10 @@
+// w = w - eta * sign(b1*m + (1-b1)*g); m = b2*m + (1-b2)*g; for each weight w and its gradient g.
+//
+// gradients   [1, length]
+// hyper       [1, 4]: eta, lambda, mu
+// parameters  [1, length]
+// moment1     [1, length]: m
+//
+// An invocation updates a weight at a time, a member is a layer of the grid's z (lib/updates).
+
+#import moments1

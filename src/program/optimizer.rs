@@ -1,0 +1,197 @@
+use serde::{Deserialize, Serialize};
+
+use super::buffer;
+
+/// How a gradient g changes a weight w. η is the learning rate, λ the weight decay, μ the momentum; g includes λ·w except
+/// where the decay is decoupled. Formulas and defaults are those of `torch.optim`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// Gradient descent, by batches or in full, with momentum: v = μ·v + g; w = w − η·v (Sutskever et al. 2013)
+    Sgd,
+    /// Means of g and g² with bias correction: w = w − η·m̂/(√v̂ + ε) (Kingma and Ba 2015)
+    #[default]
+    Adam,
+    /// Adam with decoupled weight decay: w = w − η·λ·w first (Loshchilov and Hutter 2019)
+    Adamw,
+    /// Adam with the largest v so far (Reddi et al. 2018)
+    Amsgrad,
+    /// Adam with Nesterov's momentum (Dozat 2016)
+    Nadam,
+    /// Adam whose rate waits until v is known (Liu et al. 2020)
+    Radam,
+    /// Root mean square of g, with momentum: w = w − η·g/(√v + ε) (Hinton 2012)
+    Rmsprop,
+    /// Sum of g²: w = w − η·g/(√s + ε) (Duchi et al. 2011)
+    Adagrad,
+    /// Root mean squares of g and of the updates: w = w − η·g·√(u + ε)/√(v + ε) (Zeiler 2012)
+    Adadelta,
+    /// Sign of the momentum, with decoupled weight decay: w = w − η·sign(β₁·m + (1−β₁)·g) (Chen et al. 2023)
+    Lion,
+}
+
+impl Rule {
+    /// The kernel that has it.
+    pub fn kernel(self) -> &'static str {
+        match self {
+            Rule::Sgd => "sgd",
+            Rule::Adam | Rule::Adamw | Rule::Nadam | Rule::Radam => "adam",
+            Rule::Amsgrad => "amsgrad",
+            Rule::Rmsprop => "rmsprop",
+            Rule::Adagrad => "adagrad",
+            Rule::Adadelta => "adadelta",
+            Rule::Lion => "lion",
+        }
+    }
+
+    /// Floating-point operations for a weight.
+    pub fn flops(self) -> usize {
+        match self {
+            Rule::Sgd | Rule::Adagrad => 6,
+            Rule::Lion => 9,
+            Rule::Rmsprop => 11,
+            Rule::Adam | Rule::Adadelta => 14,
+            Rule::Adamw | Rule::Amsgrad => 15,
+            Rule::Nadam | Rule::Radam => 17,
+        }
+    }
+
+    /// The learning rate that is usual, `torch.optim`'s default, or the paper's for Lion; 0.01 for SGD.
+    pub fn learning_rate(self) -> f32 {
+        match self {
+            Rule::Sgd | Rule::Rmsprop | Rule::Adagrad => 1e-2,
+            Rule::Adam | Rule::Adamw | Rule::Amsgrad | Rule::Radam => 1e-3,
+            Rule::Nadam => 2e-3,
+            Rule::Adadelta => 1.0,
+            Rule::Lion => 1e-4,
+        }
+    }
+
+    /// The weight decay that is usual: 0.01 for `AdamW`, none for all others.
+    pub fn weight_decay(self) -> f32 {
+        if self == Rule::Adamw { 1e-2 } else { 0.0 }
+    }
+}
+
+/// How gradients change the weights. Rates and penalties are each member's own: see [`Hyper`](super::Hyper).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Optimizer {
+    /// The formula.
+    pub rule: Rule,
+    /// SGD looks ahead along the momentum: w = w − η·(g + μ·v).
+    pub nesterov: bool,
+    /// Decay of the running mean of g.
+    pub beta1: f32,
+    /// Decay of the running mean of g² (`RMSprop`'s α, Adadelta's ρ); of Lion's momentum.
+    pub beta2: f32,
+    /// Added to the denominator.
+    pub epsilon: f32,
+}
+
+impl Optimizer {
+    /// SGD, with whatever momentum a member has.
+    pub const SGD: Optimizer = Optimizer::new(Rule::Sgd);
+    /// Adam with the paper's figures: 0.9, 0.999, 1e-8.
+    pub const ADAM: Optimizer = Optimizer::new(Rule::Adam);
+
+    /// The rule with its usual figures. Those it does not use are zero.
+    pub const fn new(rule: Rule) -> Self {
+        let (beta1, beta2, epsilon) = match rule {
+            Rule::Sgd => (0.0, 0.0, 0.0),
+            Rule::Adam | Rule::Adamw | Rule::Amsgrad | Rule::Nadam | Rule::Radam => {
+                (0.9, 0.999, 1e-8)
+            }
+            Rule::Rmsprop => (0.0, 0.99, 1e-8),
+            Rule::Adagrad => (0.0, 0.0, 1e-10),
+            Rule::Adadelta => (0.0, 0.9, 1e-6),
+            Rule::Lion => (0.9, 0.99, 0.0),
+        };
+        Optimizer {
+            rule,
+            nesterov: false,
+            beta1,
+            beta2,
+            epsilon,
+        }
+    }
+
+    /// Names of the buffers that hold its state, each laid out as the parameters.
+    pub fn moments(&self) -> &'static [&'static str] {
+        match self.rule {
+            Rule::Sgd | Rule::Lion | Rule::Adagrad => &[buffer::MOMENT1],
+            Rule::Adam
+            | Rule::Adamw
+            | Rule::Nadam
+            | Rule::Radam
+            | Rule::Rmsprop
+            | Rule::Adadelta => &[buffer::MOMENT1, buffer::MOMENT2],
+            Rule::Amsgrad => &[buffer::MOMENT1, buffer::MOMENT2, buffer::MOMENT3],
+        }
+    }
+
+    /// What the `t`-th update has of its own, the first being 1: the three corrections of a [`Step`](super::Step).
+    pub fn corrections(&self, t: u64) -> [f32; 3] {
+        let t = t as f64;
+        let (beta1, beta2) = (f64::from(self.beta1), f64::from(self.beta2));
+        let correction1 = 1.0 - beta1.powf(t);
+        let correction2 = 1.0 - beta2.powf(t);
+        let corrections = match self.rule {
+            Rule::Adam | Rule::Adamw | Rule::Amsgrad => [correction1, correction2, 0.0],
+            Rule::Nadam => {
+                let momentum = |t: f64| beta1 * (1.0 - 0.5 * 0.96_f64.powf(0.004 * t));
+                // The product falls by half each time: from some point on its difference from 1 is not seen.
+                let mut product = 1.0;
+                let mut i = 1.0;
+                while i <= t && product > 1e-20 {
+                    product *= momentum(i);
+                    i += 1.0;
+                }
+                let next = momentum(t + 1.0);
+                [
+                    (1.0 - product * next) / next,
+                    correction2,
+                    (1.0 - momentum(t)) / (1.0 - product),
+                ]
+            }
+            Rule::Radam => {
+                let most = 2.0 / (1.0 - beta2) - 1.0;
+                let length = most - 2.0 * t * beta2.powf(t) / correction2;
+                let rectification = if length > 5.0 {
+                    let share = |length: f64| (length - 4.0) * (length - 2.0) / length;
+                    (share(length) / share(most)).sqrt()
+                } else {
+                    0.0
+                };
+                [correction1, correction2, rectification]
+            }
+            _ => [1.0, 1.0, 0.0],
+        };
+        corrections.map(|correction| correction as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrections_are_numbers_at_any_step() {
+        for rule in [Rule::Adam, Rule::Nadam, Rule::Radam, Rule::Lion] {
+            for beta1 in [0.0, 0.5, 0.9, 0.999] {
+                let optimizer = Optimizer {
+                    beta1: if rule == Rule::Nadam { 0.9 } else { beta1 },
+                    ..Optimizer::new(rule)
+                };
+                for t in [1, 2, 5, 6, 1000, 1 << 40] {
+                    let corrections = optimizer.corrections(t);
+                    assert!(
+                        corrections.iter().all(|value| value.is_finite()),
+                        "{rule:?} {t} {corrections:?}"
+                    );
+                }
+            }
+        }
+    }
+}

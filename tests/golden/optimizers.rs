@@ -1,0 +1,121 @@
+use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::backend::{Backend, Data, ProgramId, run_all};
+use gpu_mlp::program::{Hyper, Op, Optimizer, Program, Rows, Rule, Step};
+use serde::Deserialize;
+
+use super::{empty, near, singles};
+
+#[derive(Deserialize)]
+struct Golden {
+    rate: f32,
+    weights: Vec<f32>,
+    gradients: Vec<Vec<f32>>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    rule: Rule,
+    #[serde(default)]
+    momentum: f32,
+    #[serde(default)]
+    weight_decay: f32,
+    #[serde(default)]
+    nesterov: bool,
+    /// The weights after each step.
+    path: Vec<Vec<f64>>,
+}
+
+/// The constants 0.9, 0.999 … are single here, and double in `PyTorch`: of the weights after 20 steps that is a few 1e-7.
+const CONSTANTS: f64 = 2e-6;
+const SINGLE: f64 = 1e-5;
+
+#[test]
+fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
+    let golden: Golden =
+        serde_json::from_str(include_str!("../data/optimizers.json")).expect("it is valid");
+    for case in &golden.cases {
+        let optimizer = Optimizer {
+            nesterov: case.nesterov,
+            ..Optimizer::new(case.rule)
+        };
+        let len = golden.weights.len();
+        let mut program = empty(1);
+        let mut flat = |name: &str| program.add_own(name, Rows::Fixed(1), len);
+        let (parameters, gradients) = (flat("w"), flat("g"));
+        let moments = optimizer.moments().iter().map(|name| flat(name)).collect();
+        let hyper = program.add_own("hyper", Rows::Fixed(1), 4);
+        program.ops.push(Op::Update {
+            optimizer,
+            parameters,
+            gradients,
+            moments,
+            hyper,
+            decayed: len,
+        });
+        let mut precise = CpuBackend::<f64>::new();
+        let compiled = begin(&mut precise, &program, &golden, case);
+        let found = (0..case.path.len()).map(|t| {
+            step(&mut precise, compiled, &golden, optimizer, t);
+            precise.values("w", 0).expect("it is there").to_vec()
+        });
+        follow(found, case, CONSTANTS, "the CPU in f64", &program);
+        for mut backend in singles() {
+            let compiled = begin(&mut *backend, &program, &golden, case);
+            let device = backend.device();
+            let found = (0..case.path.len()).map(|t| {
+                step(&mut *backend, compiled, &golden, optimizer, t);
+                let weights = backend.read("w", 0, 0, len).expect("it is there");
+                weights.into_iter().map(f64::from).collect()
+            });
+            follow(found, case, SINGLE, &device, &program);
+        }
+    }
+}
+
+fn begin(backend: &mut dyn Backend, program: &Program, golden: &Golden, case: &Case) -> ProgramId {
+    let compiled = backend.compile(program).expect("it compiles");
+    let hyper = Hyper {
+        learning_rate: golden.rate,
+        weight_decay: case.weight_decay,
+        momentum: case.momentum,
+        padding: 0.0,
+    };
+    let hyper: [f32; 4] = bytemuck::cast(hyper);
+    for (name, values) in [("w", &golden.weights[..]), ("hyper", &hyper[..])] {
+        backend
+            .write(name, 0, 0, Data::F32(values))
+            .expect("it fits");
+    }
+    compiled
+}
+
+/// Step `t`, the first being 0, by its own gradient.
+fn step(backend: &mut dyn Backend, compiled: ProgramId, golden: &Golden, by: Optimizer, t: usize) {
+    backend
+        .write("g", 0, 0, Data::F32(&golden.gradients[t]))
+        .expect("it fits");
+    let [correction1, correction2, correction3] = by.corrections(t as u64 + 1);
+    let step = Step {
+        rows: 1,
+        rate: 1.0,
+        correction1,
+        correction2,
+        correction3,
+        ..Step::default()
+    };
+    run_all(backend, compiled, &[step]).expect("it runs");
+}
+
+fn follow(
+    found: impl Iterator<Item = Vec<f64>>,
+    case: &Case,
+    tolerance: f64,
+    device: &str,
+    program: &Program,
+) {
+    for (t, (found, expected)) in found.zip(&case.path).enumerate() {
+        let name = format!("{} with momentum {}, step {t}", case.rule, case.momentum);
+        near(&name, &found, expected, tolerance, device, program);
+    }
+}
