@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
 use crate::program::{Link, Reduction, Rule};
+use crate::train::ScheduleName;
 
 macro_rules! display_by_name {
     ($($kind:ty),*) => {$(
@@ -28,5 +29,6 @@ display_by_name!(
     PreprocessMode,
     Reduction,
     Rule,
+    ScheduleName,
     Task
 );

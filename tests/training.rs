@@ -8,7 +8,9 @@ use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Initializer, Network, initialize};
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step};
-use gpu_mlp::train::{End, Event, Member, Options, Outcome, Rows, Split, TrainError, split, train};
+use gpu_mlp::train::{
+    End, Event, Member, Options, Outcome, Rows, Schedule, Split, TrainError, split, train,
+};
 
 struct Digits {
     inputs: Matrix,
@@ -63,6 +65,7 @@ impl Digits {
             max_steps: None,
             patience: None,
             shuffle: true,
+            schedule: Schedule::default(),
         };
         change(&mut options);
         let rows = Rows {
@@ -266,6 +269,7 @@ fn steps_can_be_limited_and_a_run_stopped() {
         max_steps: None,
         patience: None,
         shuffle: true,
+        schedule: Schedule::default(),
     };
     let mut stop = |event: Event<'_>| match event {
         Event::Steps { done, .. } if done > 100 => ControlFlow::Break(()),

@@ -4,10 +4,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
-use super::{ClassWeight, HiddenLayers};
+use super::{ClassWeight, HiddenLayers, LossChoice, ScheduleName, Warmup};
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
-use crate::program::{LossFunction, Optimizer, Reduction, Rule};
+use crate::program::{Reduction, Rule};
 
 /// How to train, as the command line and a TOML file say it. What is left out is decided from the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -96,6 +96,29 @@ pub struct Config {
     /// Added to denominators, where the optimizer has one [default: its own, 1e-8 for adam]
     #[arg(long, allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
     pub epsilon: Option<f32>,
+    /// How the learning rate changes over the run [default: constant]
+    #[arg(long, value_enum, value_name = "SCHEDULE", help_heading = "Training")]
+    pub schedule: Option<ScheduleName>,
+    /// Steps, or share of all steps, over which the learning rate first rises to full [default: 0]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "STEPS",
+        help_heading = "Training"
+    )]
+    pub warmup: Option<Warmup>,
+    /// Factor of the schedules step, plateau and exponential [default: 0.1, exponential: 0.95]
+    #[arg(long, allow_negative_numbers = true, value_name = "FACTOR", value_parser = share, help_heading = "Training")]
+    pub schedule_factor: Option<f64>,
+    /// Epochs between the falls of the schedule step, or that plateau bears without a better loss [default: 30; plateau: 10]
+    #[arg(long, allow_negative_numbers = true, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
+    pub schedule_every: Option<u32>,
+    /// Power of the schedule polynomial [default: 1]
+    #[arg(long, allow_negative_numbers = true, value_name = "POWER", value_parser = power, help_heading = "Training")]
+    pub schedule_power: Option<f64>,
+    /// Times that the schedule cosine begins anew [default: 1]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
+    pub schedule_cycles: Option<u32>,
     /// λ of the penalty λ/2·‖W‖² on the weights; of the decoupled decay with adamw and lion [default: 0.01 for adamw, else 0]
     #[arg(long, allow_negative_numbers = true, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
     pub weight_decay: Option<f32>,
@@ -127,145 +150,6 @@ pub struct Config {
     /// Seed of all random numbers [default: 1]
     #[arg(long, allow_negative_numbers = true, help_heading = "Training")]
     pub seed: Option<u64>,
-}
-
-/// A loss, or the one that suits the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossChoice {
-    /// The one that suits the target.
-    Auto,
-    /// [`LossFunction::CrossEntropy`], or [`LossFunction::Focal`] with a γ.
-    CrossEntropy,
-    /// [`LossFunction::Hinge`]
-    Hinge,
-    /// [`LossFunction::BinaryCrossEntropy`]
-    BinaryCrossEntropy,
-    /// [`LossFunction::Mse`]
-    Mse,
-    /// [`LossFunction::Mae`]
-    Mae,
-    /// [`LossFunction::Huber`]
-    Huber,
-    /// [`LossFunction::LogCosh`]
-    LogCosh,
-    /// [`LossFunction::Poisson`]
-    Poisson,
-}
-
-impl From<LossFunction> for LossChoice {
-    fn from(function: LossFunction) -> Self {
-        match function {
-            LossFunction::CrossEntropy { .. } | LossFunction::Focal { .. } => {
-                LossChoice::CrossEntropy
-            }
-            LossFunction::Hinge => LossChoice::Hinge,
-            LossFunction::BinaryCrossEntropy => LossChoice::BinaryCrossEntropy,
-            LossFunction::Mse => LossChoice::Mse,
-            LossFunction::Mae => LossChoice::Mae,
-            LossFunction::Huber { .. } => LossChoice::Huber,
-            LossFunction::LogCosh => LossChoice::LogCosh,
-            LossFunction::Poisson => LossChoice::Poisson,
-        }
-    }
-}
-
-impl Config {
-    /// The optimizer with what is said of it, and the momentum of its members. `whole` is whether each step has all rows.
-    pub fn chosen_optimizer(&self, whole: bool) -> Result<(Optimizer, f32), String> {
-        let rule = self.optimizer.unwrap_or_default();
-        let usual = Optimizer::new(rule);
-        let misplaced = |option: &str, given: bool, known: bool| {
-            if given && !known {
-                return Err(format!(
-                    "{option} is nothing to --optimizer {rule}; leave one of them out"
-                ));
-            }
-            Ok(())
-        };
-        let sgd = rule == Rule::Sgd;
-        misplaced("--nesterov", self.nesterov == Some(true), sgd)?;
-        misplaced(
-            "--momentum",
-            self.momentum.is_some(),
-            sgd || rule == Rule::Rmsprop,
-        )?;
-        misplaced("--beta1", self.beta1.is_some(), usual.beta1 > 0.0)?;
-        misplaced("--beta2", self.beta2.is_some(), usual.beta2 > 0.0)?;
-        misplaced("--epsilon", self.epsilon.is_some(), usual.epsilon > 0.0)?;
-        let nesterov = self.nesterov.unwrap_or(false);
-        let momentum = if sgd && !whole { 0.9 } else { 0.0 };
-        let momentum = self.momentum.unwrap_or(momentum);
-        if nesterov && momentum == 0.0 {
-            return Err("--nesterov needs a momentum; give --momentum".into());
-        }
-        // PyTorch's NAdam divides by its first momentum too.
-        if rule == Rule::Nadam && self.beta1 == Some(0.0) {
-            return Err("--beta1: a number above 0 is needed with --optimizer nadam".into());
-        }
-        let optimizer = Optimizer {
-            rule,
-            nesterov,
-            beta1: self.beta1.unwrap_or(usual.beta1),
-            beta2: self.beta2.unwrap_or(usual.beta2),
-            epsilon: self.epsilon.unwrap_or(usual.epsilon),
-        };
-        Ok((optimizer, momentum))
-    }
-
-    /// The loss asked for, or the one that suits a target of so many classes, 0 for values.
-    pub fn loss_function(&self, classes: usize) -> Result<LossFunction, String> {
-        let of_classes = self.label_smoothing.is_some() || self.focal_gamma.is_some();
-        let choice = match self.loss.unwrap_or(LossChoice::Auto) {
-            LossChoice::Auto => match classes {
-                0 if self.huber_delta.is_some() => LossChoice::Huber,
-                2 if of_classes => LossChoice::CrossEntropy,
-                _ => LossFunction::suiting(classes).into(),
-            },
-            given => given,
-        };
-        let misplaced = |option: &str, loss: &str| {
-            Err(format!(
-                "{option} goes with --loss {loss}; leave one of them out"
-            ))
-        };
-        match choice {
-            LossChoice::CrossEntropy => {}
-            _ if self.label_smoothing.is_some() => {
-                return misplaced("--label-smoothing", "cross-entropy");
-            }
-            _ if self.focal_gamma.is_some() => return misplaced("--focal-gamma", "cross-entropy"),
-            _ => {}
-        }
-        if choice != LossChoice::Huber && self.huber_delta.is_some() {
-            return misplaced("--huber-delta", "huber");
-        }
-        Ok(match choice {
-            LossChoice::CrossEntropy | LossChoice::Auto => {
-                match (self.focal_gamma, self.label_smoothing) {
-                    (Some(_), Some(_)) => {
-                        return Err(
-                            "--focal-gamma does not go with --label-smoothing; leave one of them out"
-                                .into(),
-                        );
-                    }
-                    (Some(gamma), None) => LossFunction::Focal { gamma },
-                    (None, smoothing) => LossFunction::CrossEntropy {
-                        smoothing: smoothing.unwrap_or(0.0),
-                    },
-                }
-            }
-            LossChoice::Hinge => LossFunction::Hinge,
-            LossChoice::BinaryCrossEntropy => LossFunction::BinaryCrossEntropy,
-            LossChoice::Mse => LossFunction::Mse,
-            LossChoice::Mae => LossFunction::Mae,
-            LossChoice::Huber => LossFunction::Huber {
-                delta: self.huber_delta.unwrap_or(1.0),
-            },
-            LossChoice::LogCosh => LossFunction::LogCosh,
-            LossChoice::Poisson => LossFunction::Poisson,
-        })
-    }
 }
 
 /// Rows a step.
@@ -357,6 +241,16 @@ fn not_negative(text: &str) -> Result<f32, String> {
     number(text, fits, "a number from 0 on").map(|value| value as f32)
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let fits = |value: f64| value > 0.0 && value < 1.0;
+    number(text, fits, "a number between 0 and 1")
+}
+
+fn power(text: &str) -> Result<f64, String> {
+    let fits = |value: f64| value > 0.0 && value.is_finite();
+    number(text, fits, "a positive number")
+}
+
 fn momentum(text: &str) -> Result<f32, String> {
     let fits = |value: f64| (0.0..1.0).contains(&value);
     number(text, fits, "a number from 0 to below 1").map(|value| value as f32)
@@ -416,6 +310,8 @@ impl Config {
         named("test", self.test.as_ref(), fraction)?;
         named("lr", self.lr.as_ref(), positive)?;
         named("weight-decay", self.weight_decay.as_ref(), not_negative)?;
+        named("schedule-factor", self.schedule_factor.as_ref(), share)?;
+        named("schedule-power", self.schedule_power.as_ref(), power)?;
         named("beta1", self.beta1.as_ref(), momentum)?;
         named("beta2", self.beta2.as_ref(), momentum)?;
         named("epsilon", self.epsilon.as_ref(), positive)?;
@@ -431,6 +327,8 @@ impl Config {
             }
         };
         least("epochs", self.epochs == Some(0))?;
+        least("schedule-every", self.schedule_every == Some(0))?;
+        least("schedule-cycles", self.schedule_cycles == Some(0))?;
         least("max-steps", self.max_steps == Some(0))
     }
 
@@ -456,6 +354,12 @@ impl Config {
             optimizer: self.optimizer.or(other.optimizer),
             lr: self.lr.or(other.lr),
             momentum: self.momentum.or(other.momentum),
+            schedule: self.schedule.or(other.schedule),
+            warmup: self.warmup.or(other.warmup),
+            schedule_factor: self.schedule_factor.or(other.schedule_factor),
+            schedule_every: self.schedule_every.or(other.schedule_every),
+            schedule_power: self.schedule_power.or(other.schedule_power),
+            schedule_cycles: self.schedule_cycles.or(other.schedule_cycles),
             nesterov: self.nesterov.or(other.nesterov),
             beta1: self.beta1.or(other.beta1),
             beta2: self.beta2.or(other.beta2),

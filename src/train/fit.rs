@@ -175,6 +175,7 @@ impl Plan {
                 max_steps: config.max_steps,
                 patience: None,
                 shuffle: config.shuffle.unwrap_or(true),
+                schedule: config.chosen_schedule().map_err(FitError::Option)?,
             },
             hyper: Hyper::default(),
             config: Config {

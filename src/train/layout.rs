@@ -1,3 +1,4 @@
+use super::Curve;
 use super::run::{Options, Rows};
 use crate::backend::Limits;
 use crate::model::Network;
@@ -55,7 +56,8 @@ impl Layout {
         let most = limits.rows.min(limits.tensor / widest.unwrap_or(1)).max(1);
         let batch = options.batch_size.unwrap_or(parts[0]).clamp(1, parts[0]);
         let short = (ROUND_STEPS / parts[0].div_ceil(batch)).min(ROUND_ROWS / parts[0]);
-        let looked_at = parts[1] > 0 || options.patience.is_some();
+        let watched = matches!(options.schedule.curve, Curve::Plateau { .. });
+        let looked_at = parts[1] > 0 || options.patience.is_some() || watched;
         Layout {
             members,
             dataset: rows.inputs.rows,
@@ -114,6 +116,9 @@ impl Layout {
         epochs: usize,
     ) -> Vec<Vec<Step>> {
         let rows = self.parts[0];
+        let per_epoch = self.steps_per_epoch() as u64;
+        let total = per_epoch.saturating_mul(options.epochs as u64);
+        let total = total.min(options.max_steps.unwrap_or(u64::MAX));
         let mut record = 0;
         let mut steps = Vec::with_capacity(epochs * self.steps_per_epoch());
         let starts = |epoch| {
@@ -126,6 +131,8 @@ impl Layout {
             let [correction1, correction2, correction3] = options
                 .optimizer
                 .corrections(before + steps.len() as u64 + 1);
+            let step = before + steps.len() as u64;
+            let rate = options.schedule.factor(step, total, per_epoch) as f32;
             let loss_scale = options.loss.scale(end - start, network.outputs()) as f32;
             let micro = (start..end).step_by(self.micro).map(|first| {
                 record += 1;
@@ -134,7 +141,7 @@ impl Layout {
                     rows: self.micro.min(end - first) as u32,
                     record: record - 1,
                     loss_scale,
-                    rate: 1.0,
+                    rate,
                     correction1,
                     correction2,
                     correction3,

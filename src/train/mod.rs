@@ -1,5 +1,6 @@
 //! Training: how rows are divided, and the loop that turns a program's steps into trained networks.
 
+mod chosen;
 mod class_weight;
 mod config;
 mod fastest;
@@ -7,14 +8,17 @@ mod fit;
 mod hidden;
 mod layout;
 mod run;
+mod schedule;
 mod scores;
 mod split;
 
+pub use chosen::{LossChoice, ScheduleName};
 pub use class_weight::ClassWeight;
-pub use config::{BatchSize, Config, LossChoice};
+pub use config::{BatchSize, Config};
 pub use fastest::fastest;
 pub use fit::{FitError, Fitted, Plan};
 pub use hidden::{HiddenLayer, HiddenLayers};
 pub use run::{End, Epoch, Event, Member, Options, Outcome, Rows, TrainError, Trained, train};
+pub use schedule::{Curve, Plateau, Schedule, Warmup};
 pub use scores::Scores;
 pub use split::{Split, split};

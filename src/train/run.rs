@@ -2,6 +2,7 @@ use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 use super::layout::{Layout, Part};
+use super::schedule::{Curve, Plateau, Schedule};
 use super::scores::Scores;
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::data::Matrix;
@@ -27,6 +28,8 @@ pub struct Options {
     pub patience: Option<usize>,
     /// Whether each epoch has its own order.
     pub shuffle: bool,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
 }
 
 /// One network of the pack.
@@ -225,6 +228,7 @@ struct Run<'a> {
     histories: Vec<Vec<Epoch>>,
     best: Vec<Option<(f64, Weights)>>,
     stale: usize,
+    plateau: Plateau,
     steps: u64,
     samples: u64,
     measured: (u64, u64, Duration),
@@ -277,6 +281,7 @@ impl<'a> Run<'a> {
             histories: vec![Vec::new(); members.len()],
             best: vec![None; members.len()],
             stale: 0,
+            plateau: Plateau::default(),
             steps: 0,
             samples: 0,
             measured: (0, 0, Duration::ZERO),
@@ -392,6 +397,9 @@ impl<'a> Run<'a> {
         let mut steps =
             self.layout
                 .training_steps(self.options, self.network, self.steps, epochs.len());
+        for step in steps.iter_mut().flatten() {
+            step.rate *= self.plateau.factor() as f32;
+        }
         steps.truncate(left);
         let mut flow = ControlFlow::Continue(());
         let mut done = 0;
@@ -500,6 +508,12 @@ impl<'a> Run<'a> {
     /// Keeps what is better than before at the end of a round, and counts rounds in which nothing was.
     fn note(&mut self) -> Result<(), BackendError> {
         self.stale += 1;
+        if let Curve::Plateau { factor, patience } = self.options.schedule.curve {
+            let losses = self.histories.iter().filter_map(|history| history.last());
+            let total: f64 = losses.map(watched).sum();
+            let mean = total / self.histories.len() as f64;
+            self.plateau.after(mean, factor, patience);
+        }
         for member in 0..self.members.len() {
             let Some(loss) = self.histories[member].last().map(watched) else {
                 continue;

@@ -132,6 +132,15 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["--nesterov", "--momentum"],
         ),
         ("train good.csv --beta2 1", &["--beta2", "below 1"]),
+        (
+            "train good.csv --schedule one-cycle --warmup 5",
+            &["--warmup", "one-cycle"],
+        ),
+        (
+            "train good.csv --schedule cosine --schedule-factor 0.5",
+            &["--schedule-factor", "cosine"],
+        ),
+        ("train good.csv --warmup 1.5", &["--warmup", "share"]),
         ("train digits --loss huber", &["--loss huber", "10 classes"]),
         (
             "train digits --task regression --loss mse --huber-delta 2",

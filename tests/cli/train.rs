@@ -144,6 +144,36 @@ fn options_come_from_a_file_too_and_the_command_line_wins() {
 }
 
 #[test]
+fn the_schedule_sets_the_rate_that_steps_are_made_with() {
+    let place = Place::new();
+    let losses = |options: &str| -> Vec<f64> {
+        let answer = place.json(&format!(
+            "train digits --epochs 30 --patience 0 --lr 0.01 --device cpu --json {options}"
+        ));
+        let history = answer["history"].as_array().cloned().unwrap_or_default();
+        let loss = |epoch: &Value| epoch["validation"]["loss"].as_f64();
+        history.iter().filter_map(loss).collect()
+    };
+    let moved = |losses: &[f64]| {
+        losses
+            .windows(2)
+            .any(|pair| (pair[0] - pair[1]).abs() > 1e-5)
+    };
+    assert!(moved(&losses("")[25..]));
+    // From the second epoch on there is no rate to speak of; with a plateau, from the first that brings nothing.
+    assert!(!moved(
+        &losses("--schedule exponential --schedule-factor 0.000001")[1..]
+    ));
+    let plateau = losses("--schedule plateau --schedule-every 1 --schedule-factor 0.000001");
+    assert!(
+        moved(&plateau[..5]) && !moved(&plateau[25..]),
+        "{plateau:?}"
+    );
+    // As long as all of a run, a warm-up keeps the first epoch from going far.
+    assert!(losses("--warmup 1000000")[0] > 2.0 * losses("")[0]);
+}
+
+#[test]
 fn training_goes_on_from_given_weights() {
     let place = Place::new();
     place.ok("train digits --epochs 5 --device cpu --out first.safetensors");

@@ -5,6 +5,7 @@
 mod activations;
 mod losses;
 mod optimizers;
+mod schedules;
 
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode};

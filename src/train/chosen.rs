@@ -1,0 +1,230 @@
+//! What the options of a configuration come to: a loss, an optimizer, a schedule.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Config, Curve, Schedule};
+use crate::program::{LossFunction, Optimizer, Rule};
+
+/// A loss, or the one that suits the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossChoice {
+    /// The one that suits the target.
+    Auto,
+    /// [`LossFunction::CrossEntropy`], or [`LossFunction::Focal`] with a γ.
+    CrossEntropy,
+    /// [`LossFunction::Hinge`]
+    Hinge,
+    /// [`LossFunction::BinaryCrossEntropy`]
+    BinaryCrossEntropy,
+    /// [`LossFunction::Mse`]
+    Mse,
+    /// [`LossFunction::Mae`]
+    Mae,
+    /// [`LossFunction::Huber`]
+    Huber,
+    /// [`LossFunction::LogCosh`]
+    LogCosh,
+    /// [`LossFunction::Poisson`]
+    Poisson,
+}
+
+impl From<LossFunction> for LossChoice {
+    fn from(function: LossFunction) -> Self {
+        match function {
+            LossFunction::CrossEntropy { .. } | LossFunction::Focal { .. } => {
+                LossChoice::CrossEntropy
+            }
+            LossFunction::Hinge => LossChoice::Hinge,
+            LossFunction::BinaryCrossEntropy => LossChoice::BinaryCrossEntropy,
+            LossFunction::Mse => LossChoice::Mse,
+            LossFunction::Mae => LossChoice::Mae,
+            LossFunction::Huber { .. } => LossChoice::Huber,
+            LossFunction::LogCosh => LossChoice::LogCosh,
+            LossFunction::Poisson => LossChoice::Poisson,
+        }
+    }
+}
+
+/// A learning-rate schedule: see [`Curve`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleName {
+    /// [`Curve::Constant`]
+    #[default]
+    Constant,
+    /// [`Curve::Step`]
+    Step,
+    /// [`Curve::Exponential`]
+    Exponential,
+    /// [`Curve::Polynomial`]
+    Polynomial,
+    /// [`Curve::Cosine`]
+    Cosine,
+    /// [`Curve::OneCycle`]
+    OneCycle,
+    /// [`Curve::InverseSquareRoot`]
+    InverseSquareRoot,
+    /// [`Curve::Plateau`]
+    Plateau,
+}
+
+impl Config {
+    /// The schedule asked for.
+    pub fn chosen_schedule(&self) -> Result<Schedule, String> {
+        use ScheduleName::{Cosine, Exponential, OneCycle, Plateau, Polynomial, Step};
+        let name = self.schedule.unwrap_or_default();
+        let misplaced = |option: &str, given: bool, known: &[ScheduleName]| {
+            if given && !known.contains(&name) {
+                return Err(format!(
+                    "{option} is nothing to --schedule {name}; leave one of them out"
+                ));
+            }
+            Ok(())
+        };
+        let given = self.schedule_factor.is_some();
+        misplaced("--schedule-factor", given, &[Step, Plateau, Exponential])?;
+        misplaced(
+            "--schedule-every",
+            self.schedule_every.is_some(),
+            &[Step, Plateau],
+        )?;
+        misplaced(
+            "--schedule-power",
+            self.schedule_power.is_some(),
+            &[Polynomial],
+        )?;
+        misplaced(
+            "--schedule-cycles",
+            self.schedule_cycles.is_some(),
+            &[Cosine],
+        )?;
+        if name == OneCycle && self.warmup.is_some() {
+            return Err(
+                "--warmup is part of --schedule one-cycle already; leave one of them out".into(),
+            );
+        }
+        let curve = match name {
+            ScheduleName::Constant => Curve::Constant,
+            Step => Curve::Step {
+                every: self.schedule_every.unwrap_or(30),
+                factor: self.schedule_factor.unwrap_or(0.1),
+            },
+            Exponential => Curve::Exponential {
+                factor: self.schedule_factor.unwrap_or(0.95),
+            },
+            Polynomial => Curve::Polynomial {
+                power: self.schedule_power.unwrap_or(1.0),
+            },
+            Cosine => Curve::Cosine {
+                cycles: self.schedule_cycles.unwrap_or(1),
+            },
+            OneCycle => Curve::OneCycle,
+            ScheduleName::InverseSquareRoot => Curve::InverseSquareRoot,
+            Plateau => Curve::Plateau {
+                factor: self.schedule_factor.unwrap_or(0.1),
+                patience: self.schedule_every.unwrap_or(10),
+            },
+        };
+        Ok(Schedule {
+            curve,
+            warmup: self.warmup.unwrap_or_default(),
+        })
+    }
+
+    /// The optimizer with what is said of it, and the momentum of its members. `whole` is whether each step has all rows.
+    pub fn chosen_optimizer(&self, whole: bool) -> Result<(Optimizer, f32), String> {
+        let rule = self.optimizer.unwrap_or_default();
+        let usual = Optimizer::new(rule);
+        let misplaced = |option: &str, given: bool, known: bool| {
+            if given && !known {
+                return Err(format!(
+                    "{option} is nothing to --optimizer {rule}; leave one of them out"
+                ));
+            }
+            Ok(())
+        };
+        let sgd = rule == Rule::Sgd;
+        misplaced("--nesterov", self.nesterov == Some(true), sgd)?;
+        misplaced(
+            "--momentum",
+            self.momentum.is_some(),
+            sgd || rule == Rule::Rmsprop,
+        )?;
+        misplaced("--beta1", self.beta1.is_some(), usual.beta1 > 0.0)?;
+        misplaced("--beta2", self.beta2.is_some(), usual.beta2 > 0.0)?;
+        misplaced("--epsilon", self.epsilon.is_some(), usual.epsilon > 0.0)?;
+        let nesterov = self.nesterov.unwrap_or(false);
+        let momentum = if sgd && !whole { 0.9 } else { 0.0 };
+        let momentum = self.momentum.unwrap_or(momentum);
+        if nesterov && momentum == 0.0 {
+            return Err("--nesterov needs a momentum; give --momentum".into());
+        }
+        // PyTorch's NAdam divides by its first momentum too.
+        if rule == Rule::Nadam && self.beta1 == Some(0.0) {
+            return Err("--beta1: a number above 0 is needed with --optimizer nadam".into());
+        }
+        let optimizer = Optimizer {
+            rule,
+            nesterov,
+            beta1: self.beta1.unwrap_or(usual.beta1),
+            beta2: self.beta2.unwrap_or(usual.beta2),
+            epsilon: self.epsilon.unwrap_or(usual.epsilon),
+        };
+        Ok((optimizer, momentum))
+    }
+
+    /// The loss asked for, or the one that suits a target of so many classes, 0 for values.
+    pub fn loss_function(&self, classes: usize) -> Result<LossFunction, String> {
+        let of_classes = self.label_smoothing.is_some() || self.focal_gamma.is_some();
+        let choice = match self.loss.unwrap_or(LossChoice::Auto) {
+            LossChoice::Auto => match classes {
+                0 if self.huber_delta.is_some() => LossChoice::Huber,
+                2 if of_classes => LossChoice::CrossEntropy,
+                _ => LossFunction::suiting(classes).into(),
+            },
+            given => given,
+        };
+        let misplaced = |option: &str, loss: &str| {
+            Err(format!(
+                "{option} goes with --loss {loss}; leave one of them out"
+            ))
+        };
+        match choice {
+            LossChoice::CrossEntropy => {}
+            _ if self.label_smoothing.is_some() => {
+                return misplaced("--label-smoothing", "cross-entropy");
+            }
+            _ if self.focal_gamma.is_some() => return misplaced("--focal-gamma", "cross-entropy"),
+            _ => {}
+        }
+        if choice != LossChoice::Huber && self.huber_delta.is_some() {
+            return misplaced("--huber-delta", "huber");
+        }
+        Ok(match choice {
+            LossChoice::CrossEntropy | LossChoice::Auto => {
+                match (self.focal_gamma, self.label_smoothing) {
+                    (Some(_), Some(_)) => {
+                        return Err(
+                            "--focal-gamma does not go with --label-smoothing; leave one of them out"
+                                .into(),
+                        );
+                    }
+                    (Some(gamma), None) => LossFunction::Focal { gamma },
+                    (None, smoothing) => LossFunction::CrossEntropy {
+                        smoothing: smoothing.unwrap_or(0.0),
+                    },
+                }
+            }
+            LossChoice::Hinge => LossFunction::Hinge,
+            LossChoice::BinaryCrossEntropy => LossFunction::BinaryCrossEntropy,
+            LossChoice::Mse => LossFunction::Mse,
+            LossChoice::Mae => LossFunction::Mae,
+            LossChoice::Huber => LossFunction::Huber {
+                delta: self.huber_delta.unwrap_or(1.0),
+            },
+            LossChoice::LogCosh => LossFunction::LogCosh,
+            LossChoice::Poisson => LossFunction::Poisson,
+        })
+    }
+}
