@@ -34,7 +34,7 @@ impl Case {
         }
         let mut backend = CpuBackend::<f64>::new();
         let compiled = backend.compile(&program).expect("it compiles");
-        let Weights(weights) = initialize(network, Initializer::Xavier, seed);
+        let Weights(weights) = initialize(network, Initializer::XavierUniform, seed);
         let mut places = Vec::new();
         for (parameter, values) in network.parameters().iter().zip(&weights) {
             let offset = program.tensor(&parameter.name).expect("it is there").offset;

@@ -218,7 +218,7 @@ mod tests {
 
     fn saved() -> (Network, Weights, Vec<u8>) {
         let network = Network::new(3, &[5], Activation::Tanh, 2, Activation::Identity);
-        let weights = initialize(&network, Initializer::Uniform, 3);
+        let weights = initialize(&network, Initializer::Teaching, 3);
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("model.safetensors");
         save_model(&path, &network, &weights, &"all else").expect("it is written");

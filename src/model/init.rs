@@ -5,52 +5,145 @@ use serde::{Deserialize, Serialize};
 use super::{Activation, Network, Weights};
 use crate::random::{Purpose, Stream};
 
-/// How initial weights are drawn. Biases start at zero, but for [`Initializer::Uniform`].
+/// How initial weights are drawn. Biases start at zero, but for [`Initializer::Teaching`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initializer {
-    /// He for a `ReLU` layer, Xavier for any other.
+    /// What suits the layer's activation: He's normal for the `ReLU` family, `LeCun`'s for SELU, Xavier's uniform for any other
     #[default]
     Auto,
-    /// Normal with variance 2 / fan-in (He et al. 2015, equation 10).
-    He,
-    /// Uniform on ±√(6 / (fan-in + fan-out)) (Glorot and Bengio 2010, equation 16).
-    Xavier,
-    /// 2·rand − 0.5 for weights and biases, as teaching examples have it.
+    /// 0 for all weights, with which no hidden layer learns
+    Zeros,
+    /// Normal with deviation 0.05, as Keras has it
+    Normal,
+    /// Uniform on ±0.05, as Keras has it
     Uniform,
+    /// Normal with variance 1 / fan-in (`LeCun` et al. 1998)
+    LecunNormal,
+    /// Uniform with variance 1 / fan-in
+    LecunUniform,
+    /// Normal with variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010)
+    XavierNormal,
+    /// Uniform on ±√(6 / (fan-in + fan-out)) (Glorot and Bengio 2010, equation 16)
+    XavierUniform,
+    /// Normal with variance 2 / fan-in (He et al. 2015, equation 10)
+    HeNormal,
+    /// Uniform with variance 2 / fan-in
+    HeUniform,
+    /// Normal with variance 2 / fan-out (He et al. 2015, equation 14)
+    HeNormalFanOut,
+    /// Uniform with variance 2 / fan-out
+    HeUniformFanOut,
+    /// Orthonormal rows, or columns if there are fewer of them (Saxe et al. 2014)
+    Orthogonal,
+    /// 2·rand − 0.5 for weights and biases, as teaching examples have it
+    Teaching,
+}
+
+impl Initializer {
+    /// The one that [`Initializer::Auto`] is for an activation; any other is itself.
+    fn suiting(self, activation: Activation) -> Self {
+        match (self, activation) {
+            (
+                Initializer::Auto,
+                Activation::Relu
+                | Activation::LeakyRelu
+                | Activation::Elu
+                | Activation::Gelu
+                | Activation::GeluTanh
+                | Activation::Silu
+                | Activation::Mish
+                | Activation::Softplus,
+            ) => Initializer::HeNormal,
+            (Initializer::Auto, Activation::Selu) => Initializer::LecunNormal,
+            (Initializer::Auto, _) => Initializer::XavierUniform,
+            (given, _) => given,
+        }
+    }
 }
 
 /// Draws a network's initial weights: a function of the seed and each parameter's position alone.
 pub fn initialize(network: &Network, initializer: Initializer, seed: u64) -> Weights {
-    let draw = |position: usize, len: usize, distribution: &dyn Fn(&mut Stream) -> f32| {
-        let mut stream = Stream::new(seed, Purpose::Weights, position as u32);
-        (0..len).map(|_| distribution(&mut stream)).collect()
-    };
-    let teaching = Uniform::new(-0.5_f32, 1.5).expect("the range is not empty");
     let mut weights = Vec::with_capacity(2 * network.layers.len());
     for (n, layer) in network.layers.iter().enumerate() {
-        let (fan_in, fan_out) = (network.fan_in(n), layer.units);
-        let he =
-            Normal::new(0.0_f32, (2.0 / fan_in as f32).sqrt()).expect("the deviation is finite");
-        let limit = (6.0 / (fan_in + fan_out) as f32).sqrt();
-        let xavier = Uniform::new_inclusive(-limit, limit).expect("the range is not empty");
-        let kind = match (initializer, layer.activation) {
-            (Initializer::Auto, Activation::Relu) => Initializer::He,
-            (Initializer::Auto, _) => Initializer::Xavier,
-            (given, _) => given,
-        };
-        let size = fan_in * fan_out;
+        let [weight, bias] =
+            [0, 1].map(|part| Stream::new(seed, Purpose::Weights, (2 * n + part) as u32));
+        let kind = initializer.suiting(layer.activation);
+        weights.push(matrix(kind, network.fan_in(n), layer.units, weight));
         weights.push(match kind {
-            Initializer::He => draw(2 * n, size, &|stream| he.sample(stream)),
-            Initializer::Uniform => draw(2 * n, size, &|stream| teaching.sample(stream)),
-            _ => draw(2 * n, size, &|stream| xavier.sample(stream)),
-        });
-        weights.push(match kind {
-            Initializer::Uniform => draw(2 * n + 1, fan_out, &|stream| teaching.sample(stream)),
-            _ => vec![0.0; fan_out],
+            Initializer::Teaching => uniform(-0.5, 1.5, layer.units, bias),
+            _ => vec![0.0; layer.units],
         });
     }
     Weights(weights)
+}
+
+/// A weight matrix `[fan_out, fan_in]`.
+fn matrix(kind: Initializer, fan_in: usize, fan_out: usize, stream: Stream) -> Vec<f32> {
+    let size = fan_in * fan_out;
+    let [both, fan_in_f, fan_out_f] = [fan_in + fan_out, fan_in, fan_out].map(|fan| fan as f32);
+    let with_variance = |variance: f32, stream| {
+        let limit = (3.0 * variance).sqrt();
+        uniform(-limit, limit, size, stream)
+    };
+    match kind {
+        Initializer::Zeros => vec![0.0; size],
+        Initializer::Normal => normal(0.05, size, stream),
+        Initializer::Uniform => uniform(-0.05, 0.05, size, stream),
+        Initializer::LecunNormal => normal(fan_in_f.recip().sqrt(), size, stream),
+        Initializer::LecunUniform => with_variance(fan_in_f.recip(), stream),
+        Initializer::XavierNormal => normal((2.0 / both).sqrt(), size, stream),
+        Initializer::Auto | Initializer::XavierUniform => {
+            let limit = (6.0 / both).sqrt();
+            uniform(-limit, limit, size, stream)
+        }
+        Initializer::HeNormal => normal((2.0 / fan_in_f).sqrt(), size, stream),
+        Initializer::HeUniform => with_variance(2.0 / fan_in_f, stream),
+        Initializer::HeNormalFanOut => normal((2.0 / fan_out_f).sqrt(), size, stream),
+        Initializer::HeUniformFanOut => with_variance(2.0 / fan_out_f, stream),
+        Initializer::Orthogonal => orthogonal(fan_out, fan_in, stream),
+        Initializer::Teaching => uniform(-0.5, 1.5, size, stream),
+    }
+}
+
+fn normal(deviation: f32, len: usize, mut stream: Stream) -> Vec<f32> {
+    let normal = Normal::new(0.0, deviation).expect("the deviation is finite");
+    (0..len).map(|_| normal.sample(&mut stream)).collect()
+}
+
+fn uniform(low: f32, high: f32, len: usize, mut stream: Stream) -> Vec<f32> {
+    let uniform = Uniform::new_inclusive(low, high).expect("the range is not empty");
+    (0..len).map(|_| uniform.sample(&mut stream)).collect()
+}
+
+/// `[rows, columns]` with orthonormal rows, or columns if there are fewer of them: a normal draw, each vector made orthogonal
+/// to those before it, twice, so that rounding leaves nothing of them (Giraud et al. 2005).
+fn orthogonal(rows: usize, columns: usize, stream: Stream) -> Vec<f32> {
+    let (count, len) = (rows.min(columns), rows.max(columns));
+    let drawn = normal(1.0, count * len, stream);
+    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
+    for draw in drawn.chunks(len) {
+        let mut vector: Vec<f64> = draw.iter().copied().map(f64::from).collect();
+        for _ in 0..2 {
+            for other in &vectors {
+                let along: f64 = other.iter().zip(&vector).map(|(a, b)| a * b).sum();
+                for (value, other) in vector.iter_mut().zip(other) {
+                    *value -= along * other;
+                }
+            }
+        }
+        let length = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
+        vectors.push(vector.into_iter().map(|value| value / length).collect());
+    }
+    let value = |i: usize| {
+        let (row, column) = (i / columns, i % columns);
+        (if rows <= columns {
+            vectors[row][column]
+        } else {
+            vectors[column][row]
+        }) as f32
+    };
+    (0..rows * columns).map(value).collect()
 }
 
 #[cfg(test)]
@@ -68,14 +161,24 @@ mod tests {
 
     #[test]
     fn each_initializer_has_the_moments_of_its_formula() {
+        use Initializer as I;
         let network = Network::new(400, &[300], Activation::Relu, 200, Activation::Identity);
         for (initializer, parameter, mean, variance) in [
-            (Initializer::Auto, 0, 0.0, 2.0 / 400.0),
-            (Initializer::Auto, 2, 0.0, 2.0 / 500.0),
-            (Initializer::He, 2, 0.0, 2.0 / 300.0),
-            (Initializer::Xavier, 0, 0.0, 2.0 / 700.0),
-            (Initializer::Uniform, 0, 0.5, 4.0 / 12.0),
-            (Initializer::Uniform, 2, 0.5, 4.0 / 12.0),
+            (I::Auto, 0, 0.0, 2.0 / 400.0),
+            (I::Auto, 2, 0.0, 2.0 / 500.0),
+            (I::Normal, 0, 0.0, 0.05 * 0.05),
+            (I::Uniform, 0, 0.0, 0.1 * 0.1 / 12.0),
+            (I::LecunNormal, 2, 0.0, 1.0 / 300.0),
+            (I::LecunUniform, 2, 0.0, 1.0 / 300.0),
+            (I::XavierNormal, 0, 0.0, 2.0 / 700.0),
+            (I::XavierUniform, 0, 0.0, 2.0 / 700.0),
+            (I::HeNormal, 2, 0.0, 2.0 / 300.0),
+            (I::HeUniform, 2, 0.0, 2.0 / 300.0),
+            (I::HeNormalFanOut, 2, 0.0, 2.0 / 200.0),
+            (I::HeUniformFanOut, 2, 0.0, 2.0 / 200.0),
+            (I::Orthogonal, 0, 0.0, 1.0 / 400.0),
+            (I::Teaching, 0, 0.5, 4.0 / 12.0),
+            (I::Teaching, 2, 0.5, 4.0 / 12.0),
         ] {
             let Weights(weights) = initialize(&network, initializer, 7);
             let (found_mean, found_variance) = moments(&weights[parameter]);
@@ -87,6 +190,31 @@ mod tests {
                 (found_variance / variance - 1.0).abs() < 0.02,
                 "{initializer:?} {found_variance}"
             );
+        }
+    }
+
+    #[test]
+    fn orthogonal_vectors_are_of_length_one_and_at_right_angles() {
+        for (rows, columns) in [(1, 1), (3, 7), (7, 3), (40, 40)] {
+            let stream = Stream::new(3, Purpose::Weights, 0);
+            let matrix = orthogonal(rows, columns, stream);
+            let at = |vector: usize, i: usize| {
+                f64::from(if rows <= columns {
+                    matrix[vector * columns + i]
+                } else {
+                    matrix[i * columns + vector]
+                })
+            };
+            for a in 0..rows.min(columns) {
+                for b in 0..=a {
+                    let product: f64 = (0..rows.max(columns)).map(|i| at(a, i) * at(b, i)).sum();
+                    let expected = if a == b { 1.0 } else { 0.0 };
+                    assert!(
+                        (product - expected).abs() < 1e-6,
+                        "{rows}×{columns}: {a}·{b} = {product}"
+                    );
+                }
+            }
         }
     }
 }
