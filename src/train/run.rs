@@ -1,12 +1,13 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
+use super::evaluate::unsound;
 use super::layout::{Layout, Part};
+use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 use super::schedule::{Curve, Plateau, Schedule};
-use super::scores::Scores;
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::data::Matrix;
-use crate::model::{Network, Weights, WeightsError};
+use crate::model::{Network, Weights};
 use crate::program::{Hyper, Loss, Optimizer, Program, Step, buffer, record};
 use crate::random::{Purpose, shuffle};
 
@@ -56,96 +57,6 @@ pub struct Rows<'a> {
     pub validation: &'a [u32],
     /// Rows for the final report; may be empty.
     pub test: &'a [u32],
-}
-
-/// One pass over the training rows, for one member.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Epoch {
-    /// Its number, from 1.
-    pub number: usize,
-    /// Over the training rows, as the weights were at each step; losses are weighted by their steps' rows.
-    pub train: Scores,
-    /// Over the validation rows, at the epoch's end.
-    pub validation: Option<Scores>,
-}
-
-/// What is told while training goes on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Event<'a> {
-    /// Some steps more are done.
-    Steps {
-        /// Steps so far.
-        done: u64,
-        /// Steps if all epochs are trained.
-        total: u64,
-        /// The epoch under way, from 1.
-        epoch: usize,
-    },
-    /// An epoch is done; an entry for each member.
-    Epoch(&'a [Epoch]),
-}
-
-/// Why training came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// All epochs or steps are done.
-    Done,
-    /// No member improved for as long as the patience lasts.
-    Patience,
-    /// The observer asked for it.
-    Stopped,
-}
-
-/// What training leaves of one member.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trained {
-    /// With patience or after a stop the best weights, else the last.
-    pub weights: Weights,
-    /// An entry an epoch.
-    pub history: Vec<Epoch>,
-    /// Of the weights above, on each part of the rows that is not empty: training, validation, test.
-    pub scores: [Option<Scores>; 3],
-}
-
-/// What training leaves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// By member.
-    pub members: Vec<Trained>,
-    /// Why it ended.
-    pub end: End,
-    /// Updates made.
-    pub steps: u64,
-    /// Rows that they saw, for each member.
-    pub samples: u64,
-    /// Steps, rows and time of the training loop alone, behind the first step.
-    pub measured: (u64, u64, Duration),
-}
-
-/// Why training ended without a result.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The backend failed.
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    /// The initial weights are not this network's.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// Sizes that do not belong together.
-    #[error("{0}")]
-    Data(String),
-    /// The loss is no number any more.
-    #[error(
-        "the loss became {loss} in epoch {epoch}: try a lower learning rate, or standardised inputs"
-    )]
-    Diverged {
-        /// The loss.
-        loss: f64,
-        /// When, from 1.
-        epoch: usize,
-        /// The best outcome so far, if an epoch was completed.
-        best: Option<Box<Vec<Weights>>>,
-    },
 }
 
 /// Trains a pack of networks. `observe` hears of every slice of steps and every epoch, and may end the run after it.
@@ -215,15 +126,15 @@ enum Learn {
     },
 }
 
-struct Run<'a> {
-    backend: &'a mut dyn Backend,
-    network: &'a Network,
-    members: &'a [Member],
-    rows: Rows<'a>,
-    options: &'a Options,
-    layout: Layout,
+pub(super) struct Run<'a> {
+    pub(super) backend: &'a mut dyn Backend,
+    pub(super) network: &'a Network,
+    pub(super) members: &'a [Member],
+    pub(super) rows: Rows<'a>,
+    pub(super) options: &'a Options,
+    pub(super) layout: Layout,
     learn: Learn,
-    evaluate: ProgramId,
+    pub(super) evaluate: ProgramId,
     offsets: Vec<usize>,
     histories: Vec<Vec<Epoch>>,
     best: Vec<Option<(f64, Weights)>>,
@@ -529,45 +440,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Scores of a part of the rows under the present weights, by member; `None` if the part is empty.
-    fn evaluate(&mut self, part: Part) -> Result<Option<Vec<Scores>>, BackendError> {
-        let steps = self.layout.evaluation_steps(part);
-        if steps.is_empty() {
-            return Ok(None);
-        }
-        run_all(self.backend, self.evaluate, &steps)?;
-        let rows = steps.iter().map(|step| step.rows as usize).sum();
-        let log = self.log(&steps)?;
-        Ok(Some(log.iter().map(|log| self.score(log, rows)).collect()))
-    }
-
-    /// All rows once more under the present weights: training, validation and test rows, each by member.
-    fn evaluate_all(&mut self) -> Result<[Option<Vec<Scores>>; 3], BackendError> {
-        let order = self.rows.train;
-        for member in 0..self.members.len() {
-            self.backend
-                .write(buffer::ORDER, member, 0, Data::U32(order))?;
-        }
-        Ok([
-            self.evaluate(Part::Train)?,
-            self.evaluate(Part::Validation)?,
-            self.evaluate(Part::Test)?,
-        ])
-    }
-
-    /// What consecutive steps have left in the log, by member.
-    fn log(&mut self, steps: &[Step]) -> Result<Vec<Vec<f32>>, BackendError> {
-        let first = steps.first().map_or(0, |step| step.record as usize) * record::WIDTH;
-        let len = steps.len() * record::WIDTH;
-        (0..self.members.len())
-            .map(|member| self.backend.read(buffer::LOG, member, first, len))
-            .collect()
-    }
-
-    fn score(&self, log: &[f32], rows: usize) -> Scores {
-        Scores::new(log, rows, self.network.outputs(), self.options.loss)
-    }
-
     fn finish(mut self, end: End) -> Result<Outcome, TrainError> {
         if self.options.patience.is_some() || end == End::Stopped {
             for member in 0..self.members.len() {
@@ -589,11 +461,7 @@ impl<'a> Run<'a> {
         let mut members = Vec::with_capacity(self.members.len());
         let histories = std::mem::take(&mut self.histories);
         for (member, (history, weights)) in histories.into_iter().zip(kept).enumerate() {
-            let score = |part: usize| {
-                parts[part]
-                    .as_ref()
-                    .map(|scores: &Vec<Scores>| scores[member])
-            };
+            let score = |part: usize| parts[part].as_ref().map(|scores| scores[member]);
             members.push(Trained {
                 weights,
                 history,
@@ -612,12 +480,6 @@ impl<'a> Run<'a> {
 
 /// Steps handed to the backend at a time: enough for its slice on any device.
 const SLICE_STEPS: usize = 1 << 16;
-
-/// A loss that is no number.
-fn unsound(parts: &[Option<Vec<Scores>>]) -> Option<f64> {
-    let losses = parts.iter().flatten().flatten().map(|scores| scores.loss);
-    losses.into_iter().find(|loss| !loss.is_finite())
-}
 
 /// The loss that early stopping watches.
 fn watched(epoch: &Epoch) -> f64 {

@@ -6,6 +6,7 @@ mod emit;
 mod record;
 mod resident;
 mod shader;
+mod table;
 
 use std::collections::VecDeque;
 use std::time::Instant;

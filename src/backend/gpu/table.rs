@@ -1,0 +1,307 @@
+//! Ops as the table that `shaders/steps.wgsl` reads, and where their tensors lie.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::call::{function, loss, rows, rule};
+use super::record::Memory;
+use crate::program::{Element, Op, Product, Program, Rows, TensorId, Transpose, buffer};
+
+/// Ops that the table holds: OPS in the shader.
+pub(super) const OPS: usize = 128;
+
+/// An op as the shader reads it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub(super) struct Entry {
+    kind: u32,
+    function: u32,
+    epilogue: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    a: [u32; 2],
+    b: [u32; 2],
+    c: [u32; 2],
+    d: [u32; 2],
+    e: [u32; 2],
+    f: [u32; 2],
+    a_strides: [u32; 2],
+    b_strides: [u32; 2],
+    rates: [f32; 3],
+    /// Of a loss.
+    parameter: f32,
+    padding: [u32; 2],
+}
+
+/// What ops are to the shader, and what products do with their sums: the constants of `shaders/steps.wgsl`.
+mod kind {
+    pub(super) const GATHER: u32 = 0;
+    pub(super) const MATMUL: u32 = 1;
+    pub(super) const BIAS_ADD: u32 = 2;
+    pub(super) const ACTIVATION: u32 = 3;
+    pub(super) const ACTIVATION_GRADIENT: u32 = 4;
+    pub(super) const LOSS_GRADIENT: u32 = 5;
+    pub(super) const METRICS: u32 = 6;
+    pub(super) const BIAS_GRADIENT: u32 = 7;
+    pub(super) const UPDATE: u32 = 8;
+    pub(super) const CLEAR: u32 = 9;
+    pub(super) const SOFTMAX: u32 = 10;
+
+    pub(super) const ACCUMULATE: u32 = 1;
+    pub(super) const BIAS_ACTIVATE: u32 = 2;
+    pub(super) const TIMES_DERIVATIVE: u32 = 3;
+
+    /// Of a loss: the last column of a target is its row's weight.
+    pub(super) const WEIGHTED: u32 = 1;
+
+    /// Of an optimizer: SGD looks ahead.
+    pub(super) const NESTEROV: u32 = 1;
+}
+
+/// Where the buffers of a program lie in its arena, one behind the other, in elements.
+pub(super) struct Arena {
+    pub(super) offsets: Vec<usize>,
+    pub(super) len: usize,
+}
+
+impl Arena {
+    pub(super) fn new(program: &Program, memory: &Memory<'_>) -> Arena {
+        let mut len = 0;
+        let offsets = memory.buffers.iter().enumerate().map(|(place, buffer)| {
+            let offset = len;
+            if used(program, place)
+                && buffer.element == Element::F32
+                && !buffer.shared
+                && buffer.name != buffer::LOG
+            {
+                len += program.members * buffer.len;
+            }
+            offset
+        });
+        Arena {
+            offsets: offsets.collect(),
+            len,
+        }
+    }
+}
+
+fn used(program: &Program, place: usize) -> bool {
+    let touched = program
+        .ops
+        .iter()
+        .flat_map(|op| [op.reads(), op.writes()].concat());
+    touched
+        .into_iter()
+        .any(|tensor| program.tensors[tensor].buffer == place)
+}
+
+/// Makes table entries of ops.
+pub(super) struct Table<'a> {
+    pub(super) program: &'a Program,
+    pub(super) memory: &'a Memory<'a>,
+    pub(super) arena: &'a Arena,
+}
+
+impl Table<'_> {
+    /// Offset and member stride: in the arena, or in the buffer itself where that is bound.
+    fn view(&self, tensor: TensorId) -> [u32; 2] {
+        let tensor = &self.program.tensors[tensor];
+        let buffer = &self.memory.buffers[tensor.buffer];
+        let bound = buffer.shared || buffer.element == Element::U32 || buffer.name == buffer::LOG;
+        let first = if bound {
+            0
+        } else {
+            self.arena.offsets[tensor.buffer]
+        };
+        let stride = if buffer.shared { 0 } else { buffer.len };
+        [(first + tensor.offset) as u32, stride as u32]
+    }
+
+    fn columns(&self, tensor: TensorId) -> u32 {
+        self.program.tensors[tensor].columns as u32
+    }
+
+    fn rows(&self, tensor: TensorId) -> u32 {
+        rows(self.program.tensors[tensor].rows)
+    }
+
+    fn elementwise(&self, kind: u32, function: u32, a: TensorId, c: TensorId) -> Entry {
+        Entry {
+            kind,
+            function,
+            m: self.rows(c),
+            n: self.columns(c),
+            a: self.view(a),
+            c: self.view(c),
+            ..Entry::default()
+        }
+    }
+
+    fn product(
+        &self,
+        op: &Op,
+        a: TensorId,
+        b: TensorId,
+        transpose: Transpose,
+        c: TensorId,
+    ) -> Entry {
+        let Product { m, n, k } = op.product(self.program).unwrap_or(Product {
+            m: Rows::Fixed(0),
+            n: 0,
+            k: Rows::Fixed(0),
+        });
+        let strides = |tensor: TensorId, transposed: bool| {
+            let columns = self.columns(tensor);
+            if transposed {
+                [1, columns]
+            } else {
+                [columns, 1]
+            }
+        };
+        Entry {
+            kind: kind::MATMUL,
+            m: rows(m),
+            n: n as u32,
+            k: rows(k),
+            a: self.view(a),
+            b: self.view(b),
+            c: self.view(c),
+            a_strides: strides(a, transpose == Transpose::A),
+            b_strides: strides(b, transpose == Transpose::B),
+            ..Entry::default()
+        }
+    }
+
+    pub(super) fn entry(&self, op: &Op) -> Entry {
+        match *op {
+            Op::Gather {
+                source,
+                order,
+                output,
+            } => {
+                let buffer = &self.memory.buffers[self.program.tensors[source].buffer];
+                Entry {
+                    kind: kind::GATHER,
+                    function: (buffer.name == buffer::TARGETS).into(),
+                    n: self.columns(output),
+                    b: self.view(order),
+                    c: self.view(output),
+                    ..Entry::default()
+                }
+            }
+            Op::Matmul {
+                a,
+                b,
+                transpose,
+                accumulate,
+                output,
+            } => Entry {
+                epilogue: if accumulate { kind::ACCUMULATE } else { 0 },
+                ..self.product(op, a, b, transpose, output)
+            },
+            Op::MatmulBiasActivation {
+                a,
+                b,
+                bias,
+                function: f,
+                output,
+            } => Entry {
+                epilogue: kind::BIAS_ACTIVATE,
+                function: function(f),
+                d: self.view(bias),
+                ..self.product(op, a, b, Transpose::B, output)
+            },
+            Op::MatmulActivationGradient {
+                a,
+                b,
+                function: f,
+                kept,
+                output,
+            } => Entry {
+                epilogue: kind::TIMES_DERIVATIVE,
+                function: function(f),
+                d: self.view(kept),
+                ..self.product(op, a, b, Transpose::Neither, output)
+            },
+            Op::BiasAdd { bias, values } => self.elementwise(kind::BIAS_ADD, 0, bias, values),
+            Op::Activation {
+                function: f,
+                input,
+                output,
+            } => self.elementwise(kind::ACTIVATION, function(f), input, output),
+            Op::ActivationGradient {
+                function: f,
+                kept,
+                gradient,
+            } => self.elementwise(kind::ACTIVATION_GRADIENT, function(f), kept, gradient),
+            Op::Clear { values } => self.elementwise(kind::CLEAR, 0, values, values),
+            Op::LossGradient {
+                function: f,
+                weighted,
+                logits,
+                targets,
+                gradient,
+                rows,
+            } => Entry {
+                b: self.view(targets),
+                d: self.view(rows),
+                parameter: f.parameter(),
+                epilogue: if weighted { kind::WEIGHTED } else { 0 },
+                ..self.elementwise(kind::LOSS_GRADIENT, loss(f), logits, gradient)
+            },
+            Op::Metrics { rows, log } => self.elementwise(kind::METRICS, 0, rows, log),
+            Op::BiasGradient {
+                gradient,
+                accumulate,
+                output,
+            } => Entry {
+                m: self.rows(gradient),
+                epilogue: if accumulate { kind::ACCUMULATE } else { 0 },
+                ..self.elementwise(kind::BIAS_GRADIENT, 0, gradient, output)
+            },
+            Op::Softmax { logits, output } => self.elementwise(kind::SOFTMAX, 0, logits, output),
+            Op::Update {
+                ref optimizer,
+                parameters,
+                gradients,
+                ref moments,
+                hyper,
+                decayed,
+            } => {
+                // What is not there is read all the same, and never written.
+                let moment = |k: usize| self.view(moments.get(k).copied().unwrap_or(parameters));
+                Entry {
+                    kind: kind::UPDATE,
+                    function: rule(optimizer.rule),
+                    epilogue: if optimizer.nesterov {
+                        kind::NESTEROV
+                    } else {
+                        0
+                    },
+                    m: moments.len() as u32,
+                    n: self.columns(gradients),
+                    k: decayed as u32,
+                    a: self.view(gradients),
+                    b: self.view(hyper),
+                    c: self.view(parameters),
+                    d: moment(0),
+                    e: moment(1),
+                    f: moment(2),
+                    rates: [optimizer.beta1, optimizer.beta2, optimizer.epsilon],
+                    ..Entry::default()
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_fits_the_smallest_uniform_binding() {
+        assert_eq!(size_of::<Entry>(), 112);
+        assert!(16 + OPS * size_of::<Entry>() <= 16_384);
+    }
+}

@@ -1,0 +1,95 @@
+use std::time::Duration;
+
+use super::Scores;
+use crate::backend::BackendError;
+use crate::model::{Weights, WeightsError};
+
+/// One pass over the training rows, for one member.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Over the training rows, as the weights were at each step; losses are weighted by their steps' rows.
+    pub train: Scores,
+    /// Over the validation rows, at the epoch's end.
+    pub validation: Option<Scores>,
+}
+
+/// What is told while training goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event<'a> {
+    /// Some steps more are done.
+    Steps {
+        /// Steps so far.
+        done: u64,
+        /// Steps if all epochs are trained.
+        total: u64,
+        /// The epoch under way, from 1.
+        epoch: usize,
+    },
+    /// An epoch is done; an entry for each member.
+    Epoch(&'a [Epoch]),
+}
+
+/// Why training came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All epochs or steps are done.
+    Done,
+    /// No member improved for as long as the patience lasts.
+    Patience,
+    /// The observer asked for it.
+    Stopped,
+}
+
+/// What training leaves of one member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// With patience or after a stop the best weights, else the last.
+    pub weights: Weights,
+    /// An entry an epoch.
+    pub history: Vec<Epoch>,
+    /// Of the weights above, on each part of the rows that is not empty: training, validation, test.
+    pub scores: [Option<Scores>; 3],
+}
+
+/// What training leaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// By member.
+    pub members: Vec<Trained>,
+    /// Why it ended.
+    pub end: End,
+    /// Updates made.
+    pub steps: u64,
+    /// Rows that they saw, for each member.
+    pub samples: u64,
+    /// Steps, rows and time of the training loop alone, behind the first step.
+    pub measured: (u64, u64, Duration),
+}
+
+/// Why training ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The backend failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The initial weights are not this network's.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// Sizes that do not belong together.
+    #[error("{0}")]
+    Data(String),
+    /// The loss is no number any more.
+    #[error(
+        "the loss became {loss} in epoch {epoch}: try a lower learning rate, or standardised inputs"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f64,
+        /// When, from 1.
+        epoch: usize,
+        /// The best outcome so far, if an epoch was completed.
+        best: Option<Box<Vec<Weights>>>,
+    },
+}
