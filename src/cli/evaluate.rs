@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::data::stream;
-use gpu_mlp::predictor::{CHUNK, ClassScores, Metrics, Model, Report};
+use gpu_mlp::predictor::{Averages, CHUNK, ClassScores, Metrics, Model, Report};
 use serde::Serialize;
 
 use super::device::{DeviceChoice, open};
@@ -23,7 +23,8 @@ pub(super) struct Options {
     /// auto, cpu, gpu, gpu:N, or a part of an adapter's name
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
-    /// Print one JSON object: rows, loss, accuracy, confusion (true by predicted) and classes, or rmse, mae, r2
+    /// Print one JSON object: rows, loss, accuracy, balanced-accuracy, matthews, macro and weighted (precision, recall, f1),
+    /// confusion (true by predicted) and classes, or rmse, mae, r2
     #[arg(long)]
     json: bool,
 }
@@ -33,6 +34,8 @@ struct Summary {
     rows: u64,
     #[serde(flatten)]
     metrics: Metrics,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    averages: Option<Averages>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labels: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,10 +59,12 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         predictor.evaluate(&table?, &mut report)?;
     }
     let classes = report.classes(model.labels());
+    let averages = (!classes.is_empty()).then(|| Averages::new(report.confusion()));
     if options.json {
         output::json(&Summary {
             rows: report.rows(),
             metrics: report.metrics(),
+            averages,
             labels: model.labels().to_vec(),
             confusion: report.confusion().to_vec(),
             classes,
@@ -72,6 +77,15 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             .into_iter()
             .map(|(name, value)| vec![name.to_owned(), value]),
     );
+    for (name, value) in averages.iter().flat_map(|averages| {
+        [
+            ("balanced accuracy", averages.balanced_accuracy),
+            ("macro F1", averages.plain.f1),
+            ("Matthews", averages.matthews),
+        ]
+    }) {
+        rows.push(vec![name.to_owned(), format!("{value:.4}")]);
+    }
     let mut text = output::table(&rows);
     if !classes.is_empty() {
         let header = ["true \\ predicted".to_owned()]

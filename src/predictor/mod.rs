@@ -1,7 +1,9 @@
 //! A trained network with all that turns raw rows into its inputs and its outputs into answers.
 
+mod averages;
 mod metrics;
 
+pub use averages::{Average, Averages};
 pub use metrics::{ClassScores, Metrics, Report, most_probable};
 
 use std::path::Path;

@@ -23,6 +23,7 @@ fn evaluate_agrees_with_what_training_reported() {
         (one.unwrap_or(f64::NAN) - other.unwrap_or(f64::NAN)).abs() < 1e-4,
         "{one:?} {other:?}"
     );
+    assert_eq!(evaluated["balanced-accuracy"], evaluated["macro"]["recall"]);
     // The same rows on the adapter.
     let adapter = place.json("evaluate model.safetensors kinds.csv --device gpu --json");
     assert_eq!(adapter["confusion"], evaluated["confusion"]);
