@@ -9,23 +9,23 @@ use crate::program::{LossFunction, Optimizer, Rule};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossChoice {
-    /// The one that suits the target.
+    /// The one that suits the target
     Auto,
-    /// [`LossFunction::CrossEntropy`], or [`LossFunction::Focal`] with a γ.
+    /// −log of the class's probability; the focal loss with --focal-gamma
     CrossEntropy,
-    /// [`LossFunction::Hinge`]
+    /// How far other classes come within a margin of 1; without probabilities
     Hinge,
-    /// [`LossFunction::BinaryCrossEntropy`]
+    /// Cross-entropy of two classes by one output
     BinaryCrossEntropy,
-    /// [`LossFunction::Mse`]
+    /// Squared error
     Mse,
-    /// [`LossFunction::Mae`]
+    /// Absolute error
     Mae,
-    /// [`LossFunction::Huber`]
+    /// Squared error up to --huber-delta, absolute beyond
     Huber,
-    /// [`LossFunction::LogCosh`]
+    /// log cosh of the error
     LogCosh,
-    /// [`LossFunction::Poisson`]
+    /// Negative log-likelihood of counts; the output is the logarithm of the answer
     Poisson,
 }
 
@@ -50,22 +50,22 @@ impl From<LossFunction> for LossChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleName {
-    /// [`Curve::Constant`]
+    /// The same rate all the time
     #[default]
     Constant,
-    /// [`Curve::Step`]
+    /// Times --schedule-factor every --schedule-every epochs
     Step,
-    /// [`Curve::Exponential`]
+    /// Times --schedule-factor every epoch
     Exponential,
-    /// [`Curve::Polynomial`]
+    /// Down to 0 by a power, a straight line by default
     Polynomial,
-    /// [`Curve::Cosine`]
+    /// Down to 0 along half a wave, --schedule-cycles times
     Cosine,
-    /// [`Curve::OneCycle`]
+    /// Up over the first 30 % of all steps, then down to nothing
     OneCycle,
-    /// [`Curve::InverseSquareRoot`]
+    /// Down by the inverse square root of the step, behind the warm-up
     InverseSquareRoot,
-    /// [`Curve::Plateau`]
+    /// Times --schedule-factor after --schedule-every epochs without a better loss
     Plateau,
 }
 

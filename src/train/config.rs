@@ -70,13 +70,7 @@ pub struct Config {
     #[arg(long, value_enum, help_heading = "Training")]
     pub reduction: Option<Reduction>,
     /// How gradients change the weights [default: adam]
-    #[arg(
-        long,
-        value_enum,
-        value_name = "OPTIMIZER",
-        hide_possible_values = true,
-        help_heading = "Training"
-    )]
+    #[arg(long, value_enum, value_name = "OPTIMIZER", help_heading = "Training")]
     pub optimizer: Option<Rule>,
     /// Learning rate [default: the optimizer's own, 0.001 for adam, 0.01 for sgd]
     #[arg(long, allow_negative_numbers = true, value_name = "RATE", value_parser = positive, help_heading = "Training")]

@@ -241,6 +241,11 @@ impl Plan {
         config.epochs = Some(epochs);
         config.patience = Some(patience);
         config.optimizer = Some(rule);
+        config.schedule = Some(config.schedule.unwrap_or_default());
+        let used = |constant: f32| (constant > 0.0).then_some(constant);
+        config.beta1 = used(optimizer.beta1);
+        config.beta2 = used(optimizer.beta2);
+        config.epsilon = used(optimizer.epsilon);
         config.lr = Some(lr);
         config.weight_decay = Some(weight_decay);
         if matches!(rule, Rule::Sgd | Rule::Rmsprop) {
