@@ -1,4 +1,4 @@
-// One weight's update, by each rule; formulas are in `Rule` in src/program/optimizer.rs, the twin is src/backend/cpu/update.rs.
+// One weight's update, by each rule; formulas are in `Rule` in src/program/optimizer.rs, twins are in src/backend/cpu/.
 
 const SGD = 0u;
 const ADAM = 1u;

@@ -2,16 +2,23 @@
 
 mod activation;
 mod activation_gradient;
+mod adadelta;
+mod adagrad;
+mod adam;
+mod amsgrad;
 mod bias_add;
 mod bias_gradient;
 mod clear;
 mod functions;
 mod gather;
+mod lion;
 mod loss_gradient;
 mod matmul;
 mod matmul_activation_gradient;
 mod matmul_bias_activation;
 mod metrics;
+mod rmsprop;
+mod sgd;
 mod softmax;
 mod steps;
 mod update;

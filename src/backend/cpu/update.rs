@@ -1,19 +1,19 @@
-//! Each weight's update, by each rule: the twin of `shaders/lib/update.wgsl` and of the kernels that import it.
+//! What the optimizers' kernels share, as `shaders/lib/updates.wgsl` is to theirs.
 
 use std::array::from_fn;
 
-use super::Real;
+use super::{Real, adadelta, adagrad, adam, amsgrad, lion, rmsprop, sgd};
 use crate::program::{Optimizer, Rule, Step};
 
 /// η, λ, μ, the constants of a rule and what the step has of its own.
 pub(super) struct Rates<T> {
-    rate: T,
-    decay: T,
-    momentum: T,
-    corrections: [T; 3],
-    beta1: T,
-    beta2: T,
-    epsilon: T,
+    pub(super) rate: T,
+    pub(super) decay: T,
+    pub(super) momentum: T,
+    pub(super) corrections: [T; 3],
+    pub(super) beta1: T,
+    pub(super) beta2: T,
+    pub(super) epsilon: T,
 }
 
 impl<T: Real> Rates<T> {
@@ -29,114 +29,64 @@ impl<T: Real> Rates<T> {
             epsilon: T::of(optimizer.epsilon),
         }
     }
+
+    /// (1 − β₁)-share of the gradient in its running mean.
+    pub(super) fn mean1(&self, before: T, now: T) -> T {
+        self.beta1 * before + (T::one() - self.beta1) * now
+    }
+
+    /// The same with β₂.
+    pub(super) fn mean2(&self, before: T, now: T) -> T {
+        self.beta2 * before + (T::one() - self.beta2) * now
+    }
+
+    /// A weight after its decoupled decay.
+    pub(super) fn decayed(&self, weight: T, decay: T) -> T {
+        weight * (T::one() - self.rate * decay)
+    }
 }
 
 /// Updates all weights by their gradients, with the decay on the first `decayed` alone.
 pub(super) fn update<T: Real>(
     optimizer: &Optimizer,
     gradients: &[T],
-    r: &Rates<T>,
+    rates: &Rates<T>,
     decayed: usize,
     parameters: &mut [T],
     moments: &mut [&mut [T]],
 ) {
-    let len = parameters.len();
-    let mut parts = Parts {
+    let weights = Weights {
+        decayed: decayed.min(parameters.len()),
+        decay: rates.decay,
         gradients,
         parameters,
-        decayed: decayed.min(len),
-        decay: r.decay,
+        moments,
     };
-    let one = T::one();
-    let decoupled = |w: T, l: T| w * (one - r.rate * l);
-    let mean = |beta: T, before: T, now: T| beta * before + (one - beta) * now;
-    let [c1, c2, c3] = r.corrections;
-    let adam = |w: T, m1: T, root: T| w - r.rate * ((m1 / c1) / root);
-    let root = |v: T| (v / c2).sqrt() + r.epsilon;
     match optimizer.rule {
-        Rule::Sgd => parts.each(moments, |w, [v], g, l| {
-            let g = g + l * w;
-            let v = r.momentum * v + g;
-            let along = if optimizer.nesterov {
-                g + r.momentum * v
-            } else {
-                v
-            };
-            (w - r.rate * along, [v])
-        }),
-        Rule::Adam => parts.each(moments, |w, [m, v], g, l| {
-            let g = g + l * w;
-            let (m, v) = (mean(r.beta1, m, g), mean(r.beta2, v, g * g));
-            (adam(w, m, root(v)), [m, v])
-        }),
-        Rule::Adamw => parts.each(moments, |w, [m, v], g, l| {
-            let (m, v) = (mean(r.beta1, m, g), mean(r.beta2, v, g * g));
-            (adam(decoupled(w, l), m, root(v)), [m, v])
-        }),
-        Rule::Amsgrad => parts.each(moments, |w, [m, v, largest], g, l| {
-            let g = g + l * w;
-            let (m, v) = (mean(r.beta1, m, g), mean(r.beta2, v, g * g));
-            let largest = largest.max(v);
-            (adam(w, m, root(largest)), [m, v, largest])
-        }),
-        Rule::Nadam => parts.each(moments, |w, [m, v], g, l| {
-            let g = g + l * w;
-            let (m, v) = (mean(r.beta1, m, g), mean(r.beta2, v, g * g));
-            (w - r.rate * ((m / c1 + g * c3) / root(v)), [m, v])
-        }),
-        Rule::Radam => parts.each(moments, |w, [m, v], g, l| {
-            let g = g + l * w;
-            let (m, v) = (mean(r.beta1, m, g), mean(r.beta2, v, g * g));
-            let known = if c3 > T::zero() {
-                c3 * c2.sqrt() / (v.sqrt() + r.epsilon)
-            } else {
-                one
-            };
-            (w - r.rate * ((m / c1) * known), [m, v])
-        }),
-        Rule::Rmsprop => parts.each(moments, |w, [v, b], g, l| {
-            let g = g + l * w;
-            let v = mean(r.beta2, v, g * g);
-            let b = r.momentum * b + g / (v.sqrt() + r.epsilon);
-            (w - r.rate * b, [v, b])
-        }),
-        Rule::Adagrad => parts.each(moments, |w, [s], g, l| {
-            let g = g + l * w;
-            let s = s + g * g;
-            (w - r.rate * (g / (s.sqrt() + r.epsilon)), [s])
-        }),
-        Rule::Adadelta => parts.each(moments, |w, [v, u], g, l| {
-            let g = g + l * w;
-            let v = mean(r.beta2, v, g * g);
-            let d = g * ((u + r.epsilon).sqrt() / (v + r.epsilon).sqrt());
-            (w - r.rate * d, [v, mean(r.beta2, u, d * d)])
-        }),
-        Rule::Lion => parts.each(moments, |w, [m], g, l| {
-            let along = mean(r.beta1, m, g);
-            let sign = if along == T::zero() {
-                along
-            } else {
-                along.signum()
-            };
-            (decoupled(w, l) - r.rate * sign, [mean(r.beta2, m, g)])
-        }),
+        Rule::Sgd => sgd::sgd(optimizer.nesterov, rates, weights),
+        Rule::Adam | Rule::Adamw | Rule::Nadam | Rule::Radam => {
+            adam::adam(optimizer.rule, rates, weights);
+        }
+        Rule::Amsgrad => amsgrad::amsgrad(rates, weights),
+        Rule::Rmsprop => rmsprop::rmsprop(rates, weights),
+        Rule::Adagrad => adagrad::adagrad(rates, weights),
+        Rule::Adadelta => adadelta::adadelta(rates, weights),
+        Rule::Lion => lion::lion(rates, weights),
     }
 }
 
-struct Parts<'a, T> {
+/// All weights with what belongs to them.
+pub(super) struct Weights<'a, 'm, T> {
     gradients: &'a [T],
     parameters: &'a mut [T],
+    moments: &'a mut [&'m mut [T]],
     decayed: usize,
     decay: T,
 }
 
-impl<T: Real> Parts<'_, T> {
+impl<T: Real> Weights<'_, '_, T> {
     /// Gives each weight what `f` makes of it, of its N moments, its gradient and its decay.
-    fn each<const N: usize>(
-        &mut self,
-        moments: &mut [&mut [T]],
-        f: impl Fn(T, [T; N], T, T) -> (T, [T; N]),
-    ) {
+    pub(super) fn each<const N: usize>(self, f: impl Fn(T, [T; N], T, T) -> (T, [T; N])) {
         let whole = self.parameters.len();
         for (range, decay) in [
             (0..self.decayed, self.decay),
@@ -145,7 +95,7 @@ impl<T: Real> Parts<'_, T> {
             let len = range.len();
             let w = &mut self.parameters[range.clone()];
             let g = &self.gradients[range.clone()];
-            let mut columns = moments.iter_mut();
+            let mut columns = self.moments.iter_mut();
             let mut columns: [&mut [T]; N] = from_fn(|_| {
                 columns
                     .next()

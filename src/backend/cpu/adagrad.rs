@@ -1,0 +1,11 @@
+use super::Real;
+use super::update::{Rates, Weights};
+
+/// s += g²; w −= η·g / (√s + ε).
+pub(super) fn adagrad<T: Real>(r: &Rates<T>, weights: Weights<'_, '_, T>) {
+    weights.each(|w, [s], g, l| {
+        let g = g + l * w;
+        let s = s + g * g;
+        (w - r.rate * (g / (s.sqrt() + r.epsilon)), [s])
+    });
+}

@@ -1,0 +1,35 @@
+use super::Real;
+use super::update::{Rates, Weights};
+use crate::program::Rule;
+
+/// m = β₁·m + (1−β₁)·g; v = β₂·v + (1−β₂)·g²; w −= η·(m/c₁) / (√(v/c₂) + ε), and its kin: `AdamW`, `NAdam` and `RAdam`.
+pub(super) fn adam<T: Real>(rule: Rule, r: &Rates<T>, weights: Weights<'_, '_, T>) {
+    let [c1, c2, c3] = r.corrections;
+    let root = |v: T| (v / c2).sqrt() + r.epsilon;
+    match rule {
+        Rule::Adamw => weights.each(|w, [m, v], g, l| {
+            let (m, v) = (r.mean1(m, g), r.mean2(v, g * g));
+            (r.decayed(w, l) - r.rate * ((m / c1) / root(v)), [m, v])
+        }),
+        Rule::Nadam => weights.each(|w, [m, v], g, l| {
+            let g = g + l * w;
+            let (m, v) = (r.mean1(m, g), r.mean2(v, g * g));
+            (w - r.rate * ((m / c1 + g * c3) / root(v)), [m, v])
+        }),
+        Rule::Radam => weights.each(|w, [m, v], g, l| {
+            let g = g + l * w;
+            let (m, v) = (r.mean1(m, g), r.mean2(v, g * g));
+            let known = if c3 > T::zero() {
+                c3 * c2.sqrt() / (v.sqrt() + r.epsilon)
+            } else {
+                T::one()
+            };
+            (w - r.rate * ((m / c1) * known), [m, v])
+        }),
+        _ => weights.each(|w, [m, v], g, l| {
+            let g = g + l * w;
+            let (m, v) = (r.mean1(m, g), r.mean2(v, g * g));
+            (w - r.rate * ((m / c1) / root(v)), [m, v])
+        }),
+    }
+}
