@@ -141,14 +141,15 @@ impl Optimizer {
             Rule::Adam | Rule::Adamw | Rule::Amsgrad => [correction1, correction2, 0.0],
             Rule::Nadam => {
                 let momentum = |t: f64| beta1 * (1.0 - 0.5 * 0.96_f64.powf(0.004 * t));
-                // The product falls by half each time: from some point on its difference from 1 is not seen.
+                // Each factor is below β₁: from some point on the product's difference from 0 is not seen.
                 let mut product = 1.0;
                 let mut i = 1.0;
                 while i <= t && product > 1e-20 {
                     product *= momentum(i);
                     i += 1.0;
                 }
-                let next = momentum(t + 1.0);
+                // Without momentum the mean counts nothing: it is divided by a number that leaves none of it.
+                let next = momentum(t + 1.0).max(1e-30);
                 [
                     (1.0 - product * next) / next,
                     correction2,
@@ -181,7 +182,7 @@ mod tests {
         for rule in [Rule::Adam, Rule::Nadam, Rule::Radam, Rule::Lion] {
             for beta1 in [0.0, 0.5, 0.9, 0.999] {
                 let optimizer = Optimizer {
-                    beta1: if rule == Rule::Nadam { 0.9 } else { beta1 },
+                    beta1,
                     ..Optimizer::new(rule)
                 };
                 for t in [1, 2, 5, 6, 1000, 1 << 40] {

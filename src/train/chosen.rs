@@ -160,10 +160,6 @@ impl Config {
         if nesterov && momentum == 0.0 {
             return Err("--nesterov needs a momentum; give --momentum".into());
         }
-        // PyTorch's NAdam divides by its first momentum too.
-        if rule == Rule::Nadam && self.beta1 == Some(0.0) {
-            return Err("--beta1: a number above 0 is needed with --optimizer nadam".into());
-        }
         let optimizer = Optimizer {
             rule,
             nesterov,

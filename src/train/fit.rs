@@ -397,9 +397,9 @@ fn append(matrix: &mut Matrix, other: Matrix) {
 
 /// Refuses networks that there is no memory for, before it runs out.
 fn check_memory(network: &Network, batch: usize) -> Result<(), FitError> {
-    // Parameters, their gradients, two moments, the initial and the best values; activations and their gradients of as many
+    // Parameters, their gradients, up to three moments, the initial and the best values; activations and their gradients of as many
     // rows as a step takes at a time.
-    const COPIES: usize = 6;
+    const COPIES: usize = 7;
     const ROWS: usize = 16_384;
     let units: usize = network.layers.iter().map(|layer| layer.units).sum();
     let parameters = network.parameter_count().saturating_mul(COPIES);
