@@ -73,7 +73,7 @@ fn workloads() -> Vec<Workload> {
             Mse,
             10_000,
             1024,
-            2,
+            1,
         ),
     ]
 }

@@ -70,12 +70,13 @@ proptest! {
         activation in prop::sample::select(smooth()),
         rule in prop::sample::select(steady()),
         softmax: bool,
+        weighted: bool,
         fused: bool,
         kind in 0_usize..4,
         seed in 0_u64..1000,
     ) {
         let network = Network::new(inputs, &hidden, activation, outputs, Activation::Identity);
-        let loss = Loss::new(loss, Reduction::Mean);
+        let loss = Loss { weighted, ..Loss::new(loss, Reduction::Mean) };
         let optimizer = Optimizer::new(rule);
         let capacity = Capacity { members, batch, rows: 150, order: 2 * batch, records: 2 };
         let program = match kind {

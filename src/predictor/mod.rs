@@ -182,7 +182,12 @@ impl Predictor<'_> {
             run_all(self.backend, self.program, &[step])?;
             values.extend(self.backend.read(buffer::OUTPUTS, 0, 0, count * outputs)?);
         }
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        let answer = |value: f32| match self.model.description.loss.link() {
+            Link::Exponential => value.exp(),
+            _ => value,
+        };
+        let lost = |&value: &f32| !answer(value).is_finite();
+        if let Some(at) = values.iter().position(lost) {
             return Err(PredictError::NotFinite {
                 file: table.origin.clone(),
                 place: table.place(at / outputs.max(1)),
@@ -195,8 +200,8 @@ impl Predictor<'_> {
         })
     }
 
-    /// For a classification each class's probability `[rows, classes]`, or its margin where the loss is the hinge; for a regression the value `[rows, 1]` in the
-    /// target's own units.
+    /// For a classification each class's probability `[rows, classes]`, or its margin where the loss is the hinge; for a
+    /// regression the value `[rows, 1]` in the target's own units.
     pub fn predict(&mut self, table: &Table) -> Result<Matrix, PredictError> {
         let logits = self.logits(table)?;
         Ok(self.model.answers(&logits))

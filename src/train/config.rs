@@ -79,7 +79,7 @@ pub struct Config {
     #[arg(long, allow_negative_numbers = true, value_parser = momentum, help_heading = "Training")]
     pub momentum: Option<f32>,
     /// Whether sgd looks ahead along its momentum [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Training")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Training")]
     pub nesterov: Option<bool>,
     /// Decay of the running mean of gradients, where the optimizer has one [default: its own, 0.9]
     #[arg(long, allow_negative_numbers = true, value_name = "BETA", value_parser = momentum, help_heading = "Training")]

@@ -30,6 +30,30 @@ fn evaluate_agrees_with_what_training_reported() {
 }
 
 #[test]
+fn a_count_beyond_all_numbers_is_told_and_not_answered() {
+    let place = Place::new();
+    place.file("counts.csv", "x,count\n0,1\n1,3\n2,7\n3,20\n4,55\n");
+    place.ok("train counts.csv --task regression --loss poisson --hidden 0 --preprocess none --epochs 300 --device cpu");
+    place.file("far.csv", "x\n1\n5000\n");
+    for words in [
+        "predict model.safetensors far.csv",
+        "predict model.safetensors far.csv --out answers.csv",
+    ] {
+        let (code, line) = place.fails(words);
+        assert!(
+            code == 2 && line.contains("far.csv: line 3"),
+            "{code} {line}"
+        );
+    }
+    place.file("farther.csv", "x,count\n1,3\n5000,9\n");
+    let (code, line) = place.fails("evaluate model.safetensors farther.csv");
+    assert!(
+        code == 2 && line.contains("farther.csv: line 3"),
+        "{code} {line}"
+    );
+}
+
+#[test]
 fn a_rare_class_is_found_when_classes_are_balanced() {
     // Ten rows of one class among a hundred, which lie amid the others: by share alone they are never the more probable.
     let rows: String = (0..110)

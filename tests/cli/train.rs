@@ -161,6 +161,8 @@ fn the_schedule_sets_the_rate_that_steps_are_made_with() {
     };
     assert!(moved(&losses("")[25..]));
     // From the second epoch on there is no rate to speak of; with a plateau, from the first that brings nothing.
+    // An option without a value before the data takes none of it.
+    place.ok("train --optimizer sgd --nesterov digits --epochs 1 --device cpu");
     assert!(!moved(
         &losses("--schedule exponential --schedule-factor 0.000001")[1..]
     ));
