@@ -44,6 +44,8 @@ CASES = [
     ("adam", {"weight_decay": DECAY}, lambda p: torch.optim.Adam(p, lr=0.0625, weight_decay=DECAY)),
     ("adamw", {"weight_decay": DECAY}, lambda p: torch.optim.AdamW(p, lr=0.0625, weight_decay=DECAY)),
     ("amsgrad", {"weight_decay": DECAY}, lambda p: torch.optim.Adam(p, lr=0.0625, amsgrad=True, weight_decay=DECAY)),
+    # With a mean this short v falls again, so that the largest is another.
+    ("amsgrad", {"beta2": 0.5}, lambda p: torch.optim.Adam(p, lr=0.0625, betas=(0.9, 0.5), amsgrad=True)),
     ("nadam", {"weight_decay": DECAY}, lambda p: torch.optim.NAdam(p, lr=0.0625, weight_decay=DECAY)),
     ("radam", {"weight_decay": DECAY}, lambda p: torch.optim.RAdam(p, lr=0.0625, weight_decay=DECAY)),
     ("rmsprop", {"weight_decay": DECAY}, lambda p: torch.optim.RMSprop(p, lr=0.0625, weight_decay=DECAY)),

@@ -22,6 +22,7 @@ struct Case {
     weight_decay: f32,
     #[serde(default)]
     nesterov: bool,
+    beta2: Option<f32>,
     /// The weights after each step.
     path: Vec<Vec<f64>>,
 }
@@ -35,9 +36,11 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
     let golden: Golden =
         serde_json::from_str(include_str!("../data/optimizers.json")).expect("it is valid");
     for case in &golden.cases {
+        let usual = Optimizer::new(case.rule);
         let optimizer = Optimizer {
             nesterov: case.nesterov,
-            ..Optimizer::new(case.rule)
+            beta2: case.beta2.unwrap_or(usual.beta2),
+            ..usual
         };
         let len = golden.weights.len();
         let mut program = empty(1);
