@@ -84,6 +84,10 @@ pub(super) struct Weights<'a, 'm, T> {
     decay: T,
 }
 
+/// Weights that are worked on together: what is read is copied before anything is written, so that the compiler need not fear
+/// that the one is the other, and vectorises.
+const LANES: usize = 16;
+
 impl<T: Real> Weights<'_, '_, T> {
     /// Gives each weight what `f` makes of it, of its N moments, its gradient and its decay.
     pub(super) fn each<const N: usize>(self, f: impl Fn(T, [T; N], T, T) -> (T, [T; N])) {
@@ -92,21 +96,35 @@ impl<T: Real> Weights<'_, '_, T> {
             (0..self.decayed, self.decay),
             (self.decayed..whole, T::zero()),
         ] {
-            let len = range.len();
-            let w = &mut self.parameters[range.clone()];
-            let g = &self.gradients[range.clone()];
             let mut columns = self.moments.iter_mut();
-            let mut columns: [&mut [T]; N] = from_fn(|_| {
+            let columns: [&mut [T]; N] = from_fn(|_| {
                 columns
                     .next()
                     .map_or(&mut [][..], |m| &mut m[range.clone()])
             });
-            assert!(g.len() == len && columns.iter().all(|column| column.len() == len));
-            for i in 0..len {
-                let (updated, kept) = f(w[i], from_fn(|k| columns[k][i]), g[i], decay);
-                w[i] = updated;
-                for (column, value) in columns.iter_mut().zip(kept) {
-                    column[i] = value;
+            let (weights, last_weights) = self.parameters[range.clone()].as_chunks_mut::<LANES>();
+            let (gradients, last_gradients) = self.gradients[range].as_chunks::<LANES>();
+            let mut columns = columns.map(|column| column.as_chunks_mut::<LANES>());
+            for (c, (w, g)) in weights.iter_mut().zip(gradients).enumerate() {
+                let mut moments: [[T; LANES]; N] = from_fn(|k| columns[k].0[c]);
+                let mut updated = *w;
+                for i in 0..LANES {
+                    let (weight, kept) = f(updated[i], from_fn(|k| moments[k][i]), g[i], decay);
+                    updated[i] = weight;
+                    for k in 0..N {
+                        moments[k][i] = kept[k];
+                    }
+                }
+                *w = updated;
+                for (column, moments) in columns.iter_mut().zip(moments) {
+                    column.0[c] = moments;
+                }
+            }
+            for (i, (w, &g)) in last_weights.iter_mut().zip(last_gradients).enumerate() {
+                let (weight, kept) = f(*w, from_fn(|k| columns[k].1[i]), g, decay);
+                *w = weight;
+                for (column, moment) in columns.iter_mut().zip(kept) {
+                    column.1[i] = moment;
                 }
             }
         }
