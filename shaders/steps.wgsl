@@ -18,7 +18,9 @@
 #import update
 
 override LANES: u32 = 64u;
-override FUNCTION: u32 = 0xffffffffu; // the program's only activation beside the identity, so that no other is compiled
+// The program's activations beside the identity, if there are no more than two, so that no other is compiled.
+override FUNCTION: u32 = 0xffffffffu;
+override OTHER_FUNCTION: u32 = 0xffffffffu; // the same again if there is one
 override LOSS: u32 = 0xffffffffu; // its only loss
 override RULE: u32 = 0xffffffffu; // its only optimizer's
 
@@ -126,12 +128,18 @@ fn activate_by(function: u32, z: f32) -> f32 {
     if function == IDENTITY {
         return z;
     }
+    if OTHER_FUNCTION != FUNCTION && function == OTHER_FUNCTION {
+        return activate(OTHER_FUNCTION, z);
+    }
     return activate(select(FUNCTION, function, FUNCTION == ANY), z);
 }
 
 fn derivative_by(function: u32, kept: f32) -> f32 {
     if function == IDENTITY {
         return 1.0;
+    }
+    if OTHER_FUNCTION != FUNCTION && function == OTHER_FUNCTION {
+        return derivative(OTHER_FUNCTION, kept);
     }
     return derivative(select(FUNCTION, function, FUNCTION == ANY), kept);
 }

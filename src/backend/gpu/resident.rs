@@ -196,9 +196,19 @@ impl Resident {
 
 /// What the shader is specialised by.
 pub(super) fn constants(program: &Program, lanes: u32) -> Constants {
+    let functions = || program.ops.iter().filter_map(activation);
+    let first = functions().next().unwrap_or(ANY);
+    let other = functions().find(|&function| function != first);
+    let known = [first, other.unwrap_or(first)];
+    let [first, other] = if functions().all(|function| known.contains(&function)) {
+        known
+    } else {
+        [ANY; 2]
+    };
     vec![
         ("LANES", lanes),
-        ("FUNCTION", only(program.ops.iter().filter_map(activation))),
+        ("FUNCTION", first),
+        ("OTHER_FUNCTION", other),
         ("LOSS", only(program.ops.iter().filter_map(loss_of))),
         ("RULE", only(program.ops.iter().filter_map(rule_of))),
     ]
@@ -231,12 +241,15 @@ fn rule_of(op: &Op) -> Option<u32> {
     }
 }
 
-/// The one number that there is; the shader's ANY if there are several, or none.
+/// Stands for a number that is read from the table: ANY in the shader.
+const ANY: u32 = u32::MAX;
+
+/// The one number that there is; ANY if there are several, or none.
 fn only(mut numbers: impl Iterator<Item = u32>) -> u32 {
     let first = numbers.next();
     first
         .filter(|first| numbers.all(|number| number == *first))
-        .unwrap_or(u32::MAX)
+        .unwrap_or(ANY)
 }
 
 /// Loop iterations that a lane makes in a step at most, in all the shader's loops; to leave a loop counts as one more.
