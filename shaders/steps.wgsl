@@ -39,6 +39,9 @@ const BIAS_GRADIENT = 7u;
 const UPDATE = 8u;
 const CLEAR = 9u;
 const SOFTMAX = 10u;
+const CLIP_VALUE = 11u;
+const SQUARE_SUMS = 12u;
+const CLIP_NORM = 13u;
 
 // What a product does with its sums.
 const STORE = 0u;
@@ -70,7 +73,7 @@ struct Op {
     beta1: f32,
     beta2: f32,
     epsilon: f32,
-    parameter: f32, // of a loss
+    parameter: f32, // of a loss, or the limit of a clipping
     padding: vec2<u32>,
 }
 
@@ -120,6 +123,8 @@ fn execute(o: u32, member: u32, lane: u32, s: u32) {
         case BIAS_GRADIENT: { bias_gradient(o, member, lane, s); }
         case UPDATE: { optimize(o, member, lane, s); }
         case SOFTMAX: { softmax(o, member, lane, s); }
+        case SQUARE_SUMS: { square_sums(o, member, lane); }
+        case CLIP_NORM: { clip_norm(o, member, lane); }
         default: { elementwise(o, member, lane, s); }
     }
 }
@@ -189,7 +194,7 @@ fn matmul(o: u32, member: u32, lane: u32, s: u32) {
     }
 }
 
-// bias_add: c[r, :] += a;  activation: c = f(a);  activation_gradient: c = c . f'(a);  clear: c = 0
+// bias_add: c[r, :] += a;  activation: c = f(a);  activation_gradient: c = c . f'(a);  clip_value: c = clamp(c);  clear: c = 0
 fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
     let n = program.ops[o].n;
     let total = rows_of(program.ops[o].m, s) * n;
@@ -201,8 +206,41 @@ fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
             case BIAS_ADD: { arena[c + i] += arena[a + i % n]; }
             case ACTIVATION: { arena[c + i] = activate_by(function, arena[a + i]); }
             case ACTIVATION_GRADIENT: { arena[c + i] *= derivative_by(function, arena[a + i]); }
+            case CLIP_VALUE: {
+                let limit = program.ops[o].parameter;
+                arena[c + i] = clamp(arena[c + i], -limit, limit);
+            }
             default: { arena[c + i] = 0.0; }
         }
+    }
+}
+
+// c[j] = sum of a^2 over the j-th chunk of k of its n values. A lane has whole chunks.
+fn square_sums(o: u32, member: u32, lane: u32) {
+    let n = program.ops[o].n;
+    let chunk = program.ops[o].k;
+    let a = at(program.ops[o].a, member);
+    let c = at(program.ops[o].c, member);
+    for (var j = lane; j * chunk < n; j += LANES) {
+        var sum = 0.0;
+        for (var i = j * chunk; i < min(n, j * chunk + chunk); i++) {
+            sum += arena[a + i] * arena[a + i];
+        }
+        arena[c + j] = sum;
+    }
+}
+
+// c = c * min(1, limit / (sqrt(sum of a's k values) + 1e-6))
+fn clip_norm(o: u32, member: u32, lane: u32) {
+    let a = at(program.ops[o].a, member);
+    let c = at(program.ops[o].c, member);
+    var sum = 0.0;
+    for (var j = 0u; j < program.ops[o].k; j++) {
+        sum += arena[a + j];
+    }
+    let factor = min(1.0, program.ops[o].parameter / (sqrt(sum) + 1e-6));
+    for (var i = lane; i < program.ops[o].n; i += LANES) {
+        arena[c + i] *= factor;
     }
 }
 

@@ -176,7 +176,9 @@ fn buffers_larger_than_a_binding_are_taken_in_pieces() {
             .find(move |(kernel, _)| *kernel == name)
     };
     for program in [
-        named("sgd", updates),
+        named("sgd", updates.clone()),
+        named("square_sums", updates.clone()),
+        named("clip_norm", updates),
         named("matmul_bias_activation", products),
     ] {
         let (kernel, program) = program.expect("it is listed");

@@ -9,7 +9,7 @@ use super::{Backend, BackendError, Data, run_all};
 use crate::model::{Activation, Network};
 use crate::program::{
     Capacity, Element, Hyper, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows, Rule,
-    Step, TensorId, Transpose, buffer, record,
+    Step, TensorId, Transpose, buffer, chunk, record,
 };
 use crate::random::{Purpose, Stream};
 
@@ -216,6 +216,21 @@ pub fn kernels(
     });
     add("clear", &|small| Op::Clear {
         values: small.tensor("values", Rows::Fixed(1), n * k),
+    });
+    for limit in [0.5, 1000.0] {
+        add(&format!("clip value {limit}"), &|small| Op::ClipValue {
+            limit,
+            values: small.tensor("values", Rows::Fixed(1), n * k),
+        });
+        add(&format!("clip norm {limit}"), &|small| Op::ClipNorm {
+            limit,
+            sums: small.tensor("moment of sums", Rows::Fixed(1), n),
+            values: small.tensor("values", Rows::Fixed(1), n * k),
+        });
+    }
+    add("square sums", &|small| Op::SquareSums {
+        values: small.tensor("values", Rows::Fixed(1), n * k),
+        sums: small.tensor("sums", Rows::Fixed(1), (n * k).div_ceil(chunk(n * k))),
     });
     for &rule in Rule::value_variants() {
         for nesterov in [false, true]

@@ -1,7 +1,7 @@
 //! Networks become programs: each layer's forward and backward pass, next to each other.
 
 use super::{
-    Element, Link, Loss, Op, Optimizer, Program, Rows, TensorId, Transpose, buffer, record,
+    Element, Link, Loss, Op, Optimizer, Program, Rows, TensorId, Transpose, buffer, chunk, record,
 };
 use crate::model::{Activation, Network};
 
@@ -352,6 +352,7 @@ impl<'a> Builder<'a> {
         let hyper = self.buffer(buffer::HYPER, Element::F32, 4, false);
         let hyper = self.tensor(buffer::HYPER, hyper, 0, 1, 4);
         let decayed = self.layout.decayed;
+        self.clip(optimizer, gradients);
         let moments = optimizer.moments().iter();
         let op = Op::Update {
             optimizer: *optimizer,
@@ -364,6 +365,29 @@ impl<'a> Builder<'a> {
         self.push(op);
         if clear {
             self.push(Op::Clear { values: gradients });
+        }
+    }
+
+    /// g = clamp(g, ±c);  g = g·min(1, c/‖g‖), for the gradient g of all parameters.
+    fn clip(&mut self, optimizer: &Optimizer, gradients: TensorId) {
+        if let Some(limit) = optimizer.clip_value {
+            self.push(Op::ClipValue {
+                limit,
+                values: gradients,
+            });
+        }
+        if let Some(limit) = optimizer.clip_norm {
+            let chunks = self.layout.len.div_ceil(chunk(self.layout.len));
+            let sums = self.program.add_own("square sums", Rows::Fixed(1), chunks);
+            self.push(Op::SquareSums {
+                values: gradients,
+                sums,
+            });
+            self.push(Op::ClipNorm {
+                limit,
+                sums,
+                values: gradients,
+            });
         }
     }
 

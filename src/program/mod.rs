@@ -13,7 +13,7 @@ mod print;
 
 pub use build::Capacity;
 pub use loss::{Link, Loss, LossFunction, Reduction};
-pub use op::{Op, Product, Transpose};
+pub use op::{Op, Product, Transpose, chunk};
 pub use optimizer::{Optimizer, Rule};
 
 use bytemuck::{Pod, Zeroable};

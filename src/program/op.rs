@@ -1,6 +1,11 @@
 use super::{LossFunction, Optimizer, Program, Rows, TensorId};
 use crate::model::Activation;
 
+/// Values whose squares [`Op::SquareSums`] adds up together, of so many: one sum for each of at most 256 chunks.
+pub fn chunk(values: usize) -> usize {
+    values.div_ceil(256).next_multiple_of(64).max(64)
+}
+
 /// Which operand of a product is read with rows and columns swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transpose {
@@ -134,6 +139,29 @@ pub enum Op {
         /// The first values, which the weight decay applies to.
         decayed: usize,
     },
+    /// values = min(max(values, −limit), limit)
+    ClipValue {
+        /// The largest absolute value that is left.
+        limit: f32,
+        /// Any shape.
+        values: TensorId,
+    },
+    /// sums`[c]` = Σ values² over the `c`-th [`chunk`] of the values.
+    SquareSums {
+        /// `[1, length]`
+        values: TensorId,
+        /// `[1, chunks]`
+        sums: TensorId,
+    },
+    /// values = values·min(1, limit / (√(Σ sums) + 1e-6))
+    ClipNorm {
+        /// The largest Euclidean norm that is left.
+        limit: f32,
+        /// `[1, chunks]`
+        sums: TensorId,
+        /// `[1, length]`
+        values: TensorId,
+    },
     /// values = 0
     Clear {
         /// Any shape.
@@ -163,6 +191,9 @@ impl Op {
             Op::MatmulActivationGradient { .. } => "matmul_activation_gradient",
             Op::BiasGradient { .. } => "bias_gradient",
             Op::Update { optimizer, .. } => optimizer.rule.kernel(),
+            Op::ClipValue { .. } => "clip_value",
+            Op::SquareSums { .. } => "square_sums",
+            Op::ClipNorm { .. } => "clip_norm",
             Op::Clear { .. } => "clear",
             Op::Softmax { .. } => "softmax",
         }
@@ -186,7 +217,9 @@ impl Op {
             Op::Update {
                 gradients, hyper, ..
             } => vec![gradients, hyper],
-            Op::Clear { .. } => vec![],
+            Op::SquareSums { values, .. } => vec![values],
+            Op::ClipNorm { sums, .. } => vec![sums],
+            Op::ClipValue { .. } | Op::Clear { .. } => vec![],
             Op::Softmax { logits, .. } => vec![logits],
         }
     }
@@ -201,7 +234,11 @@ impl Op {
             | Op::MatmulActivationGradient { output, .. }
             | Op::BiasGradient { output, .. }
             | Op::Softmax { output, .. } => vec![output],
-            Op::BiasAdd { values, .. } | Op::Clear { values } => vec![values],
+            Op::BiasAdd { values, .. }
+            | Op::ClipValue { values, .. }
+            | Op::ClipNorm { values, .. }
+            | Op::Clear { values } => vec![values],
+            Op::SquareSums { sums, .. } => vec![sums],
             Op::LossGradient { gradient, rows, .. } => vec![gradient, rows],
             Op::Metrics { log, .. } => vec![log],
             Op::ActivationGradient { gradient, .. } => vec![gradient],
@@ -264,6 +301,8 @@ impl Op {
                 gradient: tensor, ..
             } => width(tensor),
             Op::ActivationGradient { gradient, .. } => 2 * width(gradient),
+            Op::ClipValue { values, .. } | Op::SquareSums { values, .. } => 2 * width(values),
+            Op::ClipNorm { values, sums, .. } => width(values) + width(sums),
             Op::LossGradient { logits, .. } => 8 * width(logits),
             Op::Softmax { logits, .. } => 4 * width(logits),
             Op::Metrics { rows, .. } => width(rows),
@@ -288,7 +327,11 @@ impl Op {
         };
         let in_place = match *self {
             Op::Matmul { accumulate, .. } | Op::BiasGradient { accumulate, .. } => accumulate,
-            Op::BiasAdd { .. } | Op::ActivationGradient { .. } | Op::Update { .. } => true,
+            Op::BiasAdd { .. }
+            | Op::ActivationGradient { .. }
+            | Op::ClipValue { .. }
+            | Op::ClipNorm { .. }
+            | Op::Update { .. } => true,
             _ => false,
         };
         let written: usize = match self {

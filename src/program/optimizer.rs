@@ -88,6 +88,10 @@ pub struct Optimizer {
     pub beta2: f32,
     /// Added to the denominator.
     pub epsilon: f32,
+    /// Each value of the gradient is first brought into ± this.
+    pub clip_value: Option<f32>,
+    /// Then the gradient of all parameters is made shorter, so that its Euclidean norm is this at most (Pascanu et al. 2013).
+    pub clip_norm: Option<f32>,
 }
 
 impl Optimizer {
@@ -114,6 +118,8 @@ impl Optimizer {
             beta1,
             beta2,
             epsilon,
+            clip_value: None,
+            clip_norm: None,
         }
     }
 

@@ -160,6 +160,15 @@ impl Program {
                 let rule = optimizer.rule;
                 format!("{} ← {rule}({})", written.join(", "), t(*gradients))
             }
+            Op::ClipValue { limit, values } => {
+                format!("{} = clamp({}, ±{limit})", t(*values), t(*values))
+            }
+            Op::SquareSums { values, sums } => format!("{} = Σ {}²", t(*sums), t(*values)),
+            Op::ClipNorm {
+                limit,
+                sums,
+                values,
+            } => format!("{} *= min(1, {limit}/√Σ {})", t(*values), t(*sums)),
             Op::Clear { values } => format!("{} = 0", t(*values)),
             Op::Softmax { logits, output } => format!("{} = softmax({})", t(*output), t(*logits)),
         }

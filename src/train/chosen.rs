@@ -166,6 +166,8 @@ impl Config {
             beta1: self.beta1.unwrap_or(usual.beta1),
             beta2: self.beta2.unwrap_or(usual.beta2),
             epsilon: self.epsilon.unwrap_or(usual.epsilon),
+            clip_value: self.clip_value,
+            clip_norm: self.clip_norm,
         };
         Ok((optimizer, momentum))
     }

@@ -90,6 +90,12 @@ pub struct Config {
     /// Added to denominators, where the optimizer has one [default: its own, 1e-8 for adam]
     #[arg(long, allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
     pub epsilon: Option<f32>,
+    /// Each value of the gradient is brought into ± this first [default: none is]
+    #[arg(long, allow_negative_numbers = true, value_name = "LIMIT", value_parser = positive, help_heading = "Training")]
+    pub clip_value: Option<f32>,
+    /// Largest norm of the gradient of all parameters; a longer one is scaled down [default: any]
+    #[arg(long, allow_negative_numbers = true, value_name = "LIMIT", value_parser = positive, help_heading = "Training")]
+    pub clip_norm: Option<f32>,
     /// How the learning rate changes over the run [default: constant]
     #[arg(long, value_enum, value_name = "SCHEDULE", help_heading = "Training")]
     pub schedule: Option<ScheduleName>,
@@ -309,6 +315,8 @@ impl Config {
         named("beta1", self.beta1.as_ref(), momentum)?;
         named("beta2", self.beta2.as_ref(), momentum)?;
         named("epsilon", self.epsilon.as_ref(), positive)?;
+        named("clip-value", self.clip_value.as_ref(), positive)?;
+        named("clip-norm", self.clip_norm.as_ref(), positive)?;
         named("momentum", self.momentum.as_ref(), momentum)?;
         named("label-smoothing", self.label_smoothing.as_ref(), momentum)?;
         named("focal-gamma", self.focal_gamma.as_ref(), not_negative)?;
@@ -358,6 +366,8 @@ impl Config {
             beta1: self.beta1.or(other.beta1),
             beta2: self.beta2.or(other.beta2),
             epsilon: self.epsilon.or(other.epsilon),
+            clip_value: self.clip_value.or(other.clip_value),
+            clip_norm: self.clip_norm.or(other.clip_norm),
             weight_decay: self.weight_decay.or(other.weight_decay),
             batch_size: self.batch_size.or(other.batch_size),
             epochs: self.epochs.or(other.epochs),

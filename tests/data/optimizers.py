@@ -1,4 +1,4 @@
-"""Makes optimizers.json: a few weights after each of 20 steps of every optimizer of PyTorch, in float64.
+"""Makes optimizers.json: a few weights after each of 20 steps of every optimizer of PyTorch, and with clipped gradients, in float64.
 
 Lion is not in PyTorch; it is written out here from the paper (Chen et al. 2023, algorithm 2).
 """
@@ -52,6 +52,9 @@ CASES = [
     ("rmsprop", {"momentum": 0.75}, lambda p: torch.optim.RMSprop(p, lr=0.0625, momentum=0.75)),
     ("adagrad", {"weight_decay": DECAY}, lambda p: torch.optim.Adagrad(p, lr=0.0625, weight_decay=DECAY)),
     ("adadelta", {"weight_decay": DECAY}, lambda p: torch.optim.Adadelta(p, lr=0.0625, weight_decay=DECAY)),
+    ("sgd", {"momentum": 0.75, "clip_value": 0.5}, lambda p: torch.optim.SGD(p, lr=0.0625, momentum=0.75)),
+    ("sgd", {"weight_decay": DECAY, "clip_norm": 1.625}, lambda p: torch.optim.SGD(p, lr=0.0625, weight_decay=DECAY)),
+    ("adam", {"clip_value": 0.75, "clip_norm": 0.875}, lambda p: torch.optim.Adam(p, lr=0.0625)),
     ("lion", {"weight_decay": DECAY}, lambda p: Lion(p, lr=0.0625, betas=(0.9, 0.99), weight_decay=DECAY)),
 ]
 
@@ -62,6 +65,10 @@ for rule, options, make in CASES:
     path = []
     for gradient in GRADIENTS:
         weights.grad = torch.tensor(gradient, dtype=torch.float64)
+        if "clip_value" in options:
+            torch.nn.utils.clip_grad_value_([weights], options["clip_value"])
+        if "clip_norm" in options:
+            torch.nn.utils.clip_grad_norm_([weights], options["clip_norm"])
         optimizer.step()
         path.append(weights.tolist())
     cases.append({"rule": rule, **options, "path": path})

@@ -1,9 +1,10 @@
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::{Backend, Data, ProgramId, run_all};
-use gpu_mlp::program::{Hyper, Op, Optimizer, Program, Rows, Rule, Step};
+use gpu_mlp::model::{Activation, Network};
+use gpu_mlp::program::{Capacity, Hyper, Optimizer, Program, Rule, Step, buffer};
 use serde::Deserialize;
 
-use super::{empty, near, singles};
+use super::{near, singles};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -23,6 +24,8 @@ struct Case {
     #[serde(default)]
     nesterov: bool,
     beta2: Option<f32>,
+    clip_value: Option<f32>,
+    clip_norm: Option<f32>,
     /// The weights after each step.
     path: Vec<Vec<f64>>,
 }
@@ -40,27 +43,27 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
         let optimizer = Optimizer {
             nesterov: case.nesterov,
             beta2: case.beta2.unwrap_or(usual.beta2),
+            clip_value: case.clip_value,
+            clip_norm: case.clip_norm,
             ..usual
         };
         let len = golden.weights.len();
-        let mut program = empty(1);
-        let mut flat = |name: &str| program.add_own(name, Rows::Fixed(1), len);
-        let (parameters, gradients) = (flat("w"), flat("g"));
-        let moments = optimizer.moments().iter().map(|name| flat(name)).collect();
-        let hyper = program.add_own("hyper", Rows::Fixed(1), 4);
-        program.ops.push(Op::Update {
-            optimizer,
-            parameters,
-            gradients,
-            moments,
-            hyper,
-            decayed: len,
-        });
+        // One layer without a gradient for its bias, so that the decay is on all that moves.
+        let network = Network::new(len, &[], Activation::Identity, 1, Activation::Identity);
+        let capacity = Capacity {
+            members: 1,
+            batch: 1,
+            rows: 1,
+            order: 1,
+            records: 1,
+        };
+        let program = Program::update(&network, &optimizer, capacity);
         let mut precise = CpuBackend::<f64>::new();
         let compiled = begin(&mut precise, &program, &golden, case);
         let found = (0..case.path.len()).map(|t| {
             step(&mut precise, compiled, &golden, optimizer, t);
-            precise.values("w", 0).expect("it is there").to_vec()
+            let weights = precise.values(buffer::PARAMETERS, 0).expect("it is there");
+            weights[..len].to_vec()
         });
         follow(found, case, CONSTANTS, "the CPU in f64", &program);
         for mut backend in singles() {
@@ -68,7 +71,9 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
             let device = backend.device();
             let found = (0..case.path.len()).map(|t| {
                 step(&mut *backend, compiled, &golden, optimizer, t);
-                let weights = backend.read("w", 0, 0, len).expect("it is there");
+                let weights = backend
+                    .read(buffer::PARAMETERS, 0, 0, len)
+                    .expect("it is there");
                 weights.into_iter().map(f64::from).collect()
             });
             follow(found, case, SINGLE, &device, &program);
@@ -85,7 +90,10 @@ fn begin(backend: &mut dyn Backend, program: &Program, golden: &Golden, case: &C
         padding: 0.0,
     };
     let hyper: [f32; 4] = bytemuck::cast(hyper);
-    for (name, values) in [("w", &golden.weights[..]), ("hyper", &hyper[..])] {
+    for (name, values) in [
+        (buffer::PARAMETERS, &golden.weights[..]),
+        (buffer::HYPER, &hyper[..]),
+    ] {
         backend
             .write(name, 0, 0, Data::F32(values))
             .expect("it fits");
@@ -96,7 +104,7 @@ fn begin(backend: &mut dyn Backend, program: &Program, golden: &Golden, case: &C
 /// Step `t`, the first being 0, by its own gradient.
 fn step(backend: &mut dyn Backend, compiled: ProgramId, golden: &Golden, by: Optimizer, t: usize) {
     backend
-        .write("g", 0, 0, Data::F32(&golden.gradients[t]))
+        .write(buffer::GRADIENTS, 0, 0, Data::F32(&golden.gradients[t]))
         .expect("it fits");
     let [correction1, correction2, correction3] = by.corrections(t as u64 + 1);
     let step = Step {

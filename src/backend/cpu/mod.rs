@@ -9,6 +9,8 @@ mod amsgrad;
 mod bias_add;
 mod bias_gradient;
 mod clear;
+mod clip_norm;
+mod clip_value;
 mod functions;
 mod gather;
 mod lion;
@@ -20,6 +22,7 @@ mod metrics;
 mod rmsprop;
 mod sgd;
 mod softmax;
+mod square_sums;
 mod steps;
 mod update;
 

@@ -5,9 +5,9 @@ use gemm::Parallelism;
 
 use super::matmul::Factor;
 use super::{
-    Real, Values, activation, activation_gradient, bias_add, bias_gradient, clear, gather,
-    loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation, metrics, softmax,
-    update,
+    Real, Values, activation, activation_gradient, bias_add, bias_gradient, clear, clip_norm,
+    clip_value, gather, loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation,
+    metrics, softmax, square_sums, update,
 };
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
 
@@ -217,6 +217,27 @@ impl<T: Real> Memory<'_, T> {
                     self.put(place(moment), kept);
                 }
                 self.put(place(parameters), w);
+            }
+            Op::ClipValue { limit, values } => {
+                let mut out = self.take(place(values));
+                clip_value::clip_value(T::of(limit), &mut out[range(values)]);
+                self.put(place(values), out);
+            }
+            Op::SquareSums { values, sums } => {
+                let mut out = self.take(place(sums));
+                let values = &self.own[place(values)].numbers()[range(values)];
+                square_sums::square_sums(values, &mut out[range(sums)]);
+                self.put(place(sums), out);
+            }
+            Op::ClipNorm {
+                limit,
+                sums,
+                values,
+            } => {
+                let mut out = self.take(place(values));
+                let sums = &self.own[place(sums)].numbers()[range(sums)];
+                clip_norm::clip_norm(T::of(limit), sums, &mut out[range(values)]);
+                self.put(place(values), out);
             }
             Op::Clear { values } => {
                 let mut out = self.take(place(values));

@@ -2,7 +2,7 @@
 
 use super::shader::Constants;
 use crate::model::Activation;
-use crate::program::{LossFunction, Op, Product, Program, Rows, Rule, TensorId, Transpose};
+use crate::program::{LossFunction, Op, Product, Program, Rows, Rule, TensorId, Transpose, chunk};
 
 /// A range of a tensor's elements, bound in the order of a kernel's bindings.
 #[derive(Clone, Copy, Debug)]
@@ -237,7 +237,55 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             }
             updates
         }
-        Op::Clear { values } => calls.pieces(values, |start, len| Call {
+        Op::ClipValue { limit, values } => calls.pieces(values, 1, |start, len| Call {
+            kernel: name,
+            constants: vec![],
+            operands: vec![Operand {
+                tensor: values,
+                start,
+                len,
+            }],
+            scalars: vec![len as u32, limit.to_bits()],
+            grid: groups(len),
+        }),
+        Op::SquareSums { values, sums } => {
+            let chunk = chunk(program.len(values));
+            calls.pieces(values, chunk, |start, len| Call {
+                kernel: name,
+                constants: vec![("LANES", 64)],
+                operands: [
+                    vec![Operand {
+                        tensor: values,
+                        start,
+                        len,
+                    }],
+                    calls.whole(&[sums]),
+                ]
+                .concat(),
+                scalars: vec![len as u32, chunk as u32, (start / chunk) as u32],
+                grid: [len.div_ceil(chunk) as u32, 1],
+            })
+        }
+        Op::ClipNorm {
+            limit,
+            sums,
+            values,
+        } => calls.pieces(values, 1, |start, len| Call {
+            kernel: name,
+            constants: vec![("LANES", 64)],
+            operands: [
+                calls.whole(&[sums]),
+                vec![Operand {
+                    tensor: values,
+                    start,
+                    len,
+                }],
+            ]
+            .concat(),
+            scalars: vec![len as u32, program.len(sums) as u32, limit.to_bits()],
+            grid: groups(len),
+        }),
+        Op::Clear { values } => calls.pieces(values, 1, |start, len| Call {
             kernel: name,
             constants: vec![],
             operands: vec![Operand {
@@ -381,7 +429,7 @@ impl Calls<'_> {
             let operand = move |&tensor: &TensorId| Operand { tensor, start, len };
             tensors.iter().map(operand).collect::<Vec<_>>()
         };
-        self.pieces(read[0], |start, len| {
+        self.pieces(read[0], 1, |start, len| {
             let mut scalars = vec![len as u32, decayed.saturating_sub(start) as u32];
             scalars.extend(rates);
             Call {
@@ -399,9 +447,15 @@ impl Calls<'_> {
         })
     }
 
-    fn pieces(&self, tensor: TensorId, call: impl Fn(usize, usize) -> Call) -> Vec<Call> {
+    /// A flat tensor in pieces that a binding holds, each but the last of a multiple of `unit` values.
+    fn pieces(
+        &self,
+        tensor: TensorId,
+        unit: usize,
+        call: impl Fn(usize, usize) -> Call,
+    ) -> Vec<Call> {
         let len = self.program.len(tensor);
-        let piece = (self.binding.saturating_sub(64)).max(1);
+        let piece = (self.binding.saturating_sub(64) / unit).max(1) * unit;
         (0..len)
             .step_by(piece)
             .map(|start| call(start, piece.min(len - start)))

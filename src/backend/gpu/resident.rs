@@ -7,7 +7,7 @@ use super::shader::{Constants, Pipelines};
 use super::table::{Arena, Entry, OPS, Table};
 use crate::backend::BackendError;
 use crate::model::Activation;
-use crate::program::{Op, Program, Rows, Step, TensorId, buffer};
+use crate::program::{Op, Program, Rows, Step, TensorId, buffer, chunk};
 
 /// Steps that one dispatch runs at most.
 pub(super) const STEPS: usize = 1 << 16;
@@ -269,6 +269,10 @@ fn iterations(program: &Program, lanes: usize) -> usize {
         }),
         Op::LossGradient { logits, .. } | Op::Softmax { logits, .. } => rowwise(logits),
         Op::Metrics { .. } => program.batch,
+        Op::SquareSums { values, sums } => {
+            shared(program.len(sums)) * (2 + chunk(program.len(values)))
+        }
+        Op::ClipNorm { values, sums, .. } => program.len(sums) + shared(program.len(values)),
         Op::BiasGradient { gradient, .. } => {
             shared(program.tensors[gradient].columns) * (2 + program.rows(gradient))
         }

@@ -24,6 +24,8 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "bias_add",
     "bias_gradient",
     "clear",
+    "clip_norm",
+    "clip_value",
     "gather",
     "lion",
     "loss_gradient",
@@ -34,6 +36,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "rmsprop",
     "sgd",
     "softmax",
+    "square_sums",
     "steps",
 );
 

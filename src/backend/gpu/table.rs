@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::call::{function, loss, rows, rule};
 use super::record::Memory;
-use crate::program::{Element, Op, Product, Program, Rows, TensorId, Transpose, buffer};
+use crate::program::{Element, Op, Product, Program, Rows, TensorId, Transpose, buffer, chunk};
 
 /// Ops that the table holds: OPS in the shader.
 pub(super) const OPS: usize = 128;
@@ -28,7 +28,7 @@ pub(super) struct Entry {
     a_strides: [u32; 2],
     b_strides: [u32; 2],
     rates: [f32; 3],
-    /// Of a loss.
+    /// Of a loss, or the limit of a clipping.
     parameter: f32,
     padding: [u32; 2],
 }
@@ -46,6 +46,9 @@ mod kind {
     pub(super) const UPDATE: u32 = 8;
     pub(super) const CLEAR: u32 = 9;
     pub(super) const SOFTMAX: u32 = 10;
+    pub(super) const CLIP_VALUE: u32 = 11;
+    pub(super) const SQUARE_SUMS: u32 = 12;
+    pub(super) const CLIP_NORM: u32 = 13;
 
     pub(super) const ACCUMULATE: u32 = 1;
     pub(super) const BIAS_ACTIVATE: u32 = 2;
@@ -235,6 +238,24 @@ impl Table<'_> {
                 gradient,
             } => self.elementwise(kind::ACTIVATION_GRADIENT, function(f), kept, gradient),
             Op::Clear { values } => self.elementwise(kind::CLEAR, 0, values, values),
+            Op::ClipValue { limit, values } => Entry {
+                parameter: limit,
+                ..self.elementwise(kind::CLIP_VALUE, 0, values, values)
+            },
+            Op::SquareSums { values, sums } => Entry {
+                n: self.columns(values),
+                k: chunk(self.program.len(values)) as u32,
+                ..self.elementwise(kind::SQUARE_SUMS, 0, values, sums)
+            },
+            Op::ClipNorm {
+                limit,
+                sums,
+                values,
+            } => Entry {
+                k: self.columns(sums),
+                parameter: limit,
+                ..self.elementwise(kind::CLIP_NORM, 0, sums, values)
+            },
             Op::LossGradient {
                 function: f,
                 weighted,
