@@ -1,7 +1,7 @@
 // v = b2*v + (1-b2)*g^2; d = g * sqrt(u + epsilon) / sqrt(v + epsilon); u = b2*u + (1-b2)*d^2; w = w - eta*d; for each weight w and its gradient g.
 //
 // gradients   [1, length]
-// hyper       [1, 4]: eta, lambda, mu
+// hyper       [1, 8]: eta, lambda, mu, lambda1
 // parameters  [1, length]
 // moment1     [1, length]: v
 // moment2     [1, length]: u

@@ -2,7 +2,7 @@
 // and RAdam, as lib/update has them; for each weight w and its gradient g.
 //
 // gradients   [1, length]
-// hyper       [1, 4]: eta, lambda, mu
+// hyper       [1, 8]: eta, lambda, mu, lambda1
 // parameters  [1, length]
 // moment1     [1, length]: m
 // moment2     [1, length]: v

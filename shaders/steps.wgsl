@@ -7,6 +7,7 @@
 // order    [members, order]
 // steps    [steps]
 // log      [members, records, 4]
+// keys     [members, 2]
 // run      which of the steps this dispatch runs
 //
 // One workgroup for each member (the grid's z): the members are independent, and what one writes in an op, its own
@@ -15,6 +16,7 @@
 #import step
 #import functions
 #import losses
+#import mask
 #import update
 
 override LANES: u32 = 64u;
@@ -23,6 +25,7 @@ override FUNCTION: u32 = 0xffffffffu;
 override OTHER_FUNCTION: u32 = 0xffffffffu; // the same again if there is one
 override LOSS: u32 = 0xffffffffu; // its only loss
 override RULE: u32 = 0xffffffffu; // its only optimizer's
+override HAS_DROPOUT: bool = true;
 
 const ANY = 0xffffffffu;
 const OPS = 128u;
@@ -42,6 +45,8 @@ const SOFTMAX = 10u;
 const CLIP_VALUE = 11u;
 const SQUARE_SUMS = 12u;
 const CLIP_NORM = 13u;
+const DROPOUT = 14u;
+const DROPOUT_GRADIENT = 15u;
 
 // What a product does with its sums.
 const STORE = 0u;
@@ -94,6 +99,7 @@ struct Run {
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 @group(0) @binding(5) var<storage, read> steps: array<Step>;
 @group(0) @binding(6) var<storage, read_write> log_of: array<f32>;
+@group(0) @binding(7) var<storage, read> keys: array<u32>;
 @group(1) @binding(0) var<uniform> run: Run;
 
 @compute @workgroup_size(LANES)
@@ -125,6 +131,11 @@ fn execute(o: u32, member: u32, lane: u32, s: u32) {
         case SOFTMAX: { softmax(o, member, lane, s); }
         case SQUARE_SUMS: { square_sums(o, member, lane); }
         case CLIP_NORM: { clip_norm(o, member, lane); }
+        case DROPOUT, DROPOUT_GRADIENT: {
+            if HAS_DROPOUT {
+                dropout(o, member, lane, s);
+            }
+        }
         default: { elementwise(o, member, lane, s); }
     }
 }
@@ -241,6 +252,32 @@ fn clip_norm(o: u32, member: u32, lane: u32) {
     let factor = min(1.0, program.ops[o].parameter / (sqrt(sum) + 1e-6));
     for (var i = lane; i < program.ops[o].n; i += LANES) {
         arena[c + i] *= factor;
+    }
+}
+
+// a: input or gradient [batch, n]; b: hyper; d: key; k: layer; c = a * scale + shift where it stays, of a gradient a * scale
+fn dropout(o: u32, member: u32, lane: u32, s: u32) {
+    let n = program.ops[o].n;
+    let a = at(program.ops[o].a, member);
+    let c = at(program.ops[o].c, member);
+    let rate = arena[at(program.ops[o].b, member) + 4u];
+    let d = at(program.ops[o].d, member);
+    let key = vec2(keys[d], keys[d + 1u]);
+    var m = mask(program.ops[o].function, rate, key, steps[s].number, program.ops[o].k);
+    if program.ops[o].kind == DROPOUT_GRADIENT {
+        m.shift = 0.0;
+        m.dropped = 0.0;
+    }
+    let pairs = (n + 1u) / 2u;
+    for (var i = lane; i < steps[s].rows * pairs; i += LANES) {
+        let row = i / pairs;
+        let column = 2u * (i % pairs);
+        let stays = stay(m, steps[s].first + row, i % pairs);
+        let value = row * n + column;
+        arena[c + value] = select(m.dropped, m.scale * arena[a + value] + m.shift, stays.x);
+        if column + 1u < n {
+            arena[c + value + 1u] = select(m.dropped, m.scale * arena[a + value + 1u] + m.shift, stays.y);
+        }
     }
 }
 
@@ -365,6 +402,7 @@ fn optimize(o: u32, member: u32, lane: u32, s: u32) {
     var rates = Rates(
         arena[b] * steps[s].rate,
         0.0,
+        0.0,
         arena[b + 2u],
         vec3(steps[s].correction1, steps[s].correction2, steps[s].correction3),
         program.ops[o].beta1,
@@ -374,6 +412,7 @@ fn optimize(o: u32, member: u32, lane: u32, s: u32) {
     );
     for (var i = lane; i < program.ops[o].n; i += LANES) {
         rates.decay = select(0.0, arena[b + 1u], i < program.ops[o].k);
+        rates.l1 = select(0.0, arena[b + 3u], i < program.ops[o].k);
         let moments = vec3(arena[d + i], arena[e + i], arena[f + i]);
         let after = update(rule, Weight(arena[c + i], moments), arena[a + i], rates);
         arena[d + i] = after.moments.x;

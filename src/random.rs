@@ -20,6 +20,13 @@ pub enum Purpose {
     Split = 2,
     /// Values that a check or a test draws.
     Check = 3,
+    /// What dropout leaves out; counted on the device, see [`key`].
+    Dropout = 4,
+}
+
+/// The cipher's key for a purpose under a seed. The upper word keeps purposes apart.
+pub fn key(seed: u64, purpose: Purpose) -> [u32; 2] {
+    [seed as u32, (seed >> 32) as u32 ^ ((purpose as u32) << 24)]
 }
 
 /// A stream of random words over Threefry-2x32 with 20 rounds, usable wherever [`rand`] takes a generator.
@@ -36,10 +43,9 @@ pub struct Stream {
 impl Stream {
     /// The stream `number` of `purpose` under `seed`, at its beginning.
     pub fn new(seed: u64, purpose: Purpose, number: u32) -> Self {
-        // The upper key word keeps purposes apart; 2^32 streams a purpose, 2^33 words a stream.
-        let key = [seed as u32, (seed >> 32) as u32 ^ ((purpose as u32) << 24)];
+        // 2^32 streams a purpose, 2^33 words a stream.
         Stream {
-            key,
+            key: key(seed, purpose),
             number,
             index: 0,
             spare: None,
@@ -81,24 +87,33 @@ pub fn shuffle(rows: &mut [u32], seed: u64, purpose: Purpose, number: u32) {
 
 /// Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw: "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
 pub fn threefry2x32(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
+    threefry2x32_lanes(key, counter.map(|word| [word])).map(|[word]| word)
+}
+
+/// The same for N counters side by side: their first words, then their second words.
+pub fn threefry2x32_lanes<const N: usize>(key: [u32; 2], counters: [[u32; N]; 2]) -> [[u32; N]; 2] {
     const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
     let schedule = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
-    let mut x = [
-        counter[0].wrapping_add(key[0]),
-        counter[1].wrapping_add(key[1]),
-    ];
+    let [mut x, mut y] = counters;
+    let add = |lanes: &mut [u32; N], word: u32| {
+        for lane in lanes {
+            *lane = lane.wrapping_add(word);
+        }
+    };
+    add(&mut x, key[0]);
+    add(&mut y, key[1]);
     for group in 0..5_usize {
         for rotation in ROTATIONS[group % 2] {
-            x[0] = x[0].wrapping_add(x[1]);
-            x[1] = x[1].rotate_left(rotation) ^ x[0];
+            for (x, y) in x.iter_mut().zip(&mut y) {
+                *x = x.wrapping_add(*y);
+                *y = y.rotate_left(rotation) ^ *x;
+            }
         }
         let next = group + 1;
-        x[0] = x[0].wrapping_add(schedule[next % 3]);
-        x[1] = x[1]
-            .wrapping_add(schedule[(next + 1) % 3])
-            .wrapping_add(next as u32);
+        add(&mut x, schedule[next % 3]);
+        add(&mut y, schedule[(next + 1) % 3].wrapping_add(next as u32));
     }
-    x
+    [x, y]
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use clap::ValueEnum;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::{Backend, Data};
-use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
-use gpu_mlp::program::{Capacity, Loss, LossFunction, Program, Reduction, Step, buffer, record};
+use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Weights, initialize};
+use gpu_mlp::program::{
+    Capacity, Hyper, Loss, LossFunction, Program, Reduction, Step, buffer, record,
+};
 use proptest::prelude::*;
 
 const ROWS: usize = 7;
@@ -64,6 +66,20 @@ impl Case {
             targets
         };
         let order: Vec<u32> = (0..ROWS as u32).rev().collect();
+        if network.drops(0) {
+            let hyper = Hyper {
+                dropout: 0.4,
+                ..Hyper::default()
+            };
+            let hyper: [f32; Hyper::WIDTH] = bytemuck::cast(hyper);
+            let key = [seed as u32, 5];
+            for (name, data) in [
+                (buffer::HYPER, Data::F32(&hyper)),
+                (buffer::KEYS, Data::U32(&key)),
+            ] {
+                backend.write(name, 0, 0, data).expect("it fits");
+            }
+        }
         backend
             .write(buffer::INPUTS, 0, 0, Data::F32(&inputs))
             .expect("it fits");
@@ -195,9 +211,13 @@ proptest! {
         outputs in 1_usize..5,
         function in prop::sample::select(smooth_losses()),
         activation in prop::sample::select(smooth()),
+        dropout in prop::sample::select(vec![Dropout::None, Dropout::Plain, Dropout::Alpha]),
         seed in 0_u64..1000,
     ) {
-        let network = Network::new(inputs, &hidden, activation, outputs, Activation::Identity);
+        let network = Network {
+            dropout,
+            ..Network::new(inputs, &hidden, activation, outputs, Activation::Identity)
+        };
         let loss = Loss::new(function, Reduction::Mean);
         agrees(&network, loss, true, seed);
     }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode};
 use gpu_mlp::backend::{Backend, TOLERANCE, check, difference, kernels};
-use gpu_mlp::model::{Activation, Network};
+use gpu_mlp::model::{Activation, Dropout, Network};
 use gpu_mlp::program::{Capacity, Link, Loss, LossFunction, Optimizer, Program, Reduction, Rule};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -68,6 +68,7 @@ proptest! {
         rows in 1_usize..140,
         loss in prop::sample::select(smooth_losses()),
         activation in prop::sample::select(smooth()),
+        dropout in prop::sample::select(vec![Dropout::None, Dropout::Plain, Dropout::Alpha]),
         rule in prop::sample::select(steady()),
         softmax: bool,
         weighted: bool,
@@ -75,7 +76,10 @@ proptest! {
         kind in 0_usize..4,
         seed in 0_u64..1000,
     ) {
-        let network = Network::new(inputs, &hidden, activation, outputs, Activation::Identity);
+        let network = Network {
+            dropout,
+            ..Network::new(inputs, &hidden, activation, outputs, Activation::Identity)
+        };
         let loss = Loss { weighted, ..Loss::new(loss, Reduction::Mean) };
         let optimizer = Optimizer::new(rule);
         let capacity = Capacity { members, batch, rows: 150, order: 2 * batch, records: 2 };

@@ -6,7 +6,7 @@ use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
-use gpu_mlp::model::{Activation, Initializer, Network, initialize};
+use gpu_mlp::model::{Activation, Dropout, Initializer, Network, initialize};
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step};
 use gpu_mlp::train::{
     End, Event, Member, Options, Outcome, Rows, Schedule, Split, TrainError, split, train,
@@ -16,6 +16,7 @@ struct Digits {
     inputs: Matrix,
     targets: Matrix,
     split: Split,
+    dropout: Dropout,
 }
 
 impl Digits {
@@ -37,7 +38,13 @@ impl Digits {
             inputs,
             targets,
             split,
+            dropout: Dropout::None,
         }
+    }
+
+    fn with(mut self, dropout: Dropout) -> Self {
+        self.dropout = dropout;
+        self
     }
 
     fn train(
@@ -47,11 +54,15 @@ impl Digits {
         learning_rate: f32,
         change: impl Fn(&mut Options),
     ) -> Result<Outcome, TrainError> {
-        let network = Network::new(64, &[64], Activation::Relu, 10, Activation::Identity);
+        let network = Network {
+            dropout: self.dropout,
+            ..Network::new(64, &[64], Activation::Relu, 10, Activation::Identity)
+        };
         let member = |&seed: &u64| Member {
             weights: initialize(&network, Initializer::Auto, seed),
             hyper: Hyper {
                 learning_rate,
+                dropout: 0.2,
                 ..Hyper::default()
             },
             seed,
@@ -156,7 +167,7 @@ fn digits_are_learned_on_either_device() {
 
 #[test]
 fn the_same_seed_gives_the_same_bits() {
-    let digits = Digits::new(0.0);
+    let digits = Digits::new(0.0).with(Dropout::Plain);
     let run = |backend: &mut dyn Backend| {
         digits
             .train(backend, &[1], 1e-3, |options| options.epochs = 2)
@@ -169,28 +180,30 @@ fn the_same_seed_gives_the_same_bits() {
 
 #[test]
 fn after_one_epoch_the_adapter_has_the_loss_of_the_cpu() {
-    let digits = Digits::new(0.1);
-    let run = |backend: &mut dyn Backend| {
-        let outcome = digits
-            .train(backend, &[1], 1e-3, |options| options.epochs = 1)
-            .expect("it trains");
-        let epoch = outcome.members[0].history[0];
-        [
-            epoch.train.loss,
-            epoch.validation.expect("there are such rows").loss,
-        ]
-    };
-    for (gpu, cpu) in run(&mut gpu()).into_iter().zip(run(&mut cpu())) {
-        assert!(
-            (gpu / cpu - 1.0).abs() < 1e-4,
-            "{gpu} on the adapter, {cpu} on the CPU"
-        );
+    for dropout in [Dropout::None, Dropout::Plain, Dropout::Alpha] {
+        let digits = Digits::new(0.1).with(dropout);
+        let run = |backend: &mut dyn Backend| {
+            let outcome = digits
+                .train(backend, &[1], 1e-3, |options| options.epochs = 1)
+                .expect("it trains");
+            let epoch = outcome.members[0].history[0];
+            [
+                epoch.train.loss,
+                epoch.validation.expect("there are such rows").loss,
+            ]
+        };
+        for (gpu, cpu) in run(&mut gpu()).into_iter().zip(run(&mut cpu())) {
+            assert!(
+                (gpu / cpu - 1.0).abs() < 1e-4,
+                "{gpu} on the adapter, {cpu} on the CPU with {dropout} dropout"
+            );
+        }
     }
 }
 
 #[test]
 fn a_pack_trains_each_member_as_it_trains_alone() {
-    let digits = Digits::new(0.1);
+    let digits = Digits::new(0.1).with(Dropout::Alpha);
     let few = |options: &mut Options| options.epochs = 2;
     let pack = digits
         .train(&mut cpu(), &[1, 2, 3], 1e-3, few)
@@ -214,7 +227,7 @@ fn a_pack_trains_each_member_as_it_trains_alone() {
 
 #[test]
 fn micro_batches_change_a_step_by_rounding_alone() {
-    let digits = Digits::new(0.0);
+    let digits = Digits::new(0.0).with(Dropout::Plain);
     let full = |options: &mut Options| {
         options.batch_size = None;
         options.epochs = 3;

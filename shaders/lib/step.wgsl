@@ -9,4 +9,5 @@ struct Step {
     correction1: f32,
     correction2: f32,
     correction3: f32,
+    number: u32,
 }

@@ -14,6 +14,7 @@ const LION = 9u;
 struct Rates {
     rate: f32,
     decay: f32, // of this weight
+    l1: f32, // of this weight
     momentum: f32,
     corrections: vec3<f32>, // of the step
     beta1: f32,
@@ -32,7 +33,7 @@ fn update(rule: u32, before: Weight, plain: f32, r: Rates) -> Weight {
     let m = before.moments;
     let decoupled = rule == ADAMW || rule == LION;
     let w = before.w * select(1.0, 1.0 - r.rate * r.decay, decoupled);
-    let g = plain + select(r.decay * before.w, 0.0, decoupled);
+    let g = plain + r.l1 * sign(before.w) + select(r.decay * before.w, 0.0, decoupled);
     switch rule {
         case SGD: {
             let v = r.momentum * m.x + g;

@@ -6,7 +6,7 @@ use rand::RngExt;
 use super::cpu::CpuBackend;
 use super::gpu::{AdapterChoice, GpuBackend, Mode};
 use super::{Backend, BackendError, Data, run_all};
-use crate::model::{Activation, Network};
+use crate::model::{Activation, Dropout, Network};
 use crate::program::{
     Capacity, Element, Hyper, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows, Rule,
     Step, TensorId, Transpose, buffer, chunk, record,
@@ -206,6 +206,25 @@ pub fn kernels(
             });
         }
     }
+    for kind in [Dropout::Plain, Dropout::Alpha] {
+        add(&format!("{kind} dropout"), &|small| Op::Dropout {
+            kind,
+            layer: 3,
+            hyper: small.tensor("hyper", Rows::Fixed(1), Hyper::WIDTH),
+            keys: small.keys(),
+            input: small.tensor("input", batch, n),
+            output: small.tensor("output", batch, n),
+        });
+        add(&format!("{kind} dropout gradient"), &|small| {
+            Op::DropoutGradient {
+                kind,
+                layer: 3,
+                hyper: small.tensor("hyper", Rows::Fixed(1), Hyper::WIDTH),
+                keys: small.keys(),
+                gradient: small.tensor("gradient", batch, n),
+            }
+        });
+    }
     add("softmax", &|small| Op::Softmax {
         logits: small.tensor("logits", batch, n),
         output: small.tensor("output", batch, n),
@@ -248,7 +267,7 @@ pub fn kernels(
                     parameters: flat("parameters"),
                     gradients: flat("gradients"),
                     moments: optimizer.moments().iter().map(|name| flat(name)).collect(),
-                    hyper: small.tensor("hyper", Rows::Fixed(1), 4),
+                    hyper: small.tensor("hyper", Rows::Fixed(1), Hyper::WIDTH),
                     decayed: n * k / 2,
                 }
             });
@@ -279,7 +298,15 @@ impl Small {
     }
 
     fn order(&mut self, len: usize) -> TensorId {
-        let name = format!("order {}", self.suffix);
+        self.indices(buffer::ORDER, len)
+    }
+
+    fn keys(&mut self) -> TensorId {
+        self.indices(buffer::KEYS, 2)
+    }
+
+    fn indices(&mut self, name: &str, len: usize) -> TensorId {
+        let name = format!("{name} {}", self.suffix);
         let place = self.program.add_buffer(&name, Element::U32, len, false);
         self.program
             .add_tensor(&name, place, 0, Rows::Fixed(1), len)
@@ -301,6 +328,7 @@ pub fn difference(
         correction1: 0.1,
         correction2: 0.001,
         correction3: 0.5,
+        number: 7,
         ..Step::default()
     };
     let found = contents(backend, program, &step, seed)?;
@@ -346,7 +374,9 @@ fn contents(
             let mut stream =
                 Stream::new(seed, Purpose::Check, (position * members + member) as u32);
             if described.element == Element::U32 {
-                let draw = |_| stream.random_range(0..height.unwrap_or(1));
+                let keys = described.name.starts_with(buffer::KEYS);
+                let most = if keys { u32::MAX } else { height.unwrap_or(1) };
+                let draw = |_| stream.random_range(0..most);
                 let order: Vec<u32> = (0..described.len).map(draw).collect();
                 backend.write(&described.name, member, 0, Data::U32(&order))?;
                 continue;
@@ -360,7 +390,9 @@ fn contents(
                     learning_rate: 0.01,
                     weight_decay: 0.02,
                     momentum: 0.9,
-                    padding: 0.0,
+                    l1: 0.01,
+                    dropout: 0.3,
+                    ..Hyper::default()
                 };
                 values.copy_from_slice(bytemuck::cast_slice(&[hyper]));
             } else if name.contains("lion") {

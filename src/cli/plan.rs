@@ -94,6 +94,7 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
     };
     let network = Network {
         inputs,
+        dropout: config.dropout_of(&hidden, activation).map_err(bad_input)?,
         layers: hidden.layers(activation).chain([last]).collect(),
     };
     let batch = match config.batch_size {

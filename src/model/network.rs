@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Activation;
+use super::{Activation, Dropout};
 
 /// A fully connected layer: a = f(x·Wᵀ + b).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Network {
     pub inputs: usize,
     /// From the input to the output.
     pub layers: Vec<Layer>,
+    /// What training leaves out behind each layer but the last.
+    #[serde(default)]
+    pub dropout: Dropout,
 }
 
 /// Name and shape of one parameter, as `PyTorch` names and lays out `nn.Linear`.
@@ -92,6 +95,7 @@ impl Network {
         Network {
             inputs,
             layers: hidden.chain([output]).collect(),
+            dropout: Dropout::None,
         }
     }
 
@@ -106,6 +110,11 @@ impl Network {
             0 => self.inputs,
             _ => self.layers[index - 1].units,
         }
+    }
+
+    /// Whether training leaves something out behind layer `index`.
+    pub fn drops(&self, index: usize) -> bool {
+        self.dropout != Dropout::None && index + 1 < self.layers.len()
     }
 
     /// All parameters: weight and bias of each layer, from the input to the output.

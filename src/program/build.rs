@@ -1,7 +1,8 @@
 //! Networks become programs: each layer's forward and backward pass, next to each other.
 
 use super::{
-    Element, Link, Loss, Op, Optimizer, Program, Rows, TensorId, Transpose, buffer, chunk, record,
+    Element, Hyper, Link, Loss, Op, Optimizer, Program, Rows, TensorId, Transpose, buffer, chunk,
+    record,
 };
 use crate::model::{Activation, Network};
 
@@ -52,7 +53,7 @@ impl Program {
     pub fn evaluation(network: &Network, loss: &Loss, capacity: Capacity) -> Self {
         let mut builder = Builder::new(network, capacity);
         let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
-        let activations = builder.forward(input);
+        let activations = builder.forward(input, false);
         builder.loss(*loss, last(&activations, input));
         builder.program
     }
@@ -61,7 +62,7 @@ impl Program {
     pub fn inference(network: &Network, link: Link, capacity: Capacity) -> Self {
         let mut builder = Builder::new(network, capacity);
         let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
-        let activations = builder.forward(input);
+        let activations = builder.forward(input, false);
         builder.link(link, last(&activations, input));
         builder.program
     }
@@ -218,8 +219,8 @@ impl<'a> Builder<'a> {
         output
     }
 
-    /// z = a·Wᵀ + b;  a′ = f(z), for each layer.
-    fn forward(&mut self, input: TensorId) -> Vec<Activated> {
+    /// z = a·Wᵀ + b;  a′ = f(z), for each layer, and in training what dropout leaves of a′.
+    fn forward(&mut self, input: TensorId, training: bool) -> Vec<Activated> {
         let mut activations = Vec::new();
         let mut a = input;
         for (n, layer) in self.network.layers.iter().enumerate() {
@@ -250,6 +251,9 @@ impl<'a> Builder<'a> {
                 });
             }
             let kept = if layer.activation.keeps_input() { z } else { a };
+            if training && self.network.drops(n) {
+                a = self.dropout(n, a);
+            }
             activations.push(Activated { output: a, kept });
         }
         activations
@@ -299,6 +303,7 @@ impl<'a> Builder<'a> {
                     output: da,
                 });
                 self.activation_gradient(below.activation, activations[n - 1].kept, da);
+                self.dropout_gradient(n - 1, da);
                 dz = da;
             }
         }
@@ -312,6 +317,47 @@ impl<'a> Builder<'a> {
                 gradient,
             });
         }
+    }
+
+    /// a′ = what is left of a.
+    fn dropout(&mut self, n: usize, input: TensorId) -> TensorId {
+        let (hyper, keys) = (self.hyper(), self.keys());
+        let name = format!("layers.{n}.dropout");
+        let units = self.network.layers[n].units;
+        let output = self.program.add_own(&name, Rows::Batch, units);
+        self.push(Op::Dropout {
+            kind: self.network.dropout,
+            layer: n as u32,
+            hyper,
+            keys,
+            input,
+            output,
+        });
+        output
+    }
+
+    /// da = da′ ⊙ ∂a′/∂a. Factors of a product: it is no matter that the activation's comes first.
+    fn dropout_gradient(&mut self, n: usize, gradient: TensorId) {
+        if self.network.drops(n) {
+            let (hyper, keys) = (self.hyper(), self.keys());
+            self.push(Op::DropoutGradient {
+                kind: self.network.dropout,
+                layer: n as u32,
+                hyper,
+                keys,
+                gradient,
+            });
+        }
+    }
+
+    fn hyper(&mut self) -> TensorId {
+        let place = self.buffer(buffer::HYPER, Element::F32, Hyper::WIDTH, false);
+        self.tensor(buffer::HYPER, place, 0, 1, Hyper::WIDTH)
+    }
+
+    fn keys(&mut self) -> TensorId {
+        let place = self.buffer(buffer::KEYS, Element::U32, 2, false);
+        self.tensor(buffer::KEYS, place, 0, 1, 2)
     }
 
     /// The loss of the output against the targets, its gradient by the output, and the step's record.
@@ -338,7 +384,7 @@ impl<'a> Builder<'a> {
     fn learn(&mut self, loss: Loss, accumulate: bool) {
         let network = self.network;
         let input = self.batch_of(buffer::INPUTS, "x", network.inputs);
-        let activations = self.forward(input);
+        let activations = self.forward(input, true);
         if let (Some(&last), Some(layer)) = (activations.last(), network.layers.last()) {
             let gradient = self.loss(loss, last.output);
             self.activation_gradient(layer.activation, last.kept, gradient);
@@ -349,8 +395,7 @@ impl<'a> Builder<'a> {
     fn update(&mut self, optimizer: &Optimizer, clear: bool) {
         let parameters = self.flat(buffer::PARAMETERS);
         let gradients = self.flat(buffer::GRADIENTS);
-        let hyper = self.buffer(buffer::HYPER, Element::F32, 4, false);
-        let hyper = self.tensor(buffer::HYPER, hyper, 0, 1, 4);
+        let hyper = self.hyper();
         let decayed = self.layout.decayed;
         self.clip(optimizer, gradients);
         let moments = optimizer.moments().iter();

@@ -26,8 +26,10 @@ pub mod buffer {
     pub const TARGETS: &str = "targets";
     /// Each member's dataset rows in the order of their use: `[members, order]` of u32.
     pub const ORDER: &str = "order";
-    /// Each member's [`Hyper`](super::Hyper): `[members, 4]`.
+    /// Each member's [`Hyper`](super::Hyper): `[members, 8]`.
     pub const HYPER: &str = "hyper";
+    /// Each member's key of what is drawn on the device: `[members, 2]` of u32, see [`key`](crate::random::key).
+    pub const KEYS: &str = "keys";
     /// One [`record`](super::record) a step: `[members, records, 4]`.
     pub const LOG: &str = "log";
     /// All parameters, flat: weights first, then biases.
@@ -78,6 +80,8 @@ pub struct Step {
     pub correction2: f32,
     /// The third.
     pub correction3: f32,
+    /// Updates before this one, which the random numbers of the step follow from; its lower 32 bits.
+    pub number: u32,
 }
 
 /// A member's hyper-parameters, a row of [`buffer::HYPER`].
@@ -90,8 +94,17 @@ pub struct Hyper {
     pub weight_decay: f32,
     /// μ of SGD and `RMSprop`.
     pub momentum: f32,
-    /// Room for what issues to come will let members differ in; keeps the row 16 bytes.
-    pub padding: f32,
+    /// λ₁ of the penalty λ₁·Σ|w| on the weights.
+    pub l1: f32,
+    /// Share of a hidden layer's outputs that a step leaves out, where the network has dropout.
+    pub dropout: f32,
+    /// Keeps the row a multiple of 16 bytes.
+    pub padding: [f32; 3],
+}
+
+impl Hyper {
+    /// Values a row.
+    pub const WIDTH: usize = size_of::<Hyper>() / size_of::<f32>();
 }
 
 /// What a buffer's elements are.

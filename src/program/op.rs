@@ -1,5 +1,5 @@
 use super::{LossFunction, Optimizer, Program, Rows, TensorId};
-use crate::model::Activation;
+use crate::model::{Activation, Dropout};
 
 /// Values whose squares [`Op::SquareSums`] adds up together, of so many: one sum for each of at most 256 chunks.
 pub fn chunk(values: usize) -> usize {
@@ -71,6 +71,35 @@ pub enum Op {
         /// `[batch, n]`
         output: TensorId,
     },
+    /// output = a·input + b where a draw lets it be, else a constant; which values those are follows from the member's key, the
+    /// step's number, the layer, the row's position in the order and the column.
+    Dropout {
+        /// What a, b and the constant are.
+        kind: Dropout,
+        /// Keeps layers apart.
+        layer: u32,
+        /// `[1, 8]`: a [`Hyper`](super::Hyper).
+        hyper: TensorId,
+        /// `[1, 2]`, of u32.
+        keys: TensorId,
+        /// `[batch, columns]`
+        input: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// gradient = a·gradient where the same draw lets it be, else 0.
+    DropoutGradient {
+        /// As in the forward pass.
+        kind: Dropout,
+        /// As in the forward pass.
+        layer: u32,
+        /// `[1, 8]`: a [`Hyper`](super::Hyper).
+        hyper: TensorId,
+        /// `[1, 2]`, of u32.
+        keys: TensorId,
+        /// `[batch, columns]`
+        gradient: TensorId,
+    },
     /// Each row's loss, its gradient by the logits times the step's factor, and a record of the row.
     LossGradient {
         /// What is measured.
@@ -134,7 +163,7 @@ pub enum Op {
         gradients: TensorId,
         /// What the rule remembers, each laid out as the parameters.
         moments: Vec<TensorId>,
-        /// `[1, 4]`: a [`Hyper`](super::Hyper).
+        /// `[1, 8]`: a [`Hyper`](super::Hyper).
         hyper: TensorId,
         /// The first values, which the weight decay applies to.
         decayed: usize,
@@ -185,6 +214,8 @@ impl Op {
             Op::BiasAdd { .. } => "bias_add",
             Op::Activation { .. } => "activation",
             Op::MatmulBiasActivation { .. } => "matmul_bias_activation",
+            Op::Dropout { .. } => "dropout",
+            Op::DropoutGradient { .. } => "dropout_gradient",
             Op::LossGradient { .. } => "loss_gradient",
             Op::Metrics { .. } => "metrics",
             Op::ActivationGradient { .. } => "activation_gradient",
@@ -207,6 +238,10 @@ impl Op {
             Op::BiasAdd { bias, .. } => vec![bias],
             Op::Activation { input, .. } => vec![input],
             Op::MatmulBiasActivation { a, b, bias, .. } => vec![a, b, bias],
+            Op::Dropout {
+                hyper, keys, input, ..
+            } => vec![hyper, keys, input],
+            Op::DropoutGradient { hyper, keys, .. } => vec![hyper, keys],
             Op::LossGradient {
                 logits, targets, ..
             } => vec![logits, targets],
@@ -231,6 +266,7 @@ impl Op {
             | Op::Matmul { output, .. }
             | Op::Activation { output, .. }
             | Op::MatmulBiasActivation { output, .. }
+            | Op::Dropout { output, .. }
             | Op::MatmulActivationGradient { output, .. }
             | Op::BiasGradient { output, .. }
             | Op::Softmax { output, .. } => vec![output],
@@ -241,7 +277,9 @@ impl Op {
             Op::SquareSums { sums, .. } => vec![sums],
             Op::LossGradient { gradient, rows, .. } => vec![gradient, rows],
             Op::Metrics { log, .. } => vec![log],
-            Op::ActivationGradient { gradient, .. } => vec![gradient],
+            Op::ActivationGradient { gradient, .. } | Op::DropoutGradient { gradient, .. } => {
+                vec![gradient]
+            }
             Op::Update {
                 parameters,
                 ref moments,
@@ -300,7 +338,10 @@ impl Op {
             | Op::BiasGradient {
                 gradient: tensor, ..
             } => width(tensor),
-            Op::ActivationGradient { gradient, .. } => 2 * width(gradient),
+            Op::Dropout { output, .. } => 2 * width(output),
+            Op::ActivationGradient { gradient, .. } | Op::DropoutGradient { gradient, .. } => {
+                2 * width(gradient)
+            }
             Op::ClipValue { values, .. } | Op::SquareSums { values, .. } => 2 * width(values),
             Op::ClipNorm { values, sums, .. } => width(values) + width(sums),
             Op::LossGradient { logits, .. } => 8 * width(logits),
@@ -329,6 +370,7 @@ impl Op {
             Op::Matmul { accumulate, .. } | Op::BiasGradient { accumulate, .. } => accumulate,
             Op::BiasAdd { .. }
             | Op::ActivationGradient { .. }
+            | Op::DropoutGradient { .. }
             | Op::ClipValue { .. }
             | Op::ClipNorm { .. }
             | Op::Update { .. } => true,

@@ -109,6 +109,15 @@ impl Program {
                 t(*b),
                 t(*bias)
             ),
+            Op::Dropout {
+                kind,
+                input,
+                output,
+                ..
+            } => format!("{} = {kind} dropout({})", t(*output), t(*input)),
+            Op::DropoutGradient { kind, gradient, .. } => {
+                format!("{} ⊙= {kind} dropout′", t(*gradient))
+            }
             Op::LossGradient {
                 function,
                 weighted,

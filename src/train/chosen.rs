@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Curve, Schedule};
+use super::{Config, Curve, HiddenLayers, Schedule};
+use crate::model::{Activation, Dropout};
 use crate::program::{LossFunction, Optimizer, Rule};
 
 /// A loss, or the one that suits the target.
@@ -129,6 +130,31 @@ impl Config {
         Ok(Schedule {
             curve,
             warmup: self.warmup.unwrap_or_default(),
+        })
+    }
+
+    /// What training leaves out of these hidden layers.
+    pub fn dropout_of(
+        &self,
+        hidden: &HiddenLayers,
+        activation: Activation,
+    ) -> Result<Dropout, String> {
+        if self.dropout.unwrap_or(0.0) == 0.0 {
+            return match self.alpha_dropout {
+                Some(true) => Err("--alpha-dropout needs a share; give --dropout".into()),
+                _ => Ok(Dropout::None),
+            };
+        }
+        if hidden.0.is_empty() {
+            return Err("--dropout leaves out of hidden layers; there is none".into());
+        }
+        let selu = hidden
+            .layers(activation)
+            .all(|layer| layer.activation == Activation::Selu);
+        Ok(if self.alpha_dropout.unwrap_or(selu) {
+            Dropout::Alpha
+        } else {
+            Dropout::Plain
         })
     }
 

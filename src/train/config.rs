@@ -48,6 +48,12 @@ pub struct Config {
     /// Function of the output layer, with the loss mse [default: identity]
     #[arg(long, value_enum, value_name = "FUNCTION", help_heading = "Network")]
     pub output_activation: Option<Activation>,
+    /// Share of each hidden layer's outputs that a training step leaves out [default: 0]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE", value_parser = momentum, help_heading = "Network")]
+    pub dropout: Option<f32>,
+    /// Whether dropout keeps mean and variance, as SELU needs it [default: true where all hidden layers are selu]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Network")]
+    pub alpha_dropout: Option<bool>,
     /// How initial weights are drawn [default: auto]
     #[arg(long, value_enum, value_name = "INITIALIZER", help_heading = "Network")]
     pub init: Option<Initializer>,
@@ -122,6 +128,9 @@ pub struct Config {
     /// λ of the penalty λ/2·‖W‖² on the weights; of the decoupled decay with adamw and lion [default: 0.01 for adamw, else 0]
     #[arg(long, allow_negative_numbers = true, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
     pub weight_decay: Option<f32>,
+    /// λ₁ of the penalty λ₁·Σ|W| on the weights; with --weight-decay an elastic net [default: 0]
+    #[arg(long, allow_negative_numbers = true, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
+    pub l1: Option<f32>,
     /// Rows a step: a number, `all` for the full batch, `auto` [default: auto]
     #[arg(
         long,
@@ -310,6 +319,8 @@ impl Config {
         named("test", self.test.as_ref(), fraction)?;
         named("lr", self.lr.as_ref(), positive)?;
         named("weight-decay", self.weight_decay.as_ref(), not_negative)?;
+        named("l1", self.l1.as_ref(), not_negative)?;
+        named("dropout", self.dropout.as_ref(), momentum)?;
         named("schedule-factor", self.schedule_factor.as_ref(), share)?;
         named("schedule-power", self.schedule_power.as_ref(), power)?;
         named("beta1", self.beta1.as_ref(), momentum)?;
@@ -369,6 +380,9 @@ impl Config {
             clip_value: self.clip_value.or(other.clip_value),
             clip_norm: self.clip_norm.or(other.clip_norm),
             weight_decay: self.weight_decay.or(other.weight_decay),
+            l1: self.l1.or(other.l1),
+            dropout: self.dropout.or(other.dropout),
+            alpha_dropout: self.alpha_dropout.or(other.alpha_dropout),
             batch_size: self.batch_size.or(other.batch_size),
             epochs: self.epochs.or(other.epochs),
             max_steps: self.max_steps.or(other.max_steps),

@@ -152,6 +152,9 @@ impl Plan {
         };
         let network = Network {
             inputs: preprocessing.inputs(),
+            dropout: config
+                .dropout_of(&hidden, activation)
+                .map_err(FitError::Option)?,
             layers: hidden.layers(activation).chain([last]).collect(),
         };
         let batch = match config.batch_size {
@@ -259,7 +262,9 @@ impl Plan {
             learning_rate: lr,
             weight_decay,
             momentum,
-            padding: 0.0,
+            l1: config.l1.unwrap_or(0.0),
+            dropout: config.dropout.unwrap_or(0.0),
+            ..Hyper::default()
         };
         Ok(())
     }

@@ -145,6 +145,7 @@ impl Layout {
                     correction1,
                     correction2,
                     correction3,
+                    number: step as u32,
                 }
             });
             steps.push(micro.collect());

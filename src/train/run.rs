@@ -9,7 +9,7 @@ use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
 use crate::program::{Hyper, Loss, Optimizer, Program, Step, buffer, record};
-use crate::random::{Purpose, shuffle};
+use crate::random::{Purpose, key, shuffle};
 
 /// How a pack of networks is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub struct Options {
 pub struct Member {
     /// Where it starts.
     pub weights: Weights,
-    /// Its step size, penalty and momentum.
+    /// Its step size, penalties, momentum and dropout.
     pub hyper: Hyper,
     /// What its batch orders follow from.
     pub seed: u64,
@@ -201,6 +201,10 @@ impl<'a> Run<'a> {
             let hyper = bytemuck::cast_slice(std::slice::from_ref(&member.hyper));
             run.backend
                 .write(buffer::HYPER, index, 0, Data::F32(hyper))?;
+            if network.drops(0) {
+                let key = key(member.seed, Purpose::Dropout);
+                run.backend.write(buffer::KEYS, index, 0, Data::U32(&key))?;
+            }
             run.write_weights(index, &member.weights)?;
             for (part, rows) in [(Part::Validation, rows.validation), (Part::Test, rows.test)] {
                 run.backend.write(

@@ -107,6 +107,16 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             "train digits --label-smoothing 1",
             &["--label-smoothing", "below 1"],
         ),
+        ("train digits --dropout 1", &["--dropout", "below 1"]),
+        (
+            "train digits --hidden 0 --dropout 0.5",
+            &["--dropout", "hidden layers"],
+        ),
+        (
+            "train digits --alpha-dropout",
+            &["--alpha-dropout", "--dropout"],
+        ),
+        ("train digits --clip-norm 0", &["--clip-norm", "positive"]),
         (
             "train good.csv --target colour --class-weight mauve=2",
             &["--class-weight", "mauve"],

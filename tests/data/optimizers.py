@@ -55,6 +55,8 @@ CASES = [
     ("sgd", {"momentum": 0.75, "clip_value": 0.5}, lambda p: torch.optim.SGD(p, lr=0.0625, momentum=0.75)),
     ("sgd", {"weight_decay": DECAY, "clip_norm": 1.625}, lambda p: torch.optim.SGD(p, lr=0.0625, weight_decay=DECAY)),
     ("adam", {"clip_value": 0.75, "clip_norm": 0.875}, lambda p: torch.optim.Adam(p, lr=0.0625)),
+    # L1 is not among the options of torch.optim: its gradient is added to the loss's.
+    ("adam", {"weight_decay": DECAY, "l1": 0.125}, lambda p: torch.optim.Adam(p, lr=0.0625, weight_decay=DECAY)),
     ("lion", {"weight_decay": DECAY}, lambda p: Lion(p, lr=0.0625, betas=(0.9, 0.99), weight_decay=DECAY)),
 ]
 
@@ -69,6 +71,7 @@ for rule, options, make in CASES:
             torch.nn.utils.clip_grad_value_([weights], options["clip_value"])
         if "clip_norm" in options:
             torch.nn.utils.clip_grad_norm_([weights], options["clip_norm"])
+        weights.grad += options.get("l1", 0.0) * torch.sign(weights.detach())
         optimizer.step()
         path.append(weights.tolist())
     cases.append({"rule": rule, **options, "path": path})

@@ -22,6 +22,8 @@ struct Case {
     #[serde(default)]
     weight_decay: f32,
     #[serde(default)]
+    l1: f32,
+    #[serde(default)]
     nesterov: bool,
     beta2: Option<f32>,
     clip_value: Option<f32>,
@@ -87,9 +89,10 @@ fn begin(backend: &mut dyn Backend, program: &Program, golden: &Golden, case: &C
         learning_rate: golden.rate,
         weight_decay: case.weight_decay,
         momentum: case.momentum,
-        padding: 0.0,
+        l1: case.l1,
+        ..Hyper::default()
     };
-    let hyper: [f32; 4] = bytemuck::cast(hyper);
+    let hyper: [f32; Hyper::WIDTH] = bytemuck::cast(hyper);
     for (name, values) in [
         (buffer::PARAMETERS, &golden.weights[..]),
         (buffer::HYPER, &hyper[..]),

@@ -11,6 +11,8 @@ mod bias_gradient;
 mod clear;
 mod clip_norm;
 mod clip_value;
+mod dropout;
+mod dropout_gradient;
 mod functions;
 mod gather;
 mod lion;

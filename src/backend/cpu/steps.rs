@@ -6,9 +6,10 @@ use gemm::Parallelism;
 use super::matmul::Factor;
 use super::{
     Real, Values, activation, activation_gradient, bias_add, bias_gradient, clear, clip_norm,
-    clip_value, gather, loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation,
-    metrics, softmax, square_sums, update,
+    clip_value, dropout, dropout_gradient, gather, loss_gradient, matmul,
+    matmul_activation_gradient, matmul_bias_activation, metrics, softmax, square_sums, update,
 };
+use crate::model::Dropout;
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
 
 /// What one member's ops read and write.
@@ -108,6 +109,33 @@ impl<T: Real> Memory<'_, T> {
                     parallelism,
                 );
                 self.put(place(output), out);
+            }
+            Op::Dropout {
+                kind,
+                layer,
+                hyper,
+                keys,
+                input,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let mask = self.mask(program, kind, layer, (hyper, keys), step);
+                let input = &self.own[place(input)].numbers()[range(input)];
+                dropout::dropout(&mask, columns(output), input, &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::DropoutGradient {
+                kind,
+                layer,
+                hyper,
+                keys,
+                gradient,
+            } => {
+                let mut out = self.take(place(gradient));
+                let mask = self.mask(program, kind, layer, (hyper, keys), step);
+                let values = &mut out[range(gradient)];
+                dropout_gradient::dropout_gradient(&mask, columns(gradient), values);
+                self.put(place(gradient), out);
             }
             Op::LossGradient {
                 function,
@@ -271,6 +299,19 @@ impl<T: Real> Memory<'_, T> {
             Rows::Batch => program.batch,
         };
         &self.own[tensor.buffer].numbers()[tensor.offset..tensor.offset + rows * tensor.columns]
+    }
+
+    fn mask(
+        &self,
+        program: &Program,
+        kind: Dropout,
+        layer: u32,
+        (hyper, keys): (TensorId, TensorId),
+        step: &Step,
+    ) -> dropout::Mask<T> {
+        let rate = self.numbers(program, hyper)[4];
+        let keys = self.own[program.tensors[keys].buffer].indices();
+        dropout::Mask::new(kind, rate, keys, (step.number, layer), step.first)
     }
 
     /// The operands of a product, as they are read: a`[m, k]`, b`[k, n]`.

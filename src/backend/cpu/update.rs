@@ -9,6 +9,7 @@ use crate::program::{Optimizer, Rule, Step};
 pub(super) struct Rates<T> {
     pub(super) rate: T,
     pub(super) decay: T,
+    pub(super) l1: T,
     pub(super) momentum: T,
     pub(super) corrections: [T; 3],
     pub(super) beta1: T,
@@ -23,6 +24,7 @@ impl<T: Real> Rates<T> {
             rate: hyper[0] * T::of(step.rate),
             decay: hyper[1],
             momentum: hyper[2],
+            l1: hyper[3],
             corrections: corrections.map(T::of),
             beta1: T::of(optimizer.beta1),
             beta2: T::of(optimizer.beta2),
@@ -46,7 +48,7 @@ impl<T: Real> Rates<T> {
     }
 }
 
-/// Updates all weights by their gradients, with the decay on the first `decayed` alone.
+/// Updates all weights by their gradients, with the penalties on the first `decayed` alone.
 pub(super) fn update<T: Real>(
     optimizer: &Optimizer,
     gradients: &[T],
@@ -58,6 +60,7 @@ pub(super) fn update<T: Real>(
     let weights = Weights {
         decayed: decayed.min(parameters.len()),
         decay: rates.decay,
+        l1: rates.l1,
         gradients,
         parameters,
         moments,
@@ -82,6 +85,7 @@ pub(super) struct Weights<'a, 'm, T> {
     moments: &'a mut [&'m mut [T]],
     decayed: usize,
     decay: T,
+    l1: T,
 }
 
 /// Weights that are worked on together: what is read is copied before anything is written, so that the compiler need not fear
@@ -92,9 +96,9 @@ impl<T: Real> Weights<'_, '_, T> {
     /// Gives each weight what `f` makes of it, of its N moments, its gradient and its decay.
     pub(super) fn each<const N: usize>(self, f: impl Fn(T, [T; N], T, T) -> (T, [T; N])) {
         let whole = self.parameters.len();
-        for (range, decay) in [
-            (0..self.decayed, self.decay),
-            (self.decayed..whole, T::zero()),
+        for (range, decay, l1) in [
+            (0..self.decayed, self.decay, self.l1),
+            (self.decayed..whole, T::zero(), T::zero()),
         ] {
             let mut columns = self.moments.iter_mut();
             let columns: [&mut [T]; N] = from_fn(|_| {
@@ -109,7 +113,8 @@ impl<T: Real> Weights<'_, '_, T> {
                 let mut moments: [[T; LANES]; N] = from_fn(|k| columns[k].0[c]);
                 let mut updated = *w;
                 for i in 0..LANES {
-                    let (weight, kept) = f(updated[i], from_fn(|k| moments[k][i]), g[i], decay);
+                    let g = g[i] + l1 * sign(updated[i]);
+                    let (weight, kept) = f(updated[i], from_fn(|k| moments[k][i]), g, decay);
                     updated[i] = weight;
                     for k in 0..N {
                         moments[k][i] = kept[k];
@@ -121,6 +126,7 @@ impl<T: Real> Weights<'_, '_, T> {
                 }
             }
             for (i, (w, &g)) in last_weights.iter_mut().zip(last_gradients).enumerate() {
+                let g = g + l1 * sign(*w);
                 let (weight, kept) = f(*w, from_fn(|k| columns[k].1[i]), g, decay);
                 *w = weight;
                 for (column, moment) in columns.iter_mut().zip(kept) {
@@ -131,17 +137,23 @@ impl<T: Real> Weights<'_, '_, T> {
     }
 }
 
+/// −1, 0 or 1.
+fn sign<T: Real>(value: T) -> T {
+    let one = |there: bool| if there { T::one() } else { T::zero() };
+    one(value > T::zero()) - one(value < T::zero())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_decay_is_on_the_first_values_alone() {
+    fn penalties_are_on_the_first_values_alone() {
         let step = Step {
             rate: 1.0,
             ..Step::default()
         };
-        let rates = Rates::new(&[0.1_f64, 0.5, 0.0, 0.0], &step, &Optimizer::SGD);
+        let rates = Rates::new(&[0.1_f64, 0.5, 0.0, 0.25], &step, &Optimizer::SGD);
         let (mut w, mut v) = ([2.0, 2.0], [0.0; 2]);
         update(
             &Optimizer::SGD,
@@ -151,8 +163,8 @@ mod tests {
             &mut w,
             &mut [&mut v],
         );
-        // 0 + 0.5·2 and 1.
-        assert_eq!((v, w), ([1.0, 1.0], [1.9, 1.9]));
+        // 0 + 0.5·2 + 0.25 and 1.
+        assert_eq!((v, w), ([1.25, 1.0], [1.875, 1.9]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Ops become kernel calls: which pipeline, on which ranges, over which grid.
 
 use super::shader::Constants;
-use crate::model::Activation;
+use crate::model::{Activation, Dropout};
 use crate::program::{LossFunction, Op, Product, Program, Rows, Rule, TensorId, Transpose, chunk};
 
 /// A range of a tensor's elements, bound in the order of a kernel's bindings.
@@ -79,6 +79,11 @@ pub(super) fn rule(rule: Rule) -> u32 {
         Rule::Adadelta => 8,
         Rule::Lion => 9,
     }
+}
+
+/// The number by which kernels know the kind of dropout: shaders/lib/mask.wgsl.
+pub(super) fn dropout(kind: Dropout) -> u32 {
+    (kind == Dropout::Alpha).into()
 }
 
 /// A number of rows as kernels read it.
@@ -165,6 +170,21 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 gradient,
             )]
         }
+        Op::Dropout {
+            kind,
+            layer,
+            hyper,
+            keys,
+            input,
+            output,
+        } => vec![calls.dropout(name, (kind, layer), &[hyper, keys, input, output])],
+        Op::DropoutGradient {
+            kind,
+            layer,
+            hyper,
+            keys,
+            gradient,
+        } => vec![calls.dropout(name, (kind, layer), &[hyper, keys, gradient])],
         Op::LossGradient {
             function: f,
             weighted,
@@ -403,6 +423,24 @@ impl Calls<'_> {
                 self.columns(output) as u32,
             ],
             grid: groups(self.program.len(output)),
+        }
+    }
+
+    /// The last of the tensors is written, pair by pair of its columns.
+    fn dropout(
+        &self,
+        kernel: &'static str,
+        (kind, layer): (Dropout, u32),
+        tensors: &[TensorId],
+    ) -> Call {
+        let output = tensors[tensors.len() - 1];
+        let columns = self.columns(output);
+        Call {
+            kernel,
+            constants: vec![("KIND", dropout(kind))],
+            operands: self.whole(tensors),
+            scalars: vec![columns as u32, layer],
+            grid: groups(self.program.rows(output) * columns.div_ceil(2)),
         }
     }
 

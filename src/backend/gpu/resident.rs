@@ -107,6 +107,7 @@ impl Resident {
             bound(buffer::ORDER, &spare),
             &steps,
             bound(buffer::LOG, &spare_log),
+            bound(buffer::KEYS, &spare),
         ];
         let entries: Vec<_> = buffers
             .iter()
@@ -211,6 +212,7 @@ pub(super) fn constants(program: &Program, lanes: u32) -> Constants {
         ("OTHER_FUNCTION", other),
         ("LOSS", only(program.ops.iter().filter_map(loss_of))),
         ("RULE", only(program.ops.iter().filter_map(rule_of))),
+        ("HAS_DROPOUT", program.ops.iter().any(drops).into()),
     ]
 }
 
@@ -239,6 +241,10 @@ fn rule_of(op: &Op) -> Option<u32> {
         Op::Update { ref optimizer, .. } => Some(rule(optimizer.rule)),
         _ => None,
     }
+}
+
+fn drops(op: &Op) -> bool {
+    matches!(op, Op::Dropout { .. } | Op::DropoutGradient { .. })
 }
 
 /// Stands for a number that is read from the table: ANY in the shader.

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::{function, loss, rows, rule};
+use super::call::{dropout, function, loss, rows, rule};
 use super::record::Memory;
 use crate::program::{Element, Op, Product, Program, Rows, TensorId, Transpose, buffer, chunk};
 
@@ -49,6 +49,8 @@ mod kind {
     pub(super) const CLIP_VALUE: u32 = 11;
     pub(super) const SQUARE_SUMS: u32 = 12;
     pub(super) const CLIP_NORM: u32 = 13;
+    pub(super) const DROPOUT: u32 = 14;
+    pub(super) const DROPOUT_GRADIENT: u32 = 15;
 
     pub(super) const ACCUMULATE: u32 = 1;
     pub(super) const BIAS_ACTIVATE: u32 = 2;
@@ -255,6 +257,31 @@ impl Table<'_> {
                 k: self.columns(sums),
                 parameter: limit,
                 ..self.elementwise(kind::CLIP_NORM, 0, sums, values)
+            },
+            Op::Dropout {
+                kind,
+                layer,
+                hyper,
+                keys,
+                input,
+                output,
+            } => Entry {
+                b: self.view(hyper),
+                d: self.view(keys),
+                k: layer,
+                ..self.elementwise(kind::DROPOUT, dropout(kind), input, output)
+            },
+            Op::DropoutGradient {
+                kind,
+                layer,
+                hyper,
+                keys,
+                gradient,
+            } => Entry {
+                b: self.view(hyper),
+                d: self.view(keys),
+                k: layer,
+                ..self.elementwise(kind::DROPOUT_GRADIENT, dropout(kind), gradient, gradient)
             },
             Op::LossGradient {
                 function: f,

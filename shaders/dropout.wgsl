@@ -1,0 +1,47 @@
+// output = scale * input + shift where the draw lets it be, else a constant.
+//
+// hyper   [1, 8]: the rate is the fifth
+// keys    [1, 2]
+// input   [batch, columns]
+// output  [batch, columns]
+//
+// An invocation takes a pair of columns of a row at a time, a member is a layer of the grid's z.
+
+#import batch
+#import mask
+
+override KIND: u32 = 0u;
+
+struct Shape {
+    hyper: vec2<u32>,
+    keys: vec2<u32>,
+    input: vec2<u32>,
+    output: vec2<u32>,
+    columns: u32,
+    layer: u32,
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> hyper: array<f32>;
+@group(0) @binding(2) var<storage, read> keys: array<u32>;
+@group(0) @binding(3) var<storage, read> input: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let k = shape.keys.x + id.z * shape.keys.y;
+    let rate = hyper[shape.hyper.x + id.z * shape.hyper.y + 4u];
+    let m = mask(KIND, rate, vec2(keys[k], keys[k + 1u]), step.number, shape.layer);
+    let pairs = (shape.columns + 1u) / 2u;
+    for (var i = id.x; i < step.rows * pairs; i += 64u * groups.x) {
+        let row = i / pairs;
+        let column = 2u * (i % pairs);
+        let stays = stay(m, step.first + row, i % pairs);
+        let from_value = shape.input.x + id.z * shape.input.y + row * shape.columns + column;
+        let to = shape.output.x + id.z * shape.output.y + row * shape.columns + column;
+        output[to] = select(m.dropped, m.scale * input[from_value] + m.shift, stays.x);
+        if column + 1u < shape.columns {
+            output[to + 1u] = select(m.dropped, m.scale * input[from_value + 1u] + m.shift, stays.y);
+        }
+    }
+}
