@@ -9,7 +9,7 @@ use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEn
 use gpu_mlp::model::{Activation, Dropout, Initializer, Network, initialize};
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step};
 use gpu_mlp::train::{
-    End, Event, Member, Options, Outcome, Rows, Schedule, Split, TrainError, split, train,
+    End, Event, Member, Options, Outcome, Parts, Rows, Schedule, Split, TrainError, split, train,
 };
 
 struct Digits {
@@ -47,6 +47,14 @@ impl Digits {
         self
     }
 
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            train: &self.split.train,
+            validation: &self.split.validation,
+            test: &self.split.test,
+        }
+    }
+
     fn train(
         &self,
         backend: &mut dyn Backend,
@@ -82,9 +90,7 @@ impl Digits {
         let rows = Rows {
             inputs: &self.inputs,
             targets: &self.targets,
-            train: &self.split.train,
-            validation: &self.split.validation,
-            test: &self.split.test,
+            parts: &[self.parts()],
         };
         train(backend, &network, &members, rows, &options, &mut |_| {
             ControlFlow::Continue(())
@@ -270,9 +276,11 @@ fn steps_can_be_limited_and_a_run_stopped() {
     let rows = Rows {
         inputs: &digits.inputs,
         targets: &digits.targets,
-        train: &digits.split.train,
-        validation: &[],
-        test: &[],
+        parts: &[Parts {
+            validation: &[],
+            test: &[],
+            ..digits.parts()
+        }],
     };
     let options = Options {
         loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
@@ -319,4 +327,78 @@ fn data_that_does_not_fit_the_network_is_refused() {
         .train(&mut cpu(), &[1], 1e-3, |_| {})
         .expect_err("the inputs are narrower");
     assert!(error.to_string().contains("32 inputs"), "{error}");
+}
+
+#[test]
+fn members_train_on_rows_of_their_own() {
+    let digits = Digits::new(0.1);
+    let [first, second] = [0, 1].map(|half| {
+        let rows = digits.split.train.iter().copied();
+        rows.filter(|row| row % 2 == half).collect::<Vec<_>>()
+    });
+    let least = first.len().min(second.len());
+    let network = Network::new(64, &[16], Activation::Relu, 10, Activation::Identity);
+    let members = [1, 2].map(|seed| Member {
+        weights: initialize(&network, Initializer::Auto, seed),
+        hyper: Hyper {
+            learning_rate: 1e-3,
+            ..Hyper::default()
+        },
+        seed,
+    });
+    let options = Options {
+        loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
+        optimizer: Optimizer::ADAM,
+        batch_size: Some(32),
+        epochs: 3,
+        max_steps: None,
+        patience: None,
+        shuffle: true,
+        schedule: Schedule::default(),
+    };
+    let run = |backend: &mut dyn Backend, members: &[Member], trained: &[&[u32]]| {
+        let parts: Vec<_> = trained
+            .iter()
+            .map(|&train| Parts {
+                train,
+                ..digits.parts()
+            })
+            .collect();
+        let rows = Rows {
+            inputs: &digits.inputs,
+            targets: &digits.targets,
+            parts: &parts,
+        };
+        let outcome = train(backend, &network, members, rows, &options, &mut |_| {
+            ControlFlow::Continue(())
+        });
+        outcome.expect("it trains").members
+    };
+    // Those of as many rows as the shorter list has are trained as if they were alone.
+    let halves = [&first[..least], &second[..least]];
+    for gpu_too in [false, true] {
+        let open = || -> Box<dyn Backend> {
+            if gpu_too {
+                Box::new(gpu())
+            } else {
+                Box::new(cpu())
+            }
+        };
+        let pack = run(&mut *open(), &members, &halves);
+        for (index, member) in members.iter().enumerate() {
+            let alone = run(
+                &mut *open(),
+                std::slice::from_ref(member),
+                &halves[index..=index],
+            );
+            assert_eq!(pack[index], alone[0]);
+        }
+    }
+    // A row more than the other has is left out of each epoch.
+    let uneven = run(
+        &mut cpu(),
+        &members,
+        &[&first[..least], &second[..least - 1]],
+    );
+    assert!(uneven.iter().all(|member| member.history.len() == 3));
 }

@@ -9,7 +9,7 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::data::Matrix;
 use gpu_mlp::model::{Activation, Network, Weights};
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Reduction};
-use gpu_mlp::train::{Member, Options, Rows, Schedule, train};
+use gpu_mlp::train::{Member, Options, Parts, Rows, Schedule, train};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -103,9 +103,11 @@ fn agrees_with_numpy(make: impl Fn() -> Box<dyn Backend>) {
                 columns: 1,
                 values: vec![0.0, 1.0, 1.0, 0.0],
             },
-            train: &[0, 1, 2, 3],
-            validation: &[],
-            test: &[],
+            parts: &[Parts {
+                train: &[0, 1, 2, 3],
+                validation: &[],
+                test: &[],
+            }],
         };
         let go_on = &mut |_: gpu_mlp::train::Event<'_>| ControlFlow::Continue(());
         let outcome =

@@ -28,6 +28,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         output::json(&serde_json::json!({
             "network": model.network,
             "parameters": model.network.parameter_count(),
+            "members": model.members.len(),
             "description": model.description,
         }))?;
         return Ok(ExitCode::SUCCESS);
@@ -54,6 +55,10 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     if described.len() > LISTED {
         inputs.push(row(&[&format!("… and {} more", described.len() - LISTED)]));
     }
+    let ensemble = match model.members.len() {
+        1 => String::new(),
+        members => format!("{members} members, each a "),
+    };
     let target = &model.description.target;
     let classes = target.labels();
     let answers = if classes.is_empty() {
@@ -85,7 +90,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         ]));
     }
     output::text(&format!(
-        "network {} with {} parameters, trained for {} {}\nanswers {}: {answers}\n\n{}\n{}\n{}",
+        "{}network {} with {} parameters, trained for {} {}\nanswers {}: {answers}\n\n{}\n{}\n{}",
+        ensemble,
         model.network,
         model.network.parameter_count(),
         model.description.loss.reduction,

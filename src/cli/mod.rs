@@ -10,6 +10,7 @@ mod output;
 mod plan;
 mod predict;
 mod progress;
+mod report;
 mod train;
 
 use std::io::Write;

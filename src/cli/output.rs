@@ -114,6 +114,14 @@ pub(crate) fn is_device(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
+/// The error beneath, which says what the system said.
+pub(crate) fn flattened(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
 /// Where answers are written, with its name for messages.
 pub(crate) struct Sink {
     pub(crate) name: String,

@@ -56,15 +56,15 @@ fn data(options: &Options) -> Result<Step> {
     };
     let data = options.data.as_deref().unwrap_or("digits");
     let plan = Plan::new(&load(data, &read)?, &options.config, None)?;
-    let rows = plan.rows();
+    let [rows, ..] = plan.counts();
     let training = plan.options();
-    let batch = training.batch_size.unwrap_or(rows.train.len());
+    let batch = training.batch_size.unwrap_or(rows);
     let capacity = Capacity {
-        members: options.members as usize,
+        members: options.members as usize * plan.config.members(),
         batch,
-        rows: rows.inputs.rows,
-        order: rows.train.len(),
-        records: rows.train.len().div_ceil(batch),
+        rows: plan.dataset(),
+        order: rows,
+        records: rows.div_ceil(batch),
     };
     Ok((
         plan.network.clone(),
@@ -102,7 +102,7 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
         _ => 32,
     };
     let capacity = Capacity {
-        members: options.members as usize,
+        members: options.members as usize * config.members(),
         batch,
         rows: batch,
         order: batch,

@@ -10,7 +10,7 @@ use gpu_mlp::program::Link;
 
 use super::device::{DeviceChoice, open};
 use super::error::bad_input;
-use super::output::{Sink, is_device};
+use super::output::{Sink, flattened, is_device};
 use super::{interrupt, output};
 
 /// Answer for rows without targets, in their order
@@ -116,14 +116,6 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
 fn stopped() -> ExitCode {
     output::tell("stopped: the answers are not complete, and no file is written");
     interrupt::code()
-}
-
-/// The error beneath, which says what the system said.
-fn flattened(error: csv::Error) -> std::io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => std::io::Error::other(format!("{other:?}")),
-    }
 }
 
 fn header(model: &Model, proba: bool) -> Vec<String> {

@@ -59,14 +59,19 @@ impl Progress {
         }
     }
 
-    pub(super) fn epoch(&mut self, number: usize, train: &Metrics, validation: Option<&Metrics>) {
+    pub(super) fn epoch(
+        &mut self,
+        number: usize,
+        train: Option<&Metrics>,
+        validation: Option<&Metrics>,
+    ) {
         let told = |metrics: &Metrics| {
             let told = output::metrics(metrics).into_iter();
             told.map(|(name, value)| format!("{name} {value}"))
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        self.last = format!("epoch {number}: {}", told(train));
+        self.last = format!("epoch {number}: {}", train.map(told).unwrap_or_default());
         if let Some(validation) = validation {
             self.last += &format!("; validation {}", told(validation));
         }

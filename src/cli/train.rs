@@ -6,13 +6,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::{WholeFile, load_weights};
-use gpu_mlp::train::{Config, End, Event, FitError, Fitted, Plan};
-use serde::Serialize;
+use gpu_mlp::train::{Config, End, Event, FitError, Plan};
 
 use super::device::{DeviceChoice, open_for};
 use super::error::bad_input;
 use super::progress::Progress;
-use super::{interrupt, output};
+use super::{interrupt, output, report};
 
 /// Train a network and write it as a model file
 #[derive(Args)]
@@ -35,6 +34,9 @@ pub(super) struct Options {
     /// The model file to write [default: model.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// With --folds, a CSV file for what each row's fold answers, which has not seen it
+    #[arg(long, value_name = "FILE")]
+    out_of_fold: Option<PathBuf>,
     /// Print one JSON object at the end, and no progress
     #[arg(long)]
     json: bool,
@@ -44,12 +46,14 @@ const EXAMPLES: &str = "Examples:
   gpu-mlp train                                     handwritten digits, built in
   gpu-mlp train houses.csv --target price           a regression
   gpu-mlp train fashion-mnist/ --hidden 128 --epochs 5 --batch-size 128
+  gpu-mlp train houses.csv --folds 5 --out-of-fold answers.csv
   gpu-mlp train data.csv --config run.toml --lr 0.01 --out model.safetensors";
 
 const LONG: &str = "Examples:
   gpu-mlp train                                     handwritten digits, built in
   gpu-mlp train houses.csv --target price           a regression
   gpu-mlp train fashion-mnist/ --hidden 128 --epochs 5 --batch-size 128
+  gpu-mlp train houses.csv --folds 5 --out-of-fold answers.csv
   gpu-mlp train data.csv --config run.toml --lr 0.01 --out model.safetensors
 
 The object that --json prints:
@@ -62,26 +66,13 @@ The object that --json prints:
                       loss, and accuracy or rmse, mae, r2; null where there are no such rows
   history             epoch, train and validation of each epoch; of more than
                       10,000, every second, third and so on
+  folds, mean, deviation, out_of_fold
+                      with --folds: metrics of the rows that each fold held out,
+                      their mean and standard deviation, those of all such rows
   model               the file that was written
   end                 done, patience or stopped
 
 Exit codes: 0 trained, 1 the loss diverged or a device failed, 2 the input is at fault, 130 stopped by Ctrl-C.";
-
-#[derive(Serialize)]
-struct Summary<'a> {
-    device: String,
-    steps: u64,
-    epochs: usize,
-    seconds: f64,
-    steps_per_second: f64,
-    samples_per_second: f64,
-    train: Option<gpu_mlp::predictor::Metrics>,
-    validation: Option<gpu_mlp::predictor::Metrics>,
-    test: Option<gpu_mlp::predictor::Metrics>,
-    history: &'a serde_json::Value,
-    model: String,
-    end: &'static str,
-}
 
 /// The options, from wherever they come.
 struct Run {
@@ -90,25 +81,26 @@ struct Run {
     init_from: Option<PathBuf>,
     device: DeviceChoice,
     out: PathBuf,
+    out_of_fold: Option<PathBuf>,
     json: bool,
 }
 
 impl Run {
     fn new(options: Options) -> Result<Self> {
-        let (mut config, mut others, mut device) = (Config::default(), [const { None }; 3], None);
+        let (mut config, mut others, mut device) = (Config::default(), [const { None }; 4], None);
         if let Some(path) = &options.config_file {
             let wrong = |reason: String| bad_input(format!("{}: {reason}", path.display()));
             let text = std::fs::read_to_string(path).context(path.display().to_string())?;
-            let keys = ["data", "init-from", "out", "device"];
-            let (read, [data, init_from, out, named]) =
+            let keys = ["data", "init-from", "out", "out-of-fold", "device"];
+            let (read, [data, init_from, out, out_of_fold, named]) =
                 Config::from_toml_with(&text, keys).map_err(wrong)?;
-            (config, others) = (read, [data, init_from, out]);
+            (config, others) = (read, [data, init_from, out, out_of_fold]);
             device = named
                 .map(|device| device.parse())
                 .transpose()
                 .map_err(|reason: String| wrong(format!("device: {reason}")))?;
         }
-        let [data, init_from, out] = others;
+        let [data, init_from, out, out_of_fold] = others;
         let (data, init_from) = (
             options.data.or(data),
             options.init_from.or(init_from.map(PathBuf::from)),
@@ -120,6 +112,7 @@ impl Run {
             init_from,
             device: options.device.or(device).unwrap_or_default(),
             out: out.unwrap_or_else(|| "model.safetensors".into()),
+            out_of_fold: options.out_of_fold.or(out_of_fold.map(PathBuf::from)),
             json: options.json,
         })
     }
@@ -132,9 +125,18 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         init_from,
         device,
         out,
+        out_of_fold,
         json,
     } = Run::new(options)?;
-    writable(&out)?;
+    writable("--out", &out)?;
+    if let Some(path) = &out_of_fold {
+        if config.folds.is_none() {
+            return Err(bad_input(
+                "--out-of-fold needs --folds; give both, or neither",
+            ));
+        }
+        writable("--out-of-fold", path)?;
+    }
     let initial = init_from.as_deref().map(load_weights).transpose()?;
     let read = ReadOptions {
         target: config.target.clone(),
@@ -146,13 +148,19 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         log::warn!("{notice}");
     }
     let [train, validation, test] = plan.counts();
+    let members = plan.config.members();
+    let pack = match plan.config.folds {
+        Some(folds) => format!("; {folds} folds, {members} networks"),
+        None if members > 1 => format!("; {members} networks"),
+        None => String::new(),
+    };
     log::info!(
-        "{}: {train} rows to train on, {validation} for validation, {test} for test; network {} with {} parameters",
+        "{}: {train} rows to train on, {validation} for validation, {test} for test; network {} with {} parameters{pack}",
         data,
         plan.network,
         plan.network.parameter_count()
     );
-    if validation + test == 0 {
+    if validation + test == 0 && plan.config.folds.is_none() {
         log::info!("no rows are kept from training: the figures are of the rows trained on");
     }
     let mut backend = open_for(&device, &plan)?;
@@ -163,13 +171,8 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         match event {
             Event::Steps { done, total, .. } => progress.steps(done, total),
             Event::Epoch(epochs) => {
-                let epoch = epochs[0];
-                let validation = epoch.validation.map(|scores| plan.metrics(scores, 1));
-                progress.epoch(
-                    epoch.number,
-                    &plan.metrics(epoch.train, 0),
-                    validation.as_ref(),
-                );
+                let [train, validation] = plan.epoch(epochs);
+                progress.epoch(epochs[0].number, train.as_ref(), validation.as_ref());
             }
         }
         if interrupt::asked() {
@@ -189,7 +192,10 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         Err(error) => return Err(error.into()),
     };
     fitted.model.save(&out)?;
-    report(&fitted, &backend.device(), &out, json)?;
+    if let Some(path) = &out_of_fold {
+        report::out_of_fold(&fitted, path)?;
+    }
+    report::report(&fitted, &backend.device(), &out, json)?;
     Ok(match fitted.outcome.end {
         End::Stopped => {
             output::tell(&format!(
@@ -202,9 +208,9 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     })
 }
 
-/// Finds out before training whether the model can be written after it.
-fn writable(path: &Path) -> Result<()> {
-    let name = || format!("--out {}", path.display());
+/// Finds out before training whether a file can be written after it.
+fn writable(option: &str, path: &Path) -> Result<()> {
+    let name = || format!("{option} {}", path.display());
     if output::is_device(path) {
         return Err(bad_input(format!(
             "{}: it is no file; name a file to write",
@@ -212,66 +218,4 @@ fn writable(path: &Path) -> Result<()> {
         )));
     }
     WholeFile::create(path).map(drop).with_context(name)
-}
-
-fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> Result<()> {
-    let outcome = &fitted.outcome;
-    let (steps, samples, time) = outcome.measured;
-    let seconds = time.as_secs_f64();
-    let rate = |count: u64| {
-        if seconds > 0.0 {
-            count as f64 / seconds
-        } else {
-            0.0
-        }
-    };
-    let [train, validation, test] = fitted.metrics;
-    let epochs = outcome.members[0].history.len();
-    if json {
-        return output::json(&Summary {
-            device: device.to_owned(),
-            steps: outcome.steps,
-            epochs,
-            seconds,
-            steps_per_second: rate(steps),
-            samples_per_second: rate(samples),
-            train,
-            validation,
-            test,
-            history: &fitted.model.description.history,
-            model: out.display().to_string(),
-            end: match outcome.end {
-                End::Done => "done",
-                End::Patience => "patience",
-                End::Stopped => "stopped",
-            },
-        });
-    }
-    let mut rows = Vec::new();
-    for (name, metrics) in [("train", train), ("validation", validation), ("test", test)] {
-        let Some(metrics) = metrics else { continue };
-        let cells = output::metrics(&metrics);
-        if rows.is_empty() {
-            let header = cells.iter().map(|(name, _)| (*name).to_owned());
-            rows.push([String::new()].into_iter().chain(header).collect());
-        }
-        rows.push(
-            [name.to_owned()]
-                .into_iter()
-                .chain(cells.into_iter().map(|(_, value)| value))
-                .collect(),
-        );
-    }
-    let why = match outcome.end {
-        End::Done => "",
-        End::Patience => ", as the validation loss no longer fell",
-        End::Stopped => ", as it was stopped",
-    };
-    output::text(&format!(
-        "{}\n{epochs} epochs, {} steps in {seconds:.2} s{why}: {:.0} samples/s on {device}\nmodel: {}\n",
-        output::table(&rows),
-        outcome.steps,
-        rate(samples),
-        out.display()
-    ))
 }

@@ -7,7 +7,7 @@ use safetensors::{SafeTensors, serialize};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use super::{Network, Weights, WeightsError, WholeFile};
+use super::{Network, ParameterShape, Weights, WeightsError, WholeFile};
 
 /// Version of the metadata; a file of a later one is refused.
 const VERSION: u32 = 1;
@@ -21,6 +21,7 @@ const KEY: &str = "gpu-mlp";
 struct Metadata<N, D> {
     version: u32,
     network: N,
+    members: usize,
     description: D,
 }
 
@@ -54,29 +55,32 @@ pub enum ModelFileError {
 }
 
 /// Writes a network, its weights and a description of everything else as one safetensors file: `layers.N.weight`
-/// `[out, in]` and `layers.N.bias` `[out]` in f32, as `PyTorch` lays out `nn.Linear`; the rest as JSON in the metadata.
+/// `[out, in]` and `layers.N.bias` `[out]` in f32, as `PyTorch` lays out `nn.Linear`; of several members of an ensemble,
+/// `members.M.layers.N.weight` and so on; the rest as JSON in the metadata.
 ///
 /// The file is written to a temporary name beside its place, synced and renamed: it is there whole, or as it was.
 pub fn save_model<T: Serialize>(
     path: &Path,
     network: &Network,
-    weights: &Weights,
+    members: &[Weights],
     description: &T,
 ) -> Result<(), ModelFileError> {
     let invalid = |reason: &dyn ToString| ModelFileError::Invalid {
         path: path.into(),
         reason: reason.to_string(),
     };
-    network
-        .check(weights)
-        .map_err(|source| ModelFileError::Weights {
-            path: path.into(),
-            source,
-        })?;
-    let parameters = network.parameters();
-    let bytes: Vec<Vec<u8>> = weights
-        .0
+    for weights in members {
+        network
+            .check(weights)
+            .map_err(|source| ModelFileError::Weights {
+                path: path.into(),
+                source,
+            })?;
+    }
+    let parameters = parameters(network, members.len());
+    let bytes: Vec<Vec<u8>> = members
         .iter()
+        .flat_map(|weights| &weights.0)
         .map(|values| {
             values
                 .iter()
@@ -95,6 +99,7 @@ pub fn save_model<T: Serialize>(
     let metadata = serde_json::to_string(&Metadata {
         version: VERSION,
         network,
+        members: members.len(),
         description,
     });
     let metadata = metadata.map_err(|error| invalid(&error))?;
@@ -106,6 +111,21 @@ pub fn save_model<T: Serialize>(
     })
 }
 
+/// Names and shapes of all members' parameters.
+fn parameters(network: &Network, members: usize) -> Vec<ParameterShape> {
+    let all = (0..members).flat_map(|member| {
+        let parameters = network.parameters().into_iter();
+        parameters.map(move |parameter| match members {
+            1 => parameter,
+            _ => ParameterShape {
+                name: format!("members.{member}.{}", parameter.name),
+                ..parameter
+            },
+        })
+    });
+    all.collect()
+}
+
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = WholeFile::create(path)?;
     file.write_all(bytes)?;
@@ -115,7 +135,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// Reads what [`save_model`] wrote.
 pub fn load_model<T: DeserializeOwned>(
     path: &Path,
-) -> Result<(Network, Weights, T), ModelFileError> {
+) -> Result<(Network, Vec<Weights>, T), ModelFileError> {
     let bytes = std::fs::read(path).map_err(|source| ModelFileError::Io {
         path: path.into(),
         source,
@@ -167,7 +187,7 @@ fn numbers(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(number).collect()
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Weights, T), String> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Vec<Weights>, T), String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let metadata = header.metadata().as_ref().ok_or("it has no metadata")?;
@@ -184,14 +204,20 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Weights, T), Str
     }
     let Metadata {
         network,
+        members,
         description,
         ..
     } = serde_json::from_str::<Metadata<Network, T>>(metadata).map_err(bad)?;
     if network.layers.is_empty() {
         return Err("its network has no layers".to_owned());
     }
+    let of_one = network.parameters().len();
+    // As many tensors as the file says it has members for, or there is no memory for what it says.
+    if members == 0 || members.saturating_mul(of_one) > tensors.len() {
+        return Err(format!("it has not the tensors of {members} members"));
+    }
     let mut weights = Vec::new();
-    for parameter in network.parameters() {
+    for parameter in parameters(&network, members) {
         let tensor = tensors
             .tensor(&parameter.name)
             .map_err(|error| error.to_string())?;
@@ -206,7 +232,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Weights, T), Str
         }
         weights.push(numbers(tensor.data()));
     }
-    Ok((network, Weights(weights), description))
+    let members = weights
+        .chunks(of_one)
+        .map(|weights| Weights(weights.to_vec()));
+    Ok((network, members.collect(), description))
 }
 
 #[cfg(test)]
@@ -216,9 +245,11 @@ mod tests {
     use super::*;
     use crate::model::{Activation, Initializer, initialize};
 
-    fn saved() -> (Network, Weights, Vec<u8>) {
+    fn saved(members: u64) -> (Network, Vec<Weights>, Vec<u8>) {
         let network = Network::new(3, &[5], Activation::Tanh, 2, Activation::Identity);
-        let weights = initialize(&network, Initializer::Teaching, 3);
+        let weights: Vec<_> = (0..members)
+            .map(|seed| initialize(&network, Initializer::Teaching, seed))
+            .collect();
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("model.safetensors");
         save_model(&path, &network, &weights, &"all else").expect("it is written");
@@ -233,13 +264,14 @@ mod tests {
 
     #[test]
     fn a_saved_model_is_loaded_as_it_was() {
-        saved();
+        saved(1);
+        saved(3);
     }
 
     #[test]
     fn weights_of_another_shape_are_not_written() {
-        let (network, mut weights, _) = saved();
-        weights.0[1].push(0.0);
+        let (network, mut weights, _) = saved(2);
+        weights[1].0[1].push(0.0);
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("model.safetensors");
         let error = save_model(&path, &network, &weights, &()).expect_err("they do not fit");
@@ -255,8 +287,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_damaged_file_is_refused_or_read_but_never_a_panic(at in 0_usize..2000, byte: u8, cut in 0_usize..2000) {
-            let (_, _, mut bytes) = saved();
+        fn a_damaged_file_is_refused_or_read_but_never_a_panic(members in 1_u64..3, at in 0_usize..2000, byte: u8, cut in 0_usize..2000) {
+            let (_, _, mut bytes) = saved(members);
             let len = bytes.len();
             bytes[at % len] = byte;
             bytes.truncate(cut.max(1) % (2 * len));

@@ -51,6 +51,33 @@ impl Metrics {
         }
     }
 
+    /// Brings several of one kind together, each of their values by `f`; `None` of none.
+    pub fn combine(all: &[Metrics], f: impl Fn(&[f64]) -> f64) -> Option<Metrics> {
+        let of = |value: fn(&Metrics) -> f64| f(&all.iter().map(value).collect::<Vec<_>>());
+        let [first, ..] = all else { return None };
+        let loss = of(Metrics::loss);
+        Some(match first {
+            Metrics::Classification { .. } => Metrics::Classification {
+                loss,
+                accuracy: of(|metrics| metrics.figures()[0]),
+            },
+            Metrics::Regression { .. } => Metrics::Regression {
+                loss,
+                rmse: of(|metrics| metrics.figures()[0]),
+                mae: of(|metrics| metrics.figures()[1]),
+                r2: of(|metrics| metrics.figures()[2]),
+            },
+        })
+    }
+
+    /// All but the loss, in their order.
+    fn figures(&self) -> [f64; 3] {
+        match *self {
+            Metrics::Classification { accuracy, .. } => [accuracy, f64::NAN, f64::NAN],
+            Metrics::Regression { rmse, mae, r2, .. } => [rmse, mae, r2],
+        }
+    }
+
     /// The loss.
     pub fn loss(&self) -> f64 {
         match self {
@@ -89,24 +116,25 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds rows: logits `[rows, outputs]` against targets `[rows, 1]`, a class or a value.
-    pub fn add(&mut self, model: &Model, logits: &Matrix, targets: &Matrix) {
+    /// Adds rows: logits `[rows, outputs]`, by member of an ensemble, against targets `[rows, 1]`, a class or a value. The
+    /// loss is the mean of the members' losses.
+    pub fn add(&mut self, model: &Model, logits: &[Matrix], targets: &Matrix) {
         let classes = model.labels().len();
         self.confusion.resize(classes, vec![0; classes]);
         let answers = model.answers(logits);
-        let rows = logits
-            .values
-            .chunks(logits.columns.max(1))
-            .zip(&targets.values);
-        for ((z, &target), answer) in rows.zip(answers.values.chunks(answers.columns.max(1))) {
+        let rows = targets.values.iter().enumerate();
+        for ((row, &target), answer) in rows.zip(answers.values.chunks(answers.columns.max(1))) {
             self.rows += 1;
             let target = f64::from(target);
             let moments = model.description.target_moments;
             let scaled = moments.map_or(target, |moments| {
                 (target - f64::from(moments.mean)) / f64::from(moments.deviation)
             });
-            let z: Vec<f64> = z.iter().copied().map(f64::from).collect();
-            self.loss += row_loss(model.description.loss.function, &z, &[scaled]);
+            for of_member in logits {
+                let z: Vec<f64> = of_member.row(row).iter().copied().map(f64::from).collect();
+                let loss = row_loss(model.description.loss.function, &z, &[scaled]);
+                self.loss += loss / logits.len() as f64;
+            }
             if classes > 0 {
                 let class = target as usize;
                 self.confusion[class][most_probable(answer)] += 1;

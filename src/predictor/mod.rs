@@ -2,26 +2,29 @@
 
 mod averages;
 mod metrics;
+mod pack;
 
 pub use averages::{Average, Averages};
 pub use metrics::{ClassScores, Metrics, Report, most_probable};
+pub use pack::{CHUNK, logits};
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
+use self::pack::Pack;
+use crate::backend::{Backend, BackendError};
 use crate::data::{DataError, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding};
 use crate::model::{ModelFileError, Network, Weights, load_model, save_model};
-use crate::program::{Capacity, Link, Loss, Program, Step, buffer};
+use crate::program::{Link, Loss};
 
-/// A trained network and what belongs to it. One file holds it: see [`Model::save`].
+/// A trained network, or several that answer together, and what belongs to them. One file holds it: see [`Model::save`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// Widths and activations.
     pub network: Network,
-    /// Trained values.
-    pub weights: Weights,
+    /// Trained values: of one network, or of each member of an ensemble, whose answers are averaged.
+    pub members: Vec<Weights>,
     /// All else.
     pub description: Description,
 }
@@ -65,18 +68,15 @@ pub enum PredictError {
     },
 }
 
-/// Rows that go through the network at a time.
-pub const CHUNK: usize = 1024;
-
 impl Model {
     /// Writes the model as one safetensors file, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), ModelFileError> {
-        save_model(path, &self.network, &self.weights, &self.description)
+        save_model(path, &self.network, &self.members, &self.description)
     }
 
     /// Reads a model and checks that its parts fit together.
     pub fn load(path: &Path) -> Result<Self, ModelFileError> {
-        let (network, weights, description) = load_model::<Description>(path)?;
+        let (network, members, description) = load_model::<Description>(path)?;
         let classes = description.target.labels().len();
         let outputs = description.loss.outputs(classes);
         let moments = description.target_moments;
@@ -101,12 +101,12 @@ impl Model {
                 "its network has {} outputs, its target needs {outputs}",
                 network.outputs()
             )
-        } else if !weights.is_finite() {
+        } else if !members.iter().all(Weights::is_finite) {
             "it has a weight that is not finite".to_owned()
         } else {
             return Ok(Model {
                 network,
-                weights,
+                members,
                 description,
             });
         };
@@ -123,81 +123,46 @@ impl Model {
 
     /// Makes the model ready to answer on a backend.
     pub fn on<'a>(&'a self, backend: &'a mut dyn Backend) -> Result<Predictor<'a>, BackendError> {
-        let widest = self.network.layers.iter().map(|layer| layer.units);
-        let widest = widest.chain([self.network.inputs]).max().unwrap_or(1);
-        let limits = backend.limits();
-        let batch = CHUNK
-            .min(limits.rows)
-            .min(limits.tensor / widest.max(1))
-            .max(1);
-        let capacity = Capacity {
-            members: 1,
-            batch,
-            rows: batch,
-            order: batch,
-            records: 1,
-        };
-        // The link is left to the host: losses are found from logits, where probabilities have lost them.
-        let program = Program::inference(&self.network, Link::Identity, capacity).fused();
-        let compiled = backend.compile(&program)?;
-        let parameters = self.network.parameters();
-        for (parameter, values) in parameters.iter().zip(&self.weights.0) {
-            let offset = program
-                .tensor(&parameter.name)
-                .map_or(0, |tensor| tensor.offset);
-            backend.write(buffer::PARAMETERS, 0, offset, Data::F32(values))?;
+        let mut pack = Pack::new(backend, &self.network, &self.members, [CHUNK, CHUNK])?;
+        let order: Vec<u32> = (0..pack.batch as u32).collect();
+        for member in 0..self.members.len() {
+            pack.order(member, &order)?;
         }
-        let order: Vec<u32> = (0..batch as u32).collect();
-        backend.write(buffer::ORDER, 0, 0, Data::U32(&order))?;
-        Ok(Predictor {
-            model: self,
-            backend,
-            program: compiled,
-            batch,
-        })
+        Ok(Predictor { model: self, pack })
     }
 }
 
 /// A model on a backend.
 pub struct Predictor<'a> {
     model: &'a Model,
-    backend: &'a mut dyn Backend,
-    program: ProgramId,
-    batch: usize,
+    pack: Pack<'a>,
 }
 
 impl Predictor<'_> {
-    /// The network's outputs for raw rows, as they leave its last layer: `[rows, outputs]`.
-    pub fn logits(&mut self, table: &Table) -> Result<Matrix, PredictError> {
+    /// The networks' outputs for raw rows, as they leave their last layers: `[rows, outputs]` by member.
+    pub fn logits(&mut self, table: &Table) -> Result<Vec<Matrix>, PredictError> {
         let inputs = self.model.description.preprocessing.apply(table)?;
-        let (width, outputs) = (inputs.columns, self.model.network.outputs());
-        let mut values = Vec::with_capacity(inputs.rows * outputs);
-        for rows in inputs.values.chunks(self.batch * width.max(1)) {
-            let count = rows.len() / width.max(1);
-            self.backend.write(buffer::INPUTS, 0, 0, Data::F32(rows))?;
-            let step = Step {
-                rows: count as u32,
-                ..Step::default()
-            };
-            run_all(self.backend, self.program, &[step])?;
-            values.extend(self.backend.read(buffer::OUTPUTS, 0, 0, count * outputs)?);
+        let width = inputs.columns.max(1);
+        let mut outputs = self.pack.nothing();
+        for rows in inputs.values.chunks(self.pack.batch * width) {
+            self.pack.write(rows)?;
+            self.pack.answer(0, rows.len() / width, &mut outputs)?;
         }
         let answer = |value: f32| match self.model.description.loss.link() {
             Link::Exponential => value.exp(),
             _ => value,
         };
         let lost = |&value: &f32| !answer(value).is_finite();
-        if let Some(at) = values.iter().position(lost) {
-            return Err(PredictError::NotFinite {
-                file: table.origin.clone(),
-                place: table.place(at / outputs.max(1)),
-            });
+        for values in &outputs {
+            if let Some(at) = values.iter().position(lost) {
+                return Err(PredictError::NotFinite {
+                    file: table.origin.clone(),
+                    place: table.place(at / self.model.network.outputs().max(1)),
+                });
+            }
         }
-        Ok(Matrix {
-            rows: inputs.rows,
-            columns: outputs,
-            values,
-        })
+        let rows = vec![inputs.rows; outputs.len()];
+        Ok(self.pack.matrices(outputs, &rows))
     }
 
     /// For a classification each class's probability `[rows, classes]`, or its margin where the loss is the hinge; for a
@@ -217,8 +182,23 @@ impl Predictor<'_> {
 }
 
 impl Model {
-    /// Turns logits into what [`Predictor::predict`] answers.
-    pub fn answers(&self, logits: &Matrix) -> Matrix {
+    /// Turns logits, by member, into what [`Predictor::predict`] answers: the mean of the members' answers.
+    pub fn answers(&self, logits: &[Matrix]) -> Matrix {
+        let mut of_members = logits.iter().map(|logits| self.answers_of_one(logits));
+        let mut answers = of_members.next().unwrap_or_default();
+        for others in of_members {
+            for (value, other) in answers.values.iter_mut().zip(others.values) {
+                *value += other;
+            }
+        }
+        if logits.len() > 1 {
+            let share = 1.0 / logits.len() as f32;
+            answers.values.iter_mut().for_each(|value| *value *= share);
+        }
+        answers
+    }
+
+    fn answers_of_one(&self, logits: &Matrix) -> Matrix {
         let classes = self.labels().len();
         let mut values = Vec::with_capacity(logits.rows * classes.max(1));
         for z in logits.values.chunks(logits.columns.max(1)) {

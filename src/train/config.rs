@@ -30,9 +30,16 @@ pub struct Config {
     /// Share of the rows that early stopping looks at [default: 0.1, 0 for a few rows]
     #[arg(long, allow_negative_numbers = true, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
     pub validation: Option<f64>,
-    /// Share of the rows for the final report [default: 0.2, 0 for a few rows or with a test set of its own]
+    /// Share of the rows for the final report [default: 0.2, 0 for a few rows, with folds or a test set of its own]
     #[arg(long, allow_negative_numbers = true, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
     pub test: Option<f64>,
+    /// Cross-validate by so many folds: networks for each, tested on the rows that they have not seen; the model is all of
+    /// them together
+    #[arg(long, allow_negative_numbers = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=1000), help_heading = "Data")]
+    pub folds: Option<u32>,
+    /// Networks, of each fold if there are folds, whose answers are averaged [default: 1]
+    #[arg(long, allow_negative_numbers = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Network")]
+    pub ensemble: Option<u32>,
     /// Widths of the hidden layers, as 128,64, each with a function of its own if need be, as 256:gelu,128:relu; 0 for
     /// none [default: 128,64]
     #[arg(
@@ -340,9 +347,18 @@ impl Config {
             }
         };
         least("epochs", self.epochs == Some(0))?;
+        least("ensemble", self.ensemble == Some(0))?;
+        if self.folds.is_some_and(|folds| folds < 2) {
+            return Err("folds: 2 or more are needed".into());
+        }
         least("schedule-every", self.schedule_every == Some(0))?;
         least("schedule-cycles", self.schedule_cycles == Some(0))?;
         least("max-steps", self.max_steps == Some(0))
+    }
+
+    /// Networks that are trained side by side.
+    pub fn members(&self) -> usize {
+        self.folds.unwrap_or(1) as usize * self.ensemble.unwrap_or(1) as usize
     }
 
     /// This configuration, with what it leaves out taken from `other`.
@@ -354,6 +370,8 @@ impl Config {
             preprocess: self.preprocess.or(other.preprocess),
             validation: self.validation.or(other.validation),
             test: self.test.or(other.test),
+            folds: self.folds.or(other.folds),
+            ensemble: self.ensemble.or(other.ensemble),
             hidden: self.hidden.or(other.hidden),
             activation: self.activation.or(other.activation),
             output_activation: self.output_activation.or(other.output_activation),

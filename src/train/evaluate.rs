@@ -20,8 +20,9 @@ impl Run<'_> {
 
     /// All rows once more under the present weights: training, validation and test rows, each by member.
     pub(super) fn evaluate_all(&mut self) -> Result<[Option<Vec<Scores>>; 3], BackendError> {
-        let order = self.rows.train;
+        let count = self.rows.counts()[0];
         for member in 0..self.members.len() {
+            let order = &self.rows.of(member).train[..count];
             self.backend
                 .write(buffer::ORDER, member, 0, Data::U32(order))?;
         }

@@ -34,7 +34,7 @@ fn steps_per_second(
     plan: &Plan,
     time: Duration,
 ) -> Result<f64, BackendError> {
-    let (options, rows) = (plan.options(), plan.rows());
+    let (options, [rows, ..]) = (plan.options(), plan.counts());
     let limits = backend.limits();
     let widest = plan.network.layers.iter().map(|layer| layer.units);
     let widest = widest
@@ -42,10 +42,10 @@ fn steps_per_second(
         .max()
         .unwrap_or(1)
         .max(1);
-    let batch = options.batch_size.unwrap_or(rows.train.len());
+    let batch = options.batch_size.unwrap_or(rows);
     let batch = batch.min(limits.rows).min(limits.tensor / widest).max(1);
     let capacity = Capacity {
-        members: 1,
+        members: plan.config.members(),
         batch,
         rows: batch,
         order: batch,

@@ -1,14 +1,11 @@
-use std::ops::ControlFlow;
-
 use super::config::{BatchSize, Config};
-use super::{Epoch, Event, Member, Options, Outcome, Rows, Scores, TrainError, split, train};
-use crate::backend::Backend;
+use super::{Fold, Member, Options, Parts, TrainError, folds, split};
 use crate::data::{
     DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, Table,
     TargetEncoding, Task,
 };
 use crate::model::{Activation, Layer, Network, Weights, WeightsError, initialize};
-use crate::predictor::{Description, Metrics, Model};
+use crate::predictor::Model;
 use crate::program::{Hyper, Link, Loss, LossFunction, Optimizer, Rule};
 
 /// A dataset and a configuration, brought together: encoded rows, a network, and everything that was left open decided.
@@ -20,26 +17,20 @@ pub struct Plan {
     pub network: Network,
     /// What was found on the way.
     pub notices: Vec<Notice>,
-    options: Options,
+    pub(super) options: Options,
     hyper: Hyper,
-    initial: Weights,
-    inputs: Matrix,
-    targets: Matrix,
-    rows: [Vec<u32>; 3],
-    preprocessing: Preprocessing,
-    target: TargetEncoding,
-    moments: Option<Moments>,
-}
-
-/// A trained model with its figures.
-#[derive(Clone, Debug)]
-pub struct Fitted {
-    /// What `predict` and `evaluate` use.
-    pub model: Model,
-    /// On training, validation and test rows, where there are any.
-    pub metrics: [Option<Metrics>; 3],
-    /// Steps, time, histories.
-    pub outcome: Outcome,
+    /// Where training starts, where that is given.
+    initial: Option<Weights>,
+    pub(super) inputs: Matrix,
+    pub(super) targets: Matrix,
+    /// The targets as they were, `[rows, 1]`.
+    pub(super) wanted: Vec<f32>,
+    /// Training, validation and test rows; with folds, each has its own of the first two.
+    pub(super) rows: [Vec<u32>; 3],
+    pub(super) folds: Vec<Fold>,
+    pub(super) preprocessing: Preprocessing,
+    pub(super) target: TargetEncoding,
+    pub(super) moments: Option<Moments>,
 }
 
 /// Why a dataset does not become a trained model.
@@ -62,10 +53,6 @@ pub enum FitError {
 /// Below so many rows nothing is kept from training for validation or test.
 const FEW: usize = 50;
 
-/// Epochs that a model's history tells of: of more, every second, third and so on. What is beside the weights in a
-/// safetensors file may have 100 MB.
-const TOLD_EPOCHS: usize = 10_000;
-
 /// Steps that a few rows are trained for by default.
 const FEW_STEPS: usize = 2_000;
 
@@ -87,11 +74,8 @@ impl Plan {
         let seed = config.seed.unwrap_or(1);
         let few = table.len() < FEW;
         let validation = config.validation.unwrap_or(if few { 0.0 } else { 0.1 });
-        let test = config.test.unwrap_or(if few || loaded.test.is_some() {
-            0.0
-        } else {
-            0.2
-        });
+        let tested = loaded.test.is_some() || config.folds.is_some();
+        let test = config.test.unwrap_or(if few || tested { 0.0 } else { 0.2 });
         if validation + test >= 1.0 {
             return Err(FitError::Option(format!(
                 "--validation {validation} and --test {test} leave no rows to train on; make them smaller"
@@ -101,7 +85,23 @@ impl Plan {
             Task::Classification => targets.values.iter().map(|&class| class as u32).collect(),
             Task::Regression => vec![0; targets.rows],
         };
-        let parts = split(&classes, validation, test, seed);
+        let mut parts = split(&classes, validation, test, seed);
+        let folds = match config.folds {
+            None => Vec::new(),
+            Some(count) => {
+                let mut rows = [&parts.train[..], &parts.validation].concat();
+                rows.sort_unstable();
+                if rows.len() < count as usize {
+                    return Err(FitError::Option(format!(
+                        "--folds {count}: there are {} rows; give as many folds at most",
+                        rows.len()
+                    )));
+                }
+                parts.validation.clear();
+                parts.train.clone_from(&rows);
+                folds(&classes, &rows, count as usize, validation, seed)
+            }
+        };
         let mode = config.preprocess.unwrap_or_default();
         let (preprocessing, mut notices) = Preprocessing::fit(table, &parts.train, mode)?;
         notices.splice(0..0, loaded.notices.clone());
@@ -117,6 +117,7 @@ impl Plan {
             append(&mut targets, own_targets);
             tested.extend(first..inputs.rows as u32);
         }
+        let wanted = targets.values.clone();
         let moments = if counts || mode == PreprocessMode::None {
             None
         } else {
@@ -162,12 +163,11 @@ impl Plan {
             Some(BatchSize::Rows(rows)) => rows.min(parts.train.len()),
             Some(BatchSize::Auto) | None => 1,
         };
-        check_memory(&network, batch)?;
+        check_memory(&network, batch, config.members())?;
         let init = config.init.unwrap_or_default();
-        let initial = match initial {
-            Some(weights) => network.check(&weights).map(|()| weights)?,
-            None => initialize(&network, init, seed),
-        };
+        if let Some(weights) = &initial {
+            network.check(weights)?;
+        }
         let rows = [parts.train, parts.validation, tested];
         let mut plan = Plan {
             options: Options {
@@ -202,7 +202,9 @@ impl Plan {
             initial,
             inputs,
             targets,
+            wanted,
             rows,
+            folds,
             preprocessing,
             target,
             moments,
@@ -213,7 +215,7 @@ impl Plan {
 
     /// Batches, epochs and rates, where they are left open.
     fn decide_training(&mut self) -> Result<(), FitError> {
-        let rows = self.rows[0].len();
+        let [rows, validated, _] = self.counts();
         let config = &mut self.config;
         let batch = match config.batch_size.unwrap_or_default() {
             BatchSize::Auto if rows < FEW => rows,
@@ -233,8 +235,9 @@ impl Plan {
             0..FEW => FEW_STEPS.div_ceil(steps) as u32,
             _ => 100,
         });
-        let validated = !self.rows[1].is_empty();
-        let patience = config.patience.unwrap_or(if validated { 15 } else { 0 });
+        let patience = config
+            .patience
+            .unwrap_or(if validated > 0 { 15 } else { 0 });
         let whole = size == BatchSize::All;
         let (optimizer, momentum) = config.chosen_optimizer(whole).map_err(FitError::Option)?;
         let rule = optimizer.rule;
@@ -274,111 +277,67 @@ impl Plan {
         &self.options
     }
 
-    /// Rows for training, validation and test.
+    /// All rows that go to the device.
+    pub fn dataset(&self) -> usize {
+        self.inputs.rows
+    }
+
+    /// Rows for training, validation and test; of a fold, where there are folds.
     pub fn counts(&self) -> [usize; 3] {
-        [0, 1, 2].map(|part| self.rows[part].len())
-    }
-
-    /// The encoded rows.
-    pub fn rows(&self) -> Rows<'_> {
-        Rows {
-            inputs: &self.inputs,
-            targets: &self.targets,
-            train: &self.rows[0],
-            validation: &self.rows[1],
-            test: &self.rows[2],
-        }
-    }
-
-    /// The member that is trained.
-    pub fn member(&self) -> Member {
-        Member {
-            weights: self.initial.clone(),
-            hyper: self.hyper,
-            seed: self.config.seed.unwrap_or(1),
-        }
-    }
-
-    /// Trains on a backend. `observe` hears of every slice of steps and every epoch, and may end the run after it.
-    pub fn fit(
-        &self,
-        backend: &mut dyn Backend,
-        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
-    ) -> Result<Fitted, FitError> {
-        let trained = train(
-            backend,
-            &self.network,
-            &[self.member()],
-            self.rows(),
-            &self.options,
-            observe,
-        );
-        let outcome = trained.map_err(|error| {
-            let best = match &error {
-                TrainError::Diverged {
-                    best: Some(best), ..
-                } => best.first().cloned(),
-                _ => None,
-            };
-            let model = best.map(|weights| Box::new(self.model(weights, serde_json::Value::Null)));
-            FitError::Train(error, model)
-        })?;
-        let member = &outcome.members[0];
-        let metrics =
-            [0, 1, 2].map(|part| member.scores[part].map(|scores| self.metrics(scores, part)));
-        let epochs = member.history.len();
-        let every = epochs.div_ceil(TOLD_EPOCHS).max(1);
-        let told = |epoch: &&Epoch| epoch.number.is_multiple_of(every) || epoch.number == epochs;
-        let history = member.history.iter().filter(told).map(|epoch| {
-            serde_json::json!({
-                "epoch": epoch.number,
-                "train": self.metrics(epoch.train, 0),
-                "validation": epoch.validation.map(|scores| self.metrics(scores, 1)),
-            })
-        });
-        Ok(Fitted {
-            model: self.model(member.weights.clone(), history.collect()),
-            metrics,
-            outcome,
+        let [train, validation, test] = [0, 1, 2].map(|part| self.rows[part].len());
+        let least = self.folds.iter().min_by_key(|fold| fold.train.len());
+        least.map_or([train, validation, test], |fold| {
+            [fold.train.len(), fold.validation.len(), test]
         })
     }
 
-    fn model(&self, weights: Weights, history: serde_json::Value) -> Model {
-        Model {
-            network: self.network.clone(),
-            weights,
-            description: Description {
-                loss: self.options.loss,
-                preprocessing: self.preprocessing.clone(),
-                target: self.target.clone(),
-                target_moments: self.moments,
-                configuration: serde_json::to_value(&self.config).unwrap_or_default(),
-                history,
-            },
+    /// What rows are for, by member. A pack is tested as a whole, behind the training.
+    pub(super) fn parts(&self) -> Vec<Parts<'_>> {
+        let test = if self.config.members() == 1 {
+            &self.rows[2][..]
+        } else {
+            &[]
+        };
+        let each = self.config.ensemble.unwrap_or(1) as usize;
+        let of_folds = self.folds.iter().flat_map(|fold| {
+            let parts = Parts {
+                train: &fold.train,
+                validation: &fold.validation,
+                test,
+            };
+            std::iter::repeat_n(parts, each)
+        });
+        let parts: Vec<_> = of_folds.collect();
+        if parts.is_empty() {
+            let [train, validation, _] = &self.rows;
+            return vec![Parts {
+                train,
+                validation,
+                test,
+            }];
         }
+        parts
     }
 
-    /// Scores of a part of the rows, in the target's own units.
-    pub fn metrics(&self, scores: Scores, part: usize) -> Metrics {
-        match self.target.task() {
-            Task::Classification => Metrics::Classification {
-                loss: scores.loss,
-                accuracy: scores.accuracy,
-            },
-            Task::Regression => {
-                let rows = self.rows[part]
-                    .iter()
-                    .map(|&row| f64::from(self.targets.values[row as usize]));
-                let (_, variance) = mean_and_variance(rows);
-                Metrics::regression(
-                    scores.loss,
-                    scores.absolute,
-                    scores.squared,
-                    variance,
-                    self.moments,
-                )
+    /// The encoded inputs and targets.
+    pub fn matrices(&self) -> [&Matrix; 2] {
+        [&self.inputs, &self.targets]
+    }
+
+    /// The networks that are trained: those of a fold are neighbours. Each has a seed of its own, from the run's on.
+    pub fn members(&self) -> Vec<Member> {
+        let seed = self.config.seed.unwrap_or(1);
+        let init = self.config.init.unwrap_or_default();
+        let member = |index: usize| {
+            let seed = seed.wrapping_add(index as u64);
+            let initial = self.initial.clone();
+            Member {
+                weights: initial.unwrap_or_else(|| initialize(&self.network, init, seed)),
+                hyper: self.hyper,
+                seed,
             }
-        }
+        };
+        (0..self.config.members()).map(member).collect()
     }
 }
 
@@ -401,7 +360,7 @@ fn append(matrix: &mut Matrix, other: Matrix) {
 }
 
 /// Refuses networks that there is no memory for, before it runs out.
-fn check_memory(network: &Network, batch: usize) -> Result<(), FitError> {
+fn check_memory(network: &Network, batch: usize, members: usize) -> Result<(), FitError> {
     // Parameters, their gradients, up to three moments, the initial and the best values; activations and their gradients of as many
     // rows as a step takes at a time.
     const COPIES: usize = 7;
@@ -409,10 +368,12 @@ fn check_memory(network: &Network, batch: usize) -> Result<(), FitError> {
     let units: usize = network.layers.iter().map(|layer| layer.units).sum();
     let parameters = network.parameter_count().saturating_mul(COPIES);
     let activations = units.saturating_mul(2 * batch.min(ROWS));
-    let bytes = parameters.saturating_add(activations).saturating_mul(4);
+    let bytes = parameters
+        .saturating_add(activations)
+        .saturating_mul(4 * members);
     // The system tells, where it does not promise more than it has; the memory is not touched.
-    let there = u32::try_from(network.parameter_count()).is_ok()
-        && Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+    let all = network.parameter_count().saturating_mul(members);
+    let there = u32::try_from(all).is_ok() && Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
     if there {
         return Ok(());
     }
@@ -473,7 +434,7 @@ fn standardize(target: &TargetEncoding, targets: &mut Matrix, train: &[u32]) -> 
     })
 }
 
-fn mean_and_variance(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+pub(super) fn mean_and_variance(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.clone().count().max(1) as f64;
     let mean = values.clone().sum::<f64>() / count;
     (

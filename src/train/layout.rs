@@ -46,7 +46,7 @@ impl Layout {
         options: &Options,
         limits: Limits,
     ) -> Layout {
-        let parts = [rows.train.len(), rows.validation.len(), rows.test.len()];
+        let parts = rows.counts();
         let widest = network
             .layers
             .iter()

@@ -51,12 +51,37 @@ pub struct Rows<'a> {
     pub inputs: &'a Matrix,
     /// `[rows, 1]` for classes, else `[rows, outputs]`.
     pub targets: &'a Matrix,
+    /// What each member does with which rows, or all of them if there is one entry. Members validate and test as many rows
+    /// as each other; one with more training rows than another leaves some out of each epoch, with shuffling others each time.
+    pub parts: &'a [Parts<'a>],
+}
+
+/// What rows are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
     /// Rows that gradients come from.
     pub train: &'a [u32],
     /// Rows that early stopping looks at; may be empty.
     pub validation: &'a [u32],
     /// Rows for the final report; may be empty.
     pub test: &'a [u32],
+}
+
+impl<'a> Rows<'a> {
+    /// The parts of a member.
+    pub fn of(&self, member: usize) -> &Parts<'a> {
+        &self.parts[member % self.parts.len()]
+    }
+
+    /// Rows of an epoch, of a validation and of a test.
+    pub fn counts(&self) -> [usize; 3] {
+        let least = |part: fn(&Parts<'a>) -> usize| self.parts.iter().map(part).min().unwrap_or(0);
+        [
+            least(|parts| parts.train.len()),
+            least(|parts| parts.validation.len()),
+            least(|parts| parts.test.len()),
+        ]
+    }
 }
 
 /// Trains a pack of networks. `observe` hears of every slice of steps and every epoch, and may end the run after it.
@@ -98,14 +123,28 @@ fn check(
             network.inputs,
         )));
     }
-    if rows.train.is_empty() || members.is_empty() {
+    if ![1, members.len()].contains(&rows.parts.len()) {
+        return Err(TrainError::Data(format!(
+            "{} members and {} divisions of the rows do not go together",
+            members.len(),
+            rows.parts.len()
+        )));
+    }
+    let counts = rows.counts();
+    if counts[0] == 0 || members.is_empty() {
         return Err(TrainError::Data(
             "there is nothing to train: no rows, or no members".into(),
         ));
     }
-    let parts = [rows.train, rows.validation, rows.test];
+    let alike = |parts: &Parts<'_>| [parts.validation.len(), parts.test.len()] == counts[1..];
+    if !rows.parts.iter().all(alike) {
+        return Err(TrainError::Data(
+            "members validate and test as many rows as each other".into(),
+        ));
+    }
+    let parts = rows.parts.iter();
     match parts
-        .into_iter()
+        .flat_map(|parts| [parts.train, parts.validation, parts.test])
         .flatten()
         .find(|&&row| row as usize >= rows.inputs.rows)
     {
@@ -206,7 +245,11 @@ impl<'a> Run<'a> {
                 run.backend.write(buffer::KEYS, index, 0, Data::U32(&key))?;
             }
             run.write_weights(index, &member.weights)?;
-            for (part, rows) in [(Part::Validation, rows.validation), (Part::Test, rows.test)] {
+            let parts = rows.of(index);
+            for (part, rows) in [
+                (Part::Validation, parts.validation),
+                (Part::Test, parts.test),
+            ] {
                 run.backend.write(
                     buffer::ORDER,
                     index,
@@ -277,12 +320,13 @@ impl<'a> Run<'a> {
         if !self.options.shuffle && epochs.start > 1 {
             return Ok(());
         }
-        let mut orders = Vec::with_capacity(epochs.len() * self.rows.train.len());
+        let count = self.rows.counts()[0];
+        let mut orders = Vec::new();
         for (index, member) in self.members.iter().enumerate() {
             orders.clear();
             for epoch in epochs.clone() {
                 let first = orders.len();
-                orders.extend_from_slice(self.rows.train);
+                orders.extend_from_slice(self.rows.of(index).train);
                 if self.options.shuffle {
                     shuffle(
                         &mut orders[first..],
@@ -291,6 +335,7 @@ impl<'a> Run<'a> {
                         epoch as u32 - 1,
                     );
                 }
+                orders.truncate(first + count);
             }
             self.backend
                 .write(buffer::ORDER, index, 0, Data::U32(&orders))?;

@@ -14,6 +14,18 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// The mean of several networks' scores; `None` of none.
+    pub(super) fn mean(scores: &[Scores]) -> Option<Scores> {
+        let of =
+            |value: fn(&Scores) -> f64| scores.iter().map(value).sum::<f64>() / scores.len() as f64;
+        (!scores.is_empty()).then(|| Scores {
+            loss: of(|scores| scores.loss),
+            accuracy: of(|scores| scores.accuracy),
+            absolute: of(|scores| scores.absolute),
+            squared: of(|scores| scores.squared),
+        })
+    }
+
     /// From the records of steps over `rows` rows of `outputs` outputs.
     pub(super) fn new(log: &[f32], rows: usize, outputs: usize, loss: Loss) -> Self {
         let mut totals = [0.0; record::WIDTH];

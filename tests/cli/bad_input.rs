@@ -107,6 +107,13 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             "train digits --label-smoothing 1",
             &["--label-smoothing", "below 1"],
         ),
+        ("train good.csv --folds 1", &["--folds", "2..=1000"]),
+        ("train good.csv --folds 900", &["--folds", "rows"]),
+        (
+            "train good.csv --out-of-fold answers.csv",
+            &["--out-of-fold", "--folds"],
+        ),
+        ("train good.csv --ensemble 0", &["--ensemble"]),
         ("train digits --dropout 1", &["--dropout", "below 1"]),
         (
             "train digits --hidden 0 --dropout 0.5",

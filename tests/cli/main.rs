@@ -3,6 +3,7 @@
 mod answers;
 mod bad_input;
 mod interruption;
+mod packs;
 mod train;
 
 use std::fs;

@@ -1,0 +1,182 @@
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use gpu_mlp::predictor::{Metrics, most_probable};
+use gpu_mlp::train::{End, Fitted, HeldOut};
+use serde::Serialize;
+
+use super::output::{self, Sink, flattened};
+
+/// What `train --json` prints.
+#[derive(Serialize)]
+struct Summary<'a> {
+    device: String,
+    steps: u64,
+    epochs: usize,
+    seconds: f64,
+    steps_per_second: f64,
+    samples_per_second: f64,
+    train: Option<Metrics>,
+    validation: Option<Metrics>,
+    test: Option<Metrics>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    folds: &'a [HeldOut],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean: Option<Metrics>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deviation: Option<Metrics>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_of_fold: Option<Metrics>,
+    history: &'a serde_json::Value,
+    model: String,
+    end: &'static str,
+}
+
+/// Tells how a training run went.
+pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> Result<()> {
+    let outcome = &fitted.outcome;
+    let (steps, samples, time) = outcome.measured;
+    let seconds = time.as_secs_f64();
+    let members = outcome.members.len() as u64;
+    let rate = |count: u64| {
+        if seconds > 0.0 {
+            count as f64 / seconds
+        } else {
+            0.0
+        }
+    };
+    let [train, validation, test] = fitted.metrics;
+    let of_folds: Vec<Metrics> = fitted.folds.iter().map(|fold| fold.metrics).collect();
+    let (average, spread) = (
+        Metrics::combine(&of_folds, mean),
+        Metrics::combine(&of_folds, deviation),
+    );
+    let epochs = outcome.members[0].history.len();
+    if json {
+        return output::json(&Summary {
+            device: device.to_owned(),
+            steps: outcome.steps,
+            epochs,
+            seconds,
+            steps_per_second: rate(steps),
+            samples_per_second: rate(members * samples),
+            train,
+            validation,
+            test,
+            folds: &fitted.folds,
+            mean: average,
+            deviation: spread,
+            out_of_fold: fitted.out_of_fold,
+            history: &fitted.model.description.history,
+            model: out.display().to_string(),
+            end: match outcome.end {
+                End::Done => "done",
+                End::Patience => "patience",
+                End::Stopped => "stopped",
+            },
+        });
+    }
+    let folds = (1..).zip(&of_folds);
+    let folds =
+        folds.map(|(number, metrics): (usize, _)| (format!("fold {number}"), Some(*metrics)));
+    let named = |name: &str, metrics| (name.to_owned(), metrics);
+    let lines = folds.chain([
+        named("mean", average),
+        named("deviation", spread),
+        named("out of fold", fitted.out_of_fold),
+        named("train", train),
+        named("validation", validation),
+        named("test", test),
+    ]);
+    let mut rows = Vec::new();
+    for (name, metrics) in lines {
+        let Some(metrics) = metrics else { continue };
+        let cells = output::metrics(&metrics);
+        if rows.is_empty() {
+            let header = cells.iter().map(|(name, _)| (*name).to_owned());
+            rows.push([String::new()].into_iter().chain(header).collect());
+        }
+        rows.push(
+            [name]
+                .into_iter()
+                .chain(cells.into_iter().map(|(_, value)| value))
+                .collect(),
+        );
+    }
+    let why = match outcome.end {
+        End::Done => "",
+        End::Patience => ", as the validation loss no longer fell",
+        End::Stopped => ", as it was stopped",
+    };
+    let networks = if members > 1 {
+        format!("{members} networks, ")
+    } else {
+        String::new()
+    };
+    output::text(&format!(
+        "{}\n{networks}{epochs} epochs, {} steps in {seconds:.2} s{why}: {:.0} samples/s on {device}\nmodel: {}\n",
+        output::table(&rows),
+        outcome.steps,
+        rate(members * samples),
+        out.display()
+    ))
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Of the values themselves, divided by their number, as `NumPy` has it.
+fn deviation(values: &[f64]) -> f64 {
+    let mean_of = mean(values);
+    let squares: Vec<f64> = values
+        .iter()
+        .map(|value| (value - mean_of).powi(2))
+        .collect();
+    mean(&squares).sqrt()
+}
+
+/// Writes what each row's fold answers, in the rows' order: row (from 1), fold, prediction, and each class's probability.
+pub(super) fn out_of_fold(fitted: &Fitted, path: &Path) -> Result<()> {
+    let labels = fitted.model.labels();
+    let mut lines = Vec::new();
+    for (number, fold) in fitted.folds.iter().enumerate() {
+        let answers = (0..)
+            .zip(&fold.rows)
+            .map(|(at, &row)| (row, number + 1, fold.answers.row(at)));
+        lines.extend(answers);
+    }
+    lines.sort_unstable_by_key(|&(row, ..)| row);
+    let mut sink = Sink::open(Some(path))?;
+    let name = sink.name.clone();
+    let mut csv = csv::Writer::from_writer(&mut sink);
+    let header = ["row", "fold", "prediction"].into_iter();
+    let header = header.chain(labels.iter().map(String::as_str));
+    csv.write_record(header)
+        .map_err(flattened)
+        .context(name.clone())?;
+    for (row, fold, answer) in lines {
+        let mut cells = vec![(row + 1).to_string(), fold.to_string()];
+        if !labels.is_empty() {
+            cells.push(labels[most_probable(answer)].clone());
+        }
+        cells.extend(answer.iter().map(ToString::to_string));
+        csv.write_record(cells)
+            .map_err(flattened)
+            .context(name.clone())?;
+    }
+    csv.flush().context(name)?;
+    drop(csv);
+    sink.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::deviation;
+
+    #[test]
+    fn the_deviation_is_numpys() {
+        // numpy.std([1, 2, 4, 7])
+        assert!((deviation(&[1.0, 2.0, 4.0, 7.0]) - 2.291_287_847_477_92).abs() < 1e-14);
+    }
+}

@@ -1,0 +1,226 @@
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use super::fit::mean_and_variance;
+use super::{Epoch, Event, FitError, Outcome, Plan, Rows, Scores, TrainError, train};
+use crate::backend::Backend;
+use crate::data::{Matrix, Task};
+use crate::model::Weights;
+use crate::predictor::{Description, Metrics, Model, Report, logits};
+
+/// A trained model with its figures.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    /// What `predict` and `evaluate` use: all networks that were trained, of every fold.
+    pub model: Model,
+    /// On training, validation and test rows, where there are any; with folds on the test rows alone.
+    pub metrics: [Option<Metrics>; 3],
+    /// With folds, what each of them says of the rows that it held out.
+    pub folds: Vec<HeldOut>,
+    /// With folds, on all rows that were held out.
+    pub out_of_fold: Option<Metrics>,
+    /// Steps, time, histories.
+    pub outcome: Outcome,
+}
+
+/// What a fold's networks say of rows that they never saw.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeldOut {
+    /// How well they do.
+    #[serde(flatten)]
+    pub metrics: Metrics,
+    /// The rows, as positions in the dataset from 0.
+    #[serde(skip)]
+    pub rows: Vec<u32>,
+    /// As [`Model::answers`] has them, for each of the rows.
+    #[serde(skip)]
+    pub answers: Matrix,
+}
+
+/// Epochs that a model's history tells of: of more, every second, third and so on. What is beside the weights in a
+/// safetensors file may have 100 MB.
+const TOLD_EPOCHS: usize = 10_000;
+
+impl Plan {
+    /// Trains on a backend. `observe` hears of every slice of steps and every epoch, and may end the run after it.
+    pub fn fit(
+        &self,
+        backend: &mut dyn Backend,
+        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Fitted, FitError> {
+        let trained = train(
+            backend,
+            &self.network,
+            &self.members(),
+            Rows {
+                inputs: &self.inputs,
+                targets: &self.targets,
+                parts: &self.parts(),
+            },
+            &self.options,
+            observe,
+        );
+        let outcome = trained.map_err(|mut error| {
+            let best = match &mut error {
+                TrainError::Diverged { best, .. } => best.take(),
+                _ => None,
+            };
+            let model = best.map(|weights| Box::new(self.model(*weights, serde_json::Value::Null)));
+            FitError::Train(error, model)
+        })?;
+        let weights = outcome.members.iter().map(|member| member.weights.clone());
+        let model = self.model(weights.collect(), self.history(&outcome));
+        let mut fitted = Fitted {
+            metrics: [0, 1, 2].map(|part| {
+                outcome.members[0].scores[part].map(|scores| self.metrics(scores, part))
+            }),
+            model,
+            folds: Vec::new(),
+            out_of_fold: None,
+            outcome,
+        };
+        if self.config.members() > 1 {
+            self.report(&mut fitted, backend)
+                .map_err(|error| FitError::Train(error, Some(Box::new(fitted.model.clone()))))?;
+        }
+        Ok(fitted)
+    }
+
+    /// Of a pack: what its networks say together.
+    fn report(&self, fitted: &mut Fitted, backend: &mut dyn Backend) -> Result<(), TrainError> {
+        let members = &fitted.model.members;
+        let mut answer = |rows: &[&[u32]]| {
+            let rows: Vec<_> = rows.iter().cycle().take(members.len()).copied().collect();
+            logits(backend, &self.network, members, &self.inputs, &rows)
+        };
+        let metrics = |logits: &[Matrix], rows: &[u32]| {
+            let mut report = Report::default();
+            report.add(&fitted.model, logits, &self.wanted(rows));
+            report
+        };
+        let mut all = [None; 3];
+        for (part, rows) in self.rows.iter().enumerate() {
+            // With folds there is no row but those for the test that a network has not seen.
+            if !rows.is_empty() && (part == 2 || self.folds.is_empty()) {
+                all[part] = Some(metrics(&answer(&[rows])?, rows).metrics());
+            }
+        }
+        let each = members.len() / self.folds.len().max(1);
+        let held_out: Vec<&[u32]> = self
+            .folds
+            .iter()
+            .flat_map(|fold| std::iter::repeat_n(&fold.held_out[..], each))
+            .collect();
+        let mut folds = Vec::new();
+        if !held_out.is_empty() {
+            let logits = answer(&held_out)?;
+            let mut whole = Report::default();
+            for (logits, fold) in logits.chunks(each).zip(&self.folds) {
+                whole.add(&fitted.model, logits, &self.wanted(&fold.held_out));
+                folds.push(HeldOut {
+                    metrics: metrics(logits, &fold.held_out).metrics(),
+                    rows: fold.held_out.clone(),
+                    answers: fitted.model.answers(logits),
+                });
+            }
+            fitted.out_of_fold = Some(whole.metrics());
+        }
+        let reported = all.iter().flatten().chain(&fitted.out_of_fold);
+        let lost = reported.map(Metrics::loss).find(|loss| !loss.is_finite());
+        (fitted.metrics, fitted.folds) = (all, folds);
+        lost.map_or(Ok(()), |loss| {
+            Err(TrainError::Diverged {
+                loss,
+                epoch: fitted.outcome.members[0].history.len(),
+                best: None,
+            })
+        })
+    }
+
+    /// The targets of some rows, as they were.
+    fn wanted(&self, rows: &[u32]) -> Matrix {
+        Matrix {
+            rows: rows.len(),
+            columns: 1,
+            values: rows.iter().map(|&row| self.wanted[row as usize]).collect(),
+        }
+    }
+
+    fn history(&self, outcome: &Outcome) -> serde_json::Value {
+        let epochs = outcome.members[0].history.len();
+        let every = epochs.div_ceil(TOLD_EPOCHS).max(1);
+        let told = |index: &usize| (index + 1).is_multiple_of(every) || index + 1 == epochs;
+        let history = (0..epochs).filter(told).map(|index| {
+            let of_members: Vec<Epoch> = outcome
+                .members
+                .iter()
+                .map(|member| member.history[index])
+                .collect();
+            let [train, validation] = self.epoch(&of_members);
+            serde_json::json!({
+                "epoch": of_members[0].number,
+                "train": train,
+                "validation": validation,
+            })
+        });
+        history.collect()
+    }
+
+    fn model(&self, members: Vec<Weights>, history: serde_json::Value) -> Model {
+        Model {
+            network: self.network.clone(),
+            members,
+            description: Description {
+                loss: self.options.loss,
+                preprocessing: self.preprocessing.clone(),
+                target: self.target.clone(),
+                target_moments: self.moments,
+                configuration: serde_json::to_value(&self.config).unwrap_or_default(),
+                history,
+            },
+        }
+    }
+
+    /// An epoch of all members: their mean on training and, where there are such rows, validation rows.
+    pub fn epoch(&self, members: &[Epoch]) -> [Option<Metrics>; 2] {
+        let train: Vec<_> = members.iter().map(|epoch| epoch.train).collect();
+        let validation: Vec<_> = members
+            .iter()
+            .filter_map(|epoch| epoch.validation)
+            .collect();
+        [
+            Scores::mean(&train).map(|scores| self.metrics(scores, 0)),
+            Scores::mean(&validation).map(|scores| self.metrics(scores, 1)),
+        ]
+    }
+
+    /// Scores of a part of the rows, in the target's own units.
+    fn metrics(&self, scores: Scores, part: usize) -> Metrics {
+        match self.target.task() {
+            Task::Classification => Metrics::Classification {
+                loss: scores.loss,
+                accuracy: scores.accuracy,
+            },
+            Task::Regression => {
+                // A fold validates rows of those that are all trained on elsewhere.
+                let rows = if self.rows[part].is_empty() {
+                    &self.rows[0]
+                } else {
+                    &self.rows[part]
+                };
+                let rows = rows
+                    .iter()
+                    .map(|&row| f64::from(self.targets.values[row as usize]));
+                let (_, variance) = mean_and_variance(rows);
+                Metrics::regression(
+                    scores.loss,
+                    scores.absolute,
+                    scores.squared,
+                    variance,
+                    self.moments,
+                )
+            }
+        }
+    }
+}
