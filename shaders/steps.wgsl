@@ -47,6 +47,7 @@ const SQUARE_SUMS = 12u;
 const CLIP_NORM = 13u;
 const DROPOUT = 14u;
 const DROPOUT_GRADIENT = 15u;
+const AVERAGE = 16u;
 
 // What a product does with its sums.
 const STORE = 0u;
@@ -205,7 +206,8 @@ fn matmul(o: u32, member: u32, lane: u32, s: u32) {
     }
 }
 
-// bias_add: c[r, :] += a;  activation: c = f(a);  activation_gradient: c = c . f'(a);  clip_value: c = clamp(c);  clear: c = 0
+// bias_add: c[r, :] += a;  activation: c = f(a);  activation_gradient: c = c . f'(a);  clip_value: c = clamp(c);
+// average: c += share * (a - c);  clear: c = 0
 fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
     let n = program.ops[o].n;
     let total = rows_of(program.ops[o].m, s) * n;
@@ -217,6 +219,7 @@ fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
             case BIAS_ADD: { arena[c + i] += arena[a + i % n]; }
             case ACTIVATION: { arena[c + i] = activate_by(function, arena[a + i]); }
             case ACTIVATION_GRADIENT: { arena[c + i] *= derivative_by(function, arena[a + i]); }
+            case AVERAGE: { arena[c + i] += steps[s].average * (arena[a + i] - arena[c + i]); }
             case CLIP_VALUE: {
                 let limit = program.ops[o].parameter;
                 arena[c + i] = clamp(arena[c + i], -limit, limit);

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
 use crate::program::{Link, Reduction, Rule};
-use crate::train::ScheduleName;
+use crate::train::{Monitor, ScheduleName};
 
 macro_rules! display_by_name {
     ($($kind:ty),*) => {$(
@@ -26,6 +26,7 @@ display_by_name!(
     Activation,
     Initializer,
     Link,
+    Monitor,
     PreprocessMode,
     Reduction,
     Rule,

@@ -9,7 +9,8 @@ use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEn
 use gpu_mlp::model::{Activation, Dropout, Initializer, Network, initialize};
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step};
 use gpu_mlp::train::{
-    End, Event, Member, Options, Outcome, Parts, Rows, Schedule, Split, TrainError, split, train,
+    End, Event, Member, Monitor, Options, Outcome, Parts, Rows, Schedule, Scores, Split,
+    TrainError, split, train,
 };
 
 struct Digits {
@@ -80,6 +81,8 @@ impl Digits {
             loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
             optimizer: Optimizer::ADAM,
             batch_size: Some(32),
+            accumulate: 1,
+            monitor: Monitor::Loss,
             epochs: 20,
             max_steps: None,
             patience: None,
@@ -244,7 +247,21 @@ fn micro_batches_change_a_step_by_rounding_alone() {
     let cut = digits
         .train(&mut Narrow(cpu()), &[1], 1e-3, full)
         .expect("it trains");
-    assert_eq!(whole.steps, cut.steps);
+    let accumulated = digits
+        .train(&mut cpu(), &[1], 1e-3, |options| {
+            full(options);
+            options.batch_size = Some(60);
+            options.accumulate = 1000;
+        })
+        .expect("it trains");
+    assert_eq!((whole.steps, whole.steps), (cut.steps, accumulated.steps));
+    let pieces = cut.members[0]
+        .history
+        .iter()
+        .zip(&accumulated.members[0].history);
+    for (cut, accumulated) in pieces {
+        assert!((cut.train.loss / accumulated.train.loss - 1.0).abs() < 1e-5);
+    }
     for (whole, cut) in whole.members[0].history.iter().zip(&cut.members[0].history) {
         let (whole, cut) = (whole.train.loss, cut.train.loss);
         assert!(
@@ -286,6 +303,8 @@ fn steps_can_be_limited_and_a_run_stopped() {
         loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
         optimizer: Optimizer::SGD,
         batch_size: Some(1),
+        accumulate: 1,
+        monitor: Monitor::Loss,
         epochs: 1000,
         max_steps: None,
         patience: None,
@@ -350,6 +369,8 @@ fn members_train_on_rows_of_their_own() {
         loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
         optimizer: Optimizer::ADAM,
         batch_size: Some(32),
+        accumulate: 1,
+        monitor: Monitor::Loss,
         epochs: 3,
         max_steps: None,
         patience: None,
@@ -401,4 +422,51 @@ fn members_train_on_rows_of_their_own() {
         &[&first[..least], &second[..least - 1]],
     );
     assert!(uneven.iter().all(|member| member.history.len() == 3));
+}
+
+#[test]
+fn the_running_mean_of_the_weights_is_what_is_evaluated_and_kept() {
+    let digits = Digits::new(0.1);
+    let run = |average| {
+        let outcome = digits.train(&mut cpu(), &[1], 1e-2, |options| {
+            options.epochs = 4;
+            options.optimizer.average = average;
+        });
+        outcome.expect("it trains").members.remove(0)
+    };
+    let (plain, averaged) = (run(None), run(Some(0.99)));
+    // Training itself is the same.
+    for (plain, averaged) in plain.history.iter().zip(&averaged.history) {
+        assert_eq!(plain.train, averaged.train);
+        assert_ne!(plain.validation, averaged.validation);
+    }
+    assert_ne!(plain.weights, averaged.weights);
+    // A mean of nothing but the last weights is the last weights.
+    assert_eq!(run(Some(0.0)).weights, plain.weights);
+}
+
+#[test]
+fn what_is_monitored_decides_which_weights_are_kept() {
+    let digits = Digits::new(0.2);
+    let run = |monitor| {
+        let outcome = digits.train(&mut cpu(), &[1], 3e-2, |options| {
+            options.epochs = 30;
+            options.patience = Some(30);
+            options.monitor = monitor;
+        });
+        outcome.expect("it trains").members.remove(0)
+    };
+    for monitor in [Monitor::Loss, Monitor::Accuracy] {
+        let member = run(monitor);
+        let value = |scores: &Scores| match monitor {
+            Monitor::Accuracy => -scores.accuracy,
+            _ => scores.loss,
+        };
+        let epochs = member.history.iter().filter_map(|epoch| epoch.validation);
+        let best = epochs
+            .map(|scores| value(&scores))
+            .fold(f64::INFINITY, f64::min);
+        let kept = value(&member.scores[1].expect("there are such rows"));
+        assert!((kept - best).abs() < 1e-6, "{monitor}: {kept} {best}");
+    }
 }

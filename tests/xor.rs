@@ -9,7 +9,7 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::data::Matrix;
 use gpu_mlp::model::{Activation, Network, Weights};
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Reduction};
-use gpu_mlp::train::{Member, Options, Parts, Rows, Schedule, train};
+use gpu_mlp::train::{Member, Monitor, Options, Parts, Rows, Schedule, train};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -86,6 +86,8 @@ fn agrees_with_numpy(make: impl Fn() -> Box<dyn Backend>) {
             loss: Loss::new(case.loss, reduction),
             optimizer: Optimizer::SGD,
             batch_size: None,
+            accumulate: 1,
+            monitor: Monitor::Loss,
             epochs: figures.iterations,
             max_steps: None,
             patience: None,

@@ -10,4 +10,5 @@ struct Step {
     correction2: f32,
     correction3: f32,
     number: u32,
+    average: f32,
 }

@@ -247,6 +247,10 @@ pub fn kernels(
             values: small.tensor("values", Rows::Fixed(1), n * k),
         });
     }
+    add("average", &|small| Op::Average {
+        parameters: small.tensor("parameters", Rows::Fixed(1), n * k),
+        average: small.tensor("average", Rows::Fixed(1), n * k),
+    });
     add("square sums", &|small| Op::SquareSums {
         values: small.tensor("values", Rows::Fixed(1), n * k),
         sums: small.tensor("sums", Rows::Fixed(1), (n * k).div_ceil(chunk(n * k))),
@@ -329,6 +333,7 @@ pub fn difference(
         correction2: 0.001,
         correction3: 0.5,
         number: 7,
+        average: 0.25,
         ..Step::default()
     };
     let found = contents(backend, program, &step, seed)?;

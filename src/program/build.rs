@@ -49,9 +49,15 @@ impl Program {
         builder.program
     }
 
-    /// Loss and metrics of rows, into the log.
-    pub fn evaluation(network: &Network, loss: &Loss, capacity: Capacity) -> Self {
+    /// Loss and metrics of rows under the parameters in the buffer `parameters`, into the log.
+    pub fn evaluation(
+        network: &Network,
+        loss: &Loss,
+        parameters: &'static str,
+        capacity: Capacity,
+    ) -> Self {
         let mut builder = Builder::new(network, capacity);
+        builder.parameters = parameters;
         let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
         let activations = builder.forward(input, false);
         builder.loss(*loss, last(&activations, input));
@@ -86,6 +92,8 @@ fn last(activations: &[Activated], input: TensorId) -> TensorId {
 struct Builder<'a> {
     network: &'a Network,
     capacity: Capacity,
+    /// The buffer that the forward pass takes weights and biases from.
+    parameters: &'static str,
     program: Program,
     layout: Layout,
 }
@@ -126,6 +134,7 @@ impl<'a> Builder<'a> {
         Builder {
             network,
             capacity,
+            parameters: buffer::PARAMETERS,
             program: Program {
                 members: capacity.members,
                 batch: capacity.batch,
@@ -225,8 +234,8 @@ impl<'a> Builder<'a> {
         let mut a = input;
         for (n, layer) in self.network.layers.iter().enumerate() {
             let (b, bias) = (
-                self.weight(n, buffer::PARAMETERS),
-                self.bias(n, buffer::PARAMETERS),
+                self.weight(n, self.parameters),
+                self.bias(n, self.parameters),
             );
             let z = self
                 .program
@@ -408,6 +417,13 @@ impl<'a> Builder<'a> {
             decayed,
         };
         self.push(op);
+        if optimizer.average.is_some() {
+            let average = self.flat(buffer::AVERAGE);
+            self.push(Op::Average {
+                parameters,
+                average,
+            });
+        }
         if clear {
             self.push(Op::Clear { values: gradients });
         }

@@ -42,6 +42,8 @@ pub mod buffer {
     pub const MOMENT2: &str = "moment2";
     /// The optimizer's third moment.
     pub const MOMENT3: &str = "moment3";
+    /// The running mean of the parameters, laid out alike.
+    pub const AVERAGE: &str = "average";
     /// What an inference program answers: `[members, batch, outputs]`.
     pub const OUTPUTS: &str = "outputs";
 }
@@ -82,6 +84,8 @@ pub struct Step {
     pub correction3: f32,
     /// Updates before this one, which the random numbers of the step follow from; its lower 32 bits.
     pub number: u32,
+    /// Share of the weights after the step in their running mean, where the optimizer keeps one.
+    pub average: f32,
 }
 
 /// A member's hyper-parameters, a row of [`buffer::HYPER`].

@@ -191,6 +191,13 @@ pub enum Op {
         /// `[1, length]`
         values: TensorId,
     },
+    /// average = average + share·(parameters − average), with the step's share.
+    Average {
+        /// `[1, parameters]`
+        parameters: TensorId,
+        /// `[1, parameters]`
+        average: TensorId,
+    },
     /// values = 0
     Clear {
         /// Any shape.
@@ -225,6 +232,7 @@ impl Op {
             Op::ClipValue { .. } => "clip_value",
             Op::SquareSums { .. } => "square_sums",
             Op::ClipNorm { .. } => "clip_norm",
+            Op::Average { .. } => "average",
             Op::Clear { .. } => "clear",
             Op::Softmax { .. } => "softmax",
         }
@@ -253,6 +261,7 @@ impl Op {
                 gradients, hyper, ..
             } => vec![gradients, hyper],
             Op::SquareSums { values, .. } => vec![values],
+            Op::Average { parameters, .. } => vec![parameters],
             Op::ClipNorm { sums, .. } => vec![sums],
             Op::ClipValue { .. } | Op::Clear { .. } => vec![],
             Op::Softmax { logits, .. } => vec![logits],
@@ -275,6 +284,7 @@ impl Op {
             | Op::ClipNorm { values, .. }
             | Op::Clear { values } => vec![values],
             Op::SquareSums { sums, .. } => vec![sums],
+            Op::Average { average, .. } => vec![average],
             Op::LossGradient { gradient, rows, .. } => vec![gradient, rows],
             Op::Metrics { log, .. } => vec![log],
             Op::ActivationGradient { gradient, .. } | Op::DropoutGradient { gradient, .. } => {
@@ -343,6 +353,7 @@ impl Op {
                 2 * width(gradient)
             }
             Op::ClipValue { values, .. } | Op::SquareSums { values, .. } => 2 * width(values),
+            Op::Average { average, .. } => 3 * width(average),
             Op::ClipNorm { values, sums, .. } => width(values) + width(sums),
             Op::LossGradient { logits, .. } => 8 * width(logits),
             Op::Softmax { logits, .. } => 4 * width(logits),
@@ -373,6 +384,7 @@ impl Op {
             | Op::DropoutGradient { .. }
             | Op::ClipValue { .. }
             | Op::ClipNorm { .. }
+            | Op::Average { .. }
             | Op::Update { .. } => true,
             _ => false,
         };

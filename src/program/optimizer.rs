@@ -92,6 +92,9 @@ pub struct Optimizer {
     pub clip_value: Option<f32>,
     /// Then the gradient of all parameters is made shorter, so that its Euclidean norm is this at most (Pascanu et al. 2013).
     pub clip_norm: Option<f32>,
+    /// Decay d of a running mean of the weights, w̄ = d·w̄ + (1−d)·w, which is what is evaluated and kept (Polyak and Juditsky
+    /// 1992). It begins with the weights after the first step.
+    pub average: Option<f32>,
 }
 
 impl Optimizer {
@@ -120,6 +123,7 @@ impl Optimizer {
             epsilon,
             clip_value: None,
             clip_norm: None,
+            average: None,
         }
     }
 
@@ -134,6 +138,22 @@ impl Optimizer {
             | Rule::Rmsprop
             | Rule::Adadelta => &[buffer::MOMENT1, buffer::MOMENT2],
             Rule::Amsgrad => &[buffer::MOMENT1, buffer::MOMENT2, buffer::MOMENT3],
+        }
+    }
+
+    /// Share of the weights in their running mean after the `t`-th update, the first being 1.
+    pub fn share(&self, t: u64) -> f32 {
+        match self.average {
+            Some(decay) if t > 1 => 1.0 - decay,
+            _ => 1.0,
+        }
+    }
+
+    /// The buffer whose values are evaluated and kept: the parameters, or their running mean.
+    pub fn kept(&self) -> &'static str {
+        match self.average {
+            Some(_) => buffer::AVERAGE,
+            None => buffer::PARAMETERS,
         }
     }
 

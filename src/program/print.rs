@@ -178,6 +178,10 @@ impl Program {
                 sums,
                 values,
             } => format!("{} *= min(1, {limit}/√Σ {})", t(*values), t(*sums)),
+            Op::Average {
+                parameters,
+                average,
+            } => format!("{} ← mean({})", t(*average), t(*parameters)),
             Op::Clear { values } => format!("{} = 0", t(*values)),
             Op::Softmax { logits, output } => format!("{} = softmax({})", t(*output), t(*logits)),
         }

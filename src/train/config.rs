@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
-use super::{ClassWeight, HiddenLayers, LossChoice, ScheduleName, Warmup};
+use super::{ClassWeight, HiddenLayers, LossChoice, Monitor, ScheduleName, Warmup};
 use crate::data::{PreprocessMode, Task};
 use crate::model::{Activation, Initializer};
 use crate::program::{Reduction, Rule};
@@ -146,13 +146,22 @@ pub struct Config {
         help_heading = "Training"
     )]
     pub batch_size: Option<BatchSize>,
+    /// Batches whose gradients make one step [default: 1]
+    #[arg(long, allow_negative_numbers = true, value_name = "BATCHES", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
+    pub accumulate: Option<u32>,
+    /// Decay of a running mean of the weights, which is what is evaluated and kept, as 0.999 [default: none is made]
+    #[arg(long, allow_negative_numbers = true, value_name = "DECAY", value_parser = momentum, help_heading = "Training")]
+    pub average: Option<f32>,
     /// Passes over the training rows at most [default: 100, more for a few rows]
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000_000), help_heading = "Training")]
     pub epochs: Option<u32>,
     /// Steps at most
     #[arg(long, allow_negative_numbers = true, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
     pub max_steps: Option<u64>,
-    /// Epochs without a better validation loss before training stops; 0 never stops [default: 15 with validation rows]
+    /// What tells better weights from worse [default: loss]
+    #[arg(long, value_enum, value_name = "METRIC", help_heading = "Training")]
+    pub monitor: Option<Monitor>,
+    /// Epochs without a better validation loss (or --monitor) before training stops; 0 never stops [default: 15 with validation rows]
     #[arg(
         long,
         allow_negative_numbers = true,
@@ -333,6 +342,7 @@ impl Config {
         named("beta1", self.beta1.as_ref(), momentum)?;
         named("beta2", self.beta2.as_ref(), momentum)?;
         named("epsilon", self.epsilon.as_ref(), positive)?;
+        named("average", self.average.as_ref(), momentum)?;
         named("clip-value", self.clip_value.as_ref(), positive)?;
         named("clip-norm", self.clip_norm.as_ref(), positive)?;
         named("momentum", self.momentum.as_ref(), momentum)?;
@@ -346,6 +356,7 @@ impl Config {
                 Ok(())
             }
         };
+        least("accumulate", self.accumulate == Some(0))?;
         least("epochs", self.epochs == Some(0))?;
         least("ensemble", self.ensemble == Some(0))?;
         if self.folds.is_some_and(|folds| folds < 2) {
@@ -402,6 +413,9 @@ impl Config {
             dropout: self.dropout.or(other.dropout),
             alpha_dropout: self.alpha_dropout.or(other.alpha_dropout),
             batch_size: self.batch_size.or(other.batch_size),
+            accumulate: self.accumulate.or(other.accumulate),
+            average: self.average.or(other.average),
+            monitor: self.monitor.or(other.monitor),
             epochs: self.epochs.or(other.epochs),
             max_steps: self.max_steps.or(other.max_steps),
             patience: self.patience.or(other.patience),

@@ -1,5 +1,5 @@
 use super::config::{BatchSize, Config};
-use super::{Fold, Member, Options, Parts, TrainError, folds, split};
+use super::{Fold, Member, Monitor, Options, Parts, TrainError, folds, split};
 use crate::data::{
     DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, Table,
     TargetEncoding, Task,
@@ -174,6 +174,8 @@ impl Plan {
                 loss,
                 optimizer: Optimizer::ADAM,
                 batch_size: None,
+                accumulate: config.accumulate.unwrap_or(1) as usize,
+                monitor: monitor(config, target.task())?,
                 epochs: 1,
                 max_steps: config.max_steps,
                 patience: None,
@@ -230,7 +232,8 @@ impl Plan {
         } else {
             BatchSize::Rows(batch)
         };
-        let steps = rows.div_ceil(batch.max(1)).max(1);
+        let taken = batch.saturating_mul(self.options.accumulate).max(1);
+        let steps = rows.div_ceil(taken).max(1);
         let epochs = config.epochs.unwrap_or(match rows {
             0..FEW => FEW_STEPS.div_ceil(steps) as u32,
             _ => 100,
@@ -400,6 +403,22 @@ fn loss(config: &Config, target: &TargetEncoding) -> Result<Loss, FitError> {
         )));
     }
     Ok(Loss::new(function, config.reduction.unwrap_or_default()))
+}
+
+/// What early stopping looks at, if the target has it.
+fn monitor(config: &Config, task: Task) -> Result<Monitor, FitError> {
+    let monitor = config.monitor.unwrap_or_default();
+    let of_values = [Monitor::Mae, Monitor::Rmse].contains(&monitor);
+    match (monitor, task) {
+        (Monitor::Accuracy, Task::Regression) => Err(FitError::Option(
+            "--monitor accuracy is for classes; the target has values: use loss, mae or rmse"
+                .into(),
+        )),
+        (_, Task::Classification) if of_values => Err(FitError::Option(format!(
+            "--monitor {monitor} is for values; the target has classes: use loss or accuracy"
+        ))),
+        _ => Ok(monitor),
+    }
 }
 
 /// Refuses targets that counts cannot have.

@@ -53,8 +53,10 @@ impl Layout {
             .map(|layer| layer.units)
             .chain([network.inputs, 4])
             .max();
-        let most = limits.rows.min(limits.tensor / widest.unwrap_or(1)).max(1);
-        let batch = options.batch_size.unwrap_or(parts[0]).clamp(1, parts[0]);
+        let taken = limits.rows.min(limits.tensor / widest.unwrap_or(1)).max(1);
+        let batch = options.batch_size.unwrap_or(parts[0]);
+        let most = taken.min(batch).max(1);
+        let batch = batch.saturating_mul(options.accumulate).clamp(1, parts[0]);
         let short = (ROUND_STEPS / parts[0].div_ceil(batch)).min(ROUND_ROWS / parts[0]);
         let watched = matches!(options.schedule.curve, Curve::Plateau { .. });
         let looked_at = parts[1] > 0 || options.patience.is_some() || watched;
@@ -65,7 +67,7 @@ impl Layout {
             batch,
             // Micro-batches of one size, as even as can be.
             micro: batch.div_ceil(batch.div_ceil(most)),
-            evaluated: most
+            evaluated: taken
                 .min(EVALUATED)
                 .min(parts[0].max(parts[1]).max(parts[2])),
             round: if looked_at { 1 } else { short.max(1) },
@@ -146,6 +148,7 @@ impl Layout {
                     correction2,
                     correction3,
                     number: step as u32,
+                    average: options.optimizer.share(step + 1),
                 }
             });
             steps.push(micro.collect());

@@ -27,5 +27,5 @@ pub use hidden::{HiddenLayer, HiddenLayers};
 pub use outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 pub use run::{Member, Options, Parts, Rows, train};
 pub use schedule::{Curve, Plateau, Schedule, Warmup};
-pub use scores::Scores;
+pub use scores::{Monitor, Scores};
 pub use split::{Split, split};

@@ -5,6 +5,7 @@ use super::evaluate::unsound;
 use super::layout::{Layout, Part};
 use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 use super::schedule::{Curve, Plateau, Schedule};
+use super::scores::{Monitor, Scores};
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
@@ -20,11 +21,15 @@ pub struct Options {
     pub optimizer: Optimizer,
     /// Rows a step; `None` for all of them.
     pub batch_size: Option<usize>,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
     /// Passes over the training rows at most.
     pub epochs: usize,
     /// Steps at most.
     pub max_steps: Option<u64>,
-    /// Epochs without a better loss on the validation rows (the training rows, if there are none) before training ends
+    /// What tells better weights from worse, on the validation rows (the training rows, if there are none).
+    pub monitor: Monitor,
+    /// Epochs without a better value of it before training ends
     /// with the best weights; `None` trains to the end and keeps the last.
     pub patience: Option<usize>,
     /// Whether each epoch has its own order.
@@ -208,8 +213,13 @@ impl<'a> Run<'a> {
                 update: backend.compile(&update)?,
             }
         };
-        let evaluation =
-            Program::evaluation(network, loss, layout.capacity(layout.evaluated)).fused();
+        let evaluation = Program::evaluation(
+            network,
+            loss,
+            optimizer.kept(),
+            layout.capacity(layout.evaluated),
+        )
+        .fused();
         let evaluate = backend.compile(&evaluation)?;
         backend.write(buffer::INPUTS, 0, 0, Data::F32(&rows.inputs.values))?;
         backend.write(buffer::TARGETS, 0, 0, Data::F32(&rows.targets.values))?;
@@ -262,9 +272,11 @@ impl<'a> Run<'a> {
     }
 
     fn write_weights(&mut self, member: usize, weights: &Weights) -> Result<(), BackendError> {
-        for (&offset, values) in self.offsets.iter().zip(&weights.0) {
-            self.backend
-                .write(buffer::PARAMETERS, member, offset, Data::F32(values))?;
+        for flat in [buffer::PARAMETERS, self.options.optimizer.kept()] {
+            for (&offset, values) in self.offsets.iter().zip(&weights.0) {
+                self.backend
+                    .write(flat, member, offset, Data::F32(values))?;
+            }
         }
         Ok(())
     }
@@ -273,10 +285,12 @@ impl<'a> Run<'a> {
         let parameters = self.network.parameters();
         let mut weights = Vec::with_capacity(parameters.len());
         for (&offset, parameter) in self.offsets.iter().zip(&parameters) {
-            weights.push(
-                self.backend
-                    .read(buffer::PARAMETERS, member, offset, parameter.len())?,
-            );
+            weights.push(self.backend.read(
+                self.options.optimizer.kept(),
+                member,
+                offset,
+                parameter.len(),
+            )?);
         }
         Ok(Weights(weights))
     }
@@ -421,7 +435,7 @@ impl<'a> Run<'a> {
     }
 
     fn check_finite(&mut self, epoch: &[Epoch]) -> Result<(), TrainError> {
-        let loss = epoch.iter().map(watched).find(|loss| !loss.is_finite());
+        let loss = epoch.iter().map(loss_of).find(|loss| !loss.is_finite());
         loss.map_or(Ok(()), |loss| Err(self.diverged(loss, epoch[0].number)?))
     }
 
@@ -470,20 +484,22 @@ impl<'a> Run<'a> {
         self.stale += 1;
         if let Curve::Plateau { factor, patience } = self.options.schedule.curve {
             let losses = self.histories.iter().filter_map(|history| history.last());
-            let total: f64 = losses.map(watched).sum();
+            let total: f64 = losses.map(loss_of).sum();
             let mean = total / self.histories.len() as f64;
             self.plateau.after(mean, factor, patience);
         }
         for member in 0..self.members.len() {
-            let Some(loss) = self.histories[member].last().map(watched) else {
+            let monitor = self.options.monitor;
+            let value = self.histories[member].last();
+            let Some(value) = value.map(|epoch| monitor.of(&watched(epoch))) else {
                 continue;
             };
             if self.best[member]
                 .as_ref()
-                .is_none_or(|(best, _)| loss < *best)
+                .is_none_or(|(best, _)| value < *best)
             {
                 self.stale = 0;
-                self.best[member] = Some((loss, self.read_weights(member)?));
+                self.best[member] = Some((value, self.read_weights(member)?));
             }
         }
         Ok(())
@@ -530,7 +546,11 @@ impl<'a> Run<'a> {
 /// Steps handed to the backend at a time: enough for its slice on any device.
 const SLICE_STEPS: usize = 1 << 16;
 
-/// The loss that early stopping watches.
-fn watched(epoch: &Epoch) -> f64 {
-    epoch.validation.unwrap_or(epoch.train).loss
+/// The scores that early stopping watches.
+fn watched(epoch: &Epoch) -> Scores {
+    epoch.validation.unwrap_or(epoch.train)
+}
+
+fn loss_of(epoch: &Epoch) -> f64 {
+    watched(epoch).loss
 }

@@ -1,4 +1,33 @@
+use serde::{Deserialize, Serialize};
+
 use crate::program::{Loss, record};
+
+/// What tells better weights from worse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Monitor {
+    /// The loss, the lower the better
+    #[default]
+    Loss,
+    /// The share of right answers for classes, the higher the better
+    Accuracy,
+    /// The mean absolute error of values
+    Mae,
+    /// The root of the mean squared error of values
+    Rmse,
+}
+
+impl Monitor {
+    /// The lower, the better.
+    pub(super) fn of(self, scores: &Scores) -> f64 {
+        match self {
+            Monitor::Loss => scores.loss,
+            Monitor::Accuracy => -scores.accuracy,
+            Monitor::Mae => scores.absolute,
+            Monitor::Rmse => scores.squared,
+        }
+    }
+}
 
 /// How well a network does on some rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -114,6 +114,12 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["--out-of-fold", "--folds"],
         ),
         ("train good.csv --ensemble 0", &["--ensemble"]),
+        (
+            "train digits --monitor rmse",
+            &["--monitor rmse", "classes", "accuracy"],
+        ),
+        ("train digits --accumulate 0", &["--accumulate"]),
+        ("train digits --average 1", &["--average", "below 1"]),
         ("train digits --dropout 1", &["--dropout", "below 1"]),
         (
             "train digits --hidden 0 --dropout 0.5",

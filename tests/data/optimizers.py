@@ -1,4 +1,5 @@
-"""Makes optimizers.json: a few weights after each of 20 steps of every optimizer of PyTorch, and with clipped gradients, in float64.
+"""Makes optimizers.json: a few weights after each of 20 steps of every optimizer of PyTorch, also with clipped gradients, or
+their running mean, in float64.
 
 Lion is not in PyTorch; it is written out here from the paper (Chen et al. 2023, algorithm 2).
 """
@@ -7,6 +8,7 @@ import json
 import pathlib
 
 import torch
+import torch.optim.swa_utils
 
 STEPS = 20
 WEIGHTS = [0.5, -1.25, 0.0, 2.0, -0.03125]
@@ -57,6 +59,7 @@ CASES = [
     ("adam", {"clip_value": 0.75, "clip_norm": 0.875}, lambda p: torch.optim.Adam(p, lr=0.0625)),
     # L1 is not among the options of torch.optim: its gradient is added to the loss's.
     ("adam", {"weight_decay": DECAY, "l1": 0.125}, lambda p: torch.optim.Adam(p, lr=0.0625, weight_decay=DECAY)),
+    ("sgd", {"momentum": 0.75, "average": 0.75}, lambda p: torch.optim.SGD(p, lr=0.0625, momentum=0.75)),
     ("lion", {"weight_decay": DECAY}, lambda p: Lion(p, lr=0.0625, betas=(0.9, 0.99), weight_decay=DECAY)),
 ]
 
@@ -65,6 +68,11 @@ for rule, options, make in CASES:
     weights = torch.tensor(WEIGHTS, dtype=torch.float64, requires_grad=True)
     optimizer = make([weights])
     path = []
+    ema = torch.optim.swa_utils.get_ema_multi_avg_fn(options["average"]) if "average" in options else None
+    holder = torch.nn.Module()
+    holder.weights = torch.nn.Parameter(weights.detach().clone())
+    averaged = torch.optim.swa_utils.AveragedModel(holder, multi_avg_fn=ema)
+    averages = []
     for gradient in GRADIENTS:
         weights.grad = torch.tensor(gradient, dtype=torch.float64)
         if "clip_value" in options:
@@ -74,7 +82,10 @@ for rule, options, make in CASES:
         weights.grad += options.get("l1", 0.0) * torch.sign(weights.detach())
         optimizer.step()
         path.append(weights.tolist())
-    cases.append({"rule": rule, **options, "path": path})
+        holder.weights.data = weights.detach().clone()
+        averaged.update_parameters(holder)
+        averages.append(averaged.module.weights.tolist())
+    cases.append({"rule": rule, **options, "path": averages if ema else path})
 golden = {"torch": torch.__version__, "rate": 0.0625, "weights": WEIGHTS, "gradients": GRADIENTS, "cases": cases}
 path = pathlib.Path(__file__).with_suffix(".json")
 path.write_text(json.dumps(golden, indent=1) + "\n")

@@ -28,7 +28,8 @@ struct Case {
     beta2: Option<f32>,
     clip_value: Option<f32>,
     clip_norm: Option<f32>,
-    /// The weights after each step.
+    average: Option<f32>,
+    /// The weights after each step, or their running mean.
     path: Vec<Vec<f64>>,
 }
 
@@ -47,6 +48,7 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
             beta2: case.beta2.unwrap_or(usual.beta2),
             clip_value: case.clip_value,
             clip_norm: case.clip_norm,
+            average: case.average,
             ..usual
         };
         let len = golden.weights.len();
@@ -64,7 +66,7 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
         let compiled = begin(&mut precise, &program, &golden, case);
         let found = (0..case.path.len()).map(|t| {
             step(&mut precise, compiled, &golden, optimizer, t);
-            let weights = precise.values(buffer::PARAMETERS, 0).expect("it is there");
+            let weights = precise.values(optimizer.kept(), 0).expect("it is there");
             weights[..len].to_vec()
         });
         follow(found, case, CONSTANTS, "the CPU in f64", &program);
@@ -74,7 +76,7 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
             let found = (0..case.path.len()).map(|t| {
                 step(&mut *backend, compiled, &golden, optimizer, t);
                 let weights = backend
-                    .read(buffer::PARAMETERS, 0, 0, len)
+                    .read(optimizer.kept(), 0, 0, len)
                     .expect("it is there");
                 weights.into_iter().map(f64::from).collect()
             });
@@ -116,6 +118,7 @@ fn step(backend: &mut dyn Backend, compiled: ProgramId, golden: &Golden, by: Opt
         correction1,
         correction2,
         correction3,
+        average: by.share(t as u64 + 1),
         ..Step::default()
     };
     run_all(backend, compiled, &[step]).expect("it runs");

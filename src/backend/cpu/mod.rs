@@ -6,6 +6,7 @@ mod adadelta;
 mod adagrad;
 mod adam;
 mod amsgrad;
+mod average;
 mod bias_add;
 mod bias_gradient;
 mod clear;

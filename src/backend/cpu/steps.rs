@@ -5,8 +5,8 @@ use gemm::Parallelism;
 
 use super::matmul::Factor;
 use super::{
-    Real, Values, activation, activation_gradient, bias_add, bias_gradient, clear, clip_norm,
-    clip_value, dropout, dropout_gradient, gather, loss_gradient, matmul,
+    Real, Values, activation, activation_gradient, average, bias_add, bias_gradient, clear,
+    clip_norm, clip_value, dropout, dropout_gradient, gather, loss_gradient, matmul,
     matmul_activation_gradient, matmul_bias_activation, metrics, softmax, square_sums, update,
 };
 use crate::model::Dropout;
@@ -266,6 +266,15 @@ impl<T: Real> Memory<'_, T> {
                 let sums = &self.own[place(sums)].numbers()[range(sums)];
                 clip_norm::clip_norm(T::of(limit), sums, &mut out[range(values)]);
                 self.put(place(values), out);
+            }
+            Op::Average {
+                parameters,
+                average,
+            } => {
+                let mut out = self.take(place(average));
+                let w = &self.own[place(parameters)].numbers()[range(parameters)];
+                average::average(T::of(step.average), w, &mut out[range(average)]);
+                self.put(place(average), out);
             }
             Op::Clear { values } => {
                 let mut out = self.take(place(values));

@@ -305,6 +305,18 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             scalars: vec![len as u32, program.len(sums) as u32, limit.to_bits()],
             grid: groups(len),
         }),
+        Op::Average {
+            parameters,
+            average,
+        } => calls.pieces(average, 1, |start, len| Call {
+            kernel: name,
+            constants: vec![],
+            operands: [parameters, average]
+                .map(|tensor| Operand { tensor, start, len })
+                .to_vec(),
+            scalars: vec![len as u32],
+            grid: groups(len),
+        }),
         Op::Clear { values } => calls.pieces(values, 1, |start, len| Call {
             kernel: name,
             constants: vec![],

@@ -21,6 +21,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "adagrad",
     "adam",
     "amsgrad",
+    "average",
     "bias_add",
     "bias_gradient",
     "clear",

@@ -51,6 +51,7 @@ mod kind {
     pub(super) const CLIP_NORM: u32 = 13;
     pub(super) const DROPOUT: u32 = 14;
     pub(super) const DROPOUT_GRADIENT: u32 = 15;
+    pub(super) const AVERAGE: u32 = 16;
 
     pub(super) const ACCUMULATE: u32 = 1;
     pub(super) const BIAS_ACTIVATE: u32 = 2;
@@ -240,6 +241,10 @@ impl Table<'_> {
                 gradient,
             } => self.elementwise(kind::ACTIVATION_GRADIENT, function(f), kept, gradient),
             Op::Clear { values } => self.elementwise(kind::CLEAR, 0, values, values),
+            Op::Average {
+                parameters,
+                average,
+            } => self.elementwise(kind::AVERAGE, 0, parameters, average),
             Op::ClipValue { limit, values } => Entry {
                 parameter: limit,
                 ..self.elementwise(kind::CLIP_VALUE, 0, values, values)
