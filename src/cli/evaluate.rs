@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::data::stream;
-use gpu_mlp::predictor::{Averages, CHUNK, ClassScores, Metrics, Model, Report};
+use gpu_mlp::predictor::{
+    Averages, CHUNK, ClassScores, ErrorScores, Metrics, Model, RankScores, Report,
+};
 use serde::Serialize;
 
 use super::device::{DeviceChoice, open};
@@ -24,7 +26,8 @@ pub(super) struct Options {
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
     /// Print one JSON object: rows, loss, accuracy, balanced-accuracy, matthews, macro and weighted (precision, recall, f1),
-    /// confusion (true by predicted) and classes, or rmse, mae, r2
+    /// roc-auc, average-precision, top-5-accuracy, log-loss, calibration-error (null where there is none), confusion (true by
+    /// predicted) and classes; or rmse, mae, r2, mape, explained-variance, median-absolute-error, max-error
     #[arg(long)]
     json: bool,
 }
@@ -36,6 +39,10 @@ struct Summary {
     metrics: Metrics,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     averages: Option<Averages>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    ranks: Option<RankScores>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    errors: Option<ErrorScores>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labels: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -60,11 +67,14 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     }
     let classes = report.classes(model.labels());
     let averages = (!classes.is_empty()).then(|| Averages::new(report.confusion()));
+    let (ranks, errors) = (report.ranks(), report.errors());
     if options.json {
         output::json(&Summary {
             rows: report.rows(),
             metrics: report.metrics(),
             averages,
+            ranks,
+            errors,
             labels: model.labels().to_vec(),
             confusion: report.confusion().to_vec(),
             classes,
@@ -85,6 +95,32 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         ]
     }) {
         rows.push(vec![name.to_owned(), format!("{value:.4}")]);
+    }
+    for (name, value) in ranks.iter().flat_map(|ranks| {
+        [
+            ("ROC AUC", ranks.roc_auc),
+            ("average precision", ranks.average_precision),
+            ("top-5 accuracy", ranks.top_5_accuracy),
+            ("log-loss", ranks.log_loss),
+            ("calibration error", ranks.calibration_error),
+        ]
+    }) {
+        rows.extend(value.map(|value| vec![name.to_owned(), format!("{value:.4}")]));
+    }
+    if let Some(errors) = errors {
+        let told = [
+            (
+                "median error",
+                output::significant(errors.median_absolute_error),
+            ),
+            ("largest error", output::significant(errors.max_error)),
+            ("MAPE", format!("{:.4}", errors.mape)),
+            (
+                "explained variance",
+                format!("{:.4}", errors.explained_variance),
+            ),
+        ];
+        rows.extend(told.map(|(name, value)| vec![name.to_owned(), value]));
     }
     let mut text = output::table(&rows);
     if !classes.is_empty() {

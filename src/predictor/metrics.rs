@@ -1,8 +1,9 @@
 use serde::Serialize;
 
-use super::Model;
+use super::{ErrorScores, Model, RankScores};
 use crate::backend::cpu::row_loss;
 use crate::data::{Matrix, Moments};
+use crate::program::Link;
 
 /// How well a model does, in the target's own units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -101,7 +102,7 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-/// Sums over evaluated rows.
+/// Sums over evaluated rows, and their answers: as many numbers a row as there are classes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     rows: u64,
@@ -113,6 +114,10 @@ pub struct Report {
     /// Mean of the targets so far, and the sum of their squared distances from it (Welford 1962).
     mean: f64,
     spread: f64,
+    /// Each row's answer and target, for what has to be sorted.
+    answers: Matrix,
+    targets: Vec<f32>,
+    probabilities: bool,
 }
 
 impl Report {
@@ -122,6 +127,7 @@ impl Report {
         let classes = model.labels().len();
         self.confusion.resize(classes, vec![0; classes]);
         let answers = model.answers(logits);
+        self.probabilities = model.description.loss.link() != Link::Margin;
         let rows = targets.values.iter().enumerate();
         for ((row, &target), answer) in rows.zip(answers.values.chunks(answers.columns.max(1))) {
             self.rows += 1;
@@ -147,6 +153,24 @@ impl Report {
                 self.spread += away * (target - self.mean);
             }
         }
+        self.targets.extend(&targets.values);
+        self.answers.rows += answers.rows;
+        self.answers.columns = answers.columns;
+        self.answers.values.extend(answers.values);
+    }
+
+    /// Scores of a classification that need all rows' answers.
+    pub fn ranks(&self) -> Option<RankScores> {
+        let targets: Vec<u32> = self.targets.iter().map(|&class| class as u32).collect();
+        let of_classes = !self.confusion.is_empty();
+        of_classes.then(|| RankScores::new(&self.answers, &targets, self.probabilities))
+    }
+
+    /// Scores of a regression that need all rows' answers.
+    pub fn errors(&self) -> Option<ErrorScores> {
+        let of_values = self.confusion.is_empty();
+        let errors = of_values.then(|| ErrorScores::new(&self.answers.values, &self.targets));
+        errors.flatten()
     }
 
     /// Rows so far.

@@ -3,10 +3,12 @@
 mod averages;
 mod metrics;
 mod pack;
+mod scores;
 
 pub use averages::{Average, Averages};
 pub use metrics::{ClassScores, Metrics, Report, most_probable};
 pub use pack::{CHUNK, logits};
+pub use scores::{ErrorScores, RankScores, average_precision, calibration_error, roc_auc};
 
 use std::path::Path;
 

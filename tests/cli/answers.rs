@@ -24,6 +24,13 @@ fn evaluate_agrees_with_what_training_reported() {
         "{one:?} {other:?}"
     );
     assert_eq!(evaluated["balanced-accuracy"], evaluated["macro"]["recall"]);
+    let loss = |name: &str| evaluated[name].as_f64().unwrap_or(f64::NAN);
+    assert!(
+        (loss("log-loss") - loss("loss")).abs() < 1e-6,
+        "{evaluated}"
+    );
+    assert!((0.9..=1.0).contains(&loss("roc-auc")), "{evaluated}");
+    assert!(evaluated["top-5-accuracy"].is_null() && evaluated["mape"].is_null());
     // The same rows on the adapter.
     let adapter = place.json("evaluate model.safetensors kinds.csv --device gpu --json");
     assert_eq!(adapter["confusion"], evaluated["confusion"]);

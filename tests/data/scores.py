@@ -1,0 +1,109 @@
+"""Makes scores.json: what scikit-learn makes of answers and targets, and the calibration error of Guo et al. 2017 by NumPy.
+
+Expected of classes: ROC AUC, average precision, top-5 accuracy, log-loss, calibration error; null where scikit-learn refuses or
+there are five classes at most. Expected of values: MAPE, explained variance, median absolute error, largest error.
+"""
+
+import json
+import pathlib
+import warnings
+
+import numpy as np
+from sklearn import metrics
+
+warnings.simplefilter("ignore")
+random = np.random.default_rng(1)
+
+
+def calibration_error(answers, targets):
+    sure, best = answers.max(axis=1).astype(np.float64), answers.argmax(axis=1)
+    error = 0.0
+    for low in np.arange(15) / 15:
+        inside = (sure > low) & (sure <= low + 1 / 15)
+        if inside.any():
+            error += inside.mean() * abs((best == targets)[inside].mean() - sure[inside].mean())
+    return error
+
+
+def of_classes(rows, columns, step=None, missing=None, targets=None):
+    answers = random.dirichlet(np.ones(columns), rows)
+    if step:
+        answers = np.round(answers / step) * step
+        answers[:, -1] = 1 - answers[:, :-1].sum(axis=1)
+    answers = answers.astype(np.float32)
+    if targets is None:
+        targets = random.integers(0, columns, rows)
+        if missing is not None:
+            targets[targets == missing] = (missing + 1) % columns
+        elif columns > 2:
+            targets[:columns] = np.arange(columns)
+    targets = np.asarray(targets)
+    scores = answers[:, 1] if columns == 2 else answers
+    labels = np.arange(columns)
+
+    def value(score):
+        try:
+            found = float(score())
+            return None if np.isnan(found) else found
+        except ValueError:
+            return None
+
+    # As it clips 32-bit probabilities, with logarithms in double precision.
+    least = np.finfo(np.float32).eps
+    clipped = np.clip(answers.astype(np.float64), least, 1 - least)
+    complete = columns == 2 or len(set(targets)) == columns
+    expected = [
+        value(lambda: metrics.roc_auc_score(targets, scores, multi_class="ovr", average="macro")),
+        value(lambda: metrics.average_precision_score(targets, scores)) if complete else None,
+        value(lambda: metrics.top_k_accuracy_score(targets, answers, k=5, labels=labels)) if columns > 5 else None,
+        value(lambda: metrics.log_loss(targets, clipped, labels=labels)),
+        calibration_error(answers, targets),
+    ]
+    return {
+        "columns": columns,
+        "answers": answers.ravel().astype(float).tolist(),
+        "targets": targets.tolist(),
+        "expected": expected,
+    }
+
+
+def of_values(targets, answers):
+    targets, answers = np.asarray(targets, np.float32), np.asarray(answers, np.float32)
+    precise = targets.astype(np.float64), answers.astype(np.float64)
+    expected = [
+        metrics.mean_absolute_percentage_error(*precise),
+        metrics.explained_variance_score(*precise),
+        metrics.median_absolute_error(*precise),
+        metrics.max_error(*precise),
+    ]
+    return {
+        "answers": answers.astype(float).tolist(),
+        "targets": targets.astype(float).tolist(),
+        "expected": [float(value) for value in expected],
+    }
+
+
+normal = random.normal(size=(2, 31))
+scores = {
+    "classes": [
+        of_classes(40, 2),
+        of_classes(40, 2, step=0.25),
+        of_classes(9, 2, targets=[0] * 9),
+        of_classes(9, 2, targets=[1] * 9),
+        of_classes(1, 2, targets=[1]),
+        of_classes(60, 3, step=0.125),
+        of_classes(30, 4, missing=2),
+        of_classes(50, 8),
+        of_classes(50, 8, step=0.125),
+    ],
+    "values": [
+        of_values(normal[0], normal[0] + normal[1] / 4),
+        of_values(normal[0][:30] * 100 + 1000, normal[1][:30] * 100 + 1000),
+        of_values([0.0, 2.0, 4.0], [1.0, 2.0, 3.0]),
+        of_values([5.0, 5.0], [5.0, 5.0]),
+        of_values([5.0, 5.0, 5.0], [5.0, 6.0, 4.0]),
+        of_values([3.0], [4.0]),
+    ],
+}
+path = pathlib.Path(__file__).with_suffix(".json")
+path.write_text(json.dumps(scores, indent=1) + "\n")
