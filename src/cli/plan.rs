@@ -76,7 +76,7 @@ fn data(options: &Options) -> Result<Step> {
 
 /// The step of a network of this shape, on as many rows as it takes.
 fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
-    let config = &options.config;
+    let config = &options.config.with_recipe();
     let function = config.loss_function(if outputs == 1 { 0 } else { outputs });
     let loss = Loss {
         weighted: config.class_weight.is_some(),

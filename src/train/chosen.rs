@@ -70,7 +70,29 @@ pub enum ScheduleName {
     Plateau,
 }
 
+/// Units from which on a layer can do without a fifth of them.
+const WIDE: usize = 64;
+
 impl Config {
+    /// What suits tables of real data where nothing is said of the optimizer: `AdamW` with a strong decay, a rate that falls
+    /// along half a wave, dropout of layers that are wide enough for it. The README has scores of it.
+    #[must_use]
+    pub fn with_recipe(&self) -> Self {
+        if self.optimizer.is_some() {
+            return self.clone();
+        }
+        let hidden = self.hidden.clone().unwrap_or_default();
+        let wide = !hidden.0.is_empty() && hidden.0.iter().all(|layer| layer.units >= WIDE);
+        Config {
+            optimizer: Some(Rule::Adamw),
+            lr: self.lr.or(Some(3e-3)),
+            weight_decay: self.weight_decay.or(Some(0.1)),
+            schedule: self.schedule.or(Some(ScheduleName::Cosine)),
+            dropout: self.dropout.or(Some(if wide { 0.2 } else { 0.0 })),
+            ..self.clone()
+        }
+    }
+
     /// The schedule asked for.
     pub fn chosen_schedule(&self) -> Result<Schedule, String> {
         use ScheduleName::{Cosine, Exponential, OneCycle, Plateau, Polynomial, Step};

@@ -27,7 +27,7 @@ pub struct Config {
     /// What is done to the inputs: `auto` standardises numbers, encodes text, fills in missing cells [default: auto]
     #[arg(long, value_enum, value_name = "MODE", help_heading = "Data")]
     pub preprocess: Option<PreprocessMode>,
-    /// Share of the rows that early stopping looks at [default: 0.1, 0 for a few rows]
+    /// Share of the rows that early stopping looks at [default: 0]
     #[arg(long, allow_negative_numbers = true, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
     pub validation: Option<f64>,
     /// Share of the rows for the final report [default: 0.2, 0 for a few rows, with folds or a test set of its own]
@@ -55,7 +55,8 @@ pub struct Config {
     /// Function of the output layer, with the loss mse [default: identity]
     #[arg(long, value_enum, value_name = "FUNCTION", help_heading = "Network")]
     pub output_activation: Option<Activation>,
-    /// Share of each hidden layer's outputs that a training step leaves out [default: 0]
+    /// Share of each hidden layer's outputs that a training step leaves out [default: 0.2 for layers of 64 units or more, 0 with
+    /// --optimizer or for a few rows]
     #[arg(long, allow_negative_numbers = true, value_name = "SHARE", value_parser = momentum, help_heading = "Network")]
     pub dropout: Option<f32>,
     /// Whether dropout keeps mean and variance, as SELU needs it [default: true where all hidden layers are selu]
@@ -82,10 +83,10 @@ pub struct Config {
     /// How the losses of rows become one [default: mean]
     #[arg(long, value_enum, help_heading = "Training")]
     pub reduction: Option<Reduction>,
-    /// How gradients change the weights [default: adam]
+    /// How gradients change the weights; one that is named has its usual rate and decay [default: adamw; adam for a few rows]
     #[arg(long, value_enum, value_name = "OPTIMIZER", help_heading = "Training")]
     pub optimizer: Option<Rule>,
-    /// Learning rate [default: the optimizer's own, 0.001 for adam, 0.01 for sgd]
+    /// Learning rate [default: 0.003; with --optimizer its own, 0.001 for adam, 0.01 for sgd]
     #[arg(long, allow_negative_numbers = true, value_name = "RATE", value_parser = positive, help_heading = "Training")]
     pub lr: Option<f32>,
     /// Momentum of sgd and rmsprop [default: 0.9 for sgd by batches, else 0]
@@ -109,7 +110,7 @@ pub struct Config {
     /// Largest norm of the gradient of all parameters; a longer one is scaled down [default: any]
     #[arg(long, allow_negative_numbers = true, value_name = "LIMIT", value_parser = positive, help_heading = "Training")]
     pub clip_norm: Option<f32>,
-    /// How the learning rate changes over the run [default: constant]
+    /// How the learning rate changes over the run [default: cosine; constant with --optimizer or for a few rows]
     #[arg(long, value_enum, value_name = "SCHEDULE", help_heading = "Training")]
     pub schedule: Option<ScheduleName>,
     /// Steps, or share of all steps, over which the learning rate first rises to full [default: 0]
@@ -132,7 +133,8 @@ pub struct Config {
     /// Times that the schedule cosine begins anew [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub schedule_cycles: Option<u32>,
-    /// λ of the penalty λ/2·‖W‖² on the weights; of the decoupled decay with adamw and lion [default: 0.01 for adamw, else 0]
+    /// λ of the penalty λ/2·‖W‖² on the weights; of the decoupled decay with adamw and lion [default: 0.1; with --optimizer
+    /// 0.01 for adamw, else 0]
     #[arg(long, allow_negative_numbers = true, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
     pub weight_decay: Option<f32>,
     /// λ₁ of the penalty λ₁·Σ|W| on the weights; with --weight-decay an elastic net [default: 0]
@@ -152,7 +154,7 @@ pub struct Config {
     /// Decay of a running mean of the weights, which is what is evaluated and kept, as 0.999 [default: none is made]
     #[arg(long, allow_negative_numbers = true, value_name = "DECAY", value_parser = momentum, help_heading = "Training")]
     pub average: Option<f32>,
-    /// Passes over the training rows at most [default: 100, more for a few rows]
+    /// Passes over the training rows at most [default: 100; 30 from 10,000 rows on, 10 from 100,000; more below 160]
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000_000), help_heading = "Training")]
     pub epochs: Option<u32>,
     /// Steps at most

@@ -50,11 +50,12 @@ pub enum FitError {
     Train(#[source] TrainError, Option<Box<Model>>),
 }
 
-/// Below so many rows nothing is kept from training for validation or test.
+/// Below so many rows nothing is kept from training for a test.
 const FEW: usize = 50;
 
-/// Steps that a few rows are trained for by default.
+/// Steps that a few rows are trained for by default, and that a small table is at least.
 const FEW_STEPS: usize = 2_000;
+const SMALL_STEPS: usize = 500;
 
 impl Plan {
     /// Encodes the data and decides what the configuration leaves open. With `initial` weights, training starts from them.
@@ -73,7 +74,12 @@ impl Plan {
         }
         let seed = config.seed.unwrap_or(1);
         let few = table.len() < FEW;
-        let validation = config.validation.unwrap_or(if few { 0.0 } else { 0.1 });
+        let config = &if few {
+            config.clone()
+        } else {
+            config.with_recipe()
+        };
+        let validation = config.validation.unwrap_or(0.0);
         let tested = loaded.test.is_some() || config.folds.is_some();
         let test = config.test.unwrap_or(if few || tested { 0.0 } else { 0.2 });
         if validation + test >= 1.0 {
@@ -236,7 +242,9 @@ impl Plan {
         let steps = rows.div_ceil(taken).max(1);
         let epochs = config.epochs.unwrap_or(match rows {
             0..FEW => FEW_STEPS.div_ceil(steps) as u32,
-            _ => 100,
+            FEW..10_000 => SMALL_STEPS.div_ceil(steps).max(100) as u32,
+            10_000..100_000 => 30,
+            _ => 10,
         });
         let patience = config
             .patience

@@ -126,7 +126,7 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["--dropout", "hidden layers"],
         ),
         (
-            "train digits --alpha-dropout",
+            "train digits --alpha-dropout --dropout 0",
             &["--alpha-dropout", "--dropout"],
         ),
         ("train digits --clip-norm 0", &["--clip-norm", "positive"]),

@@ -51,7 +51,7 @@ fn without_an_adapter_the_cpu_trains_and_gpu_is_refused_with_advice() {
 #[test]
 fn json_has_the_documented_fields_and_nothing_else_is_on_standard_output() {
     let place = Place::new();
-    let answer = place.json("train digits --epochs 3 --device cpu --json");
+    let answer = place.json("train digits --validation 0.1 --epochs 3 --device cpu --json");
     for field in [
         "steps",
         "epochs",
@@ -140,7 +140,11 @@ fn options_come_from_a_file_too_and_the_command_line_wins() {
         (&1.into(), &9.into())
     );
     assert_eq!(configuration["batch-size"], 50);
-    assert_eq!(configuration["optimizer"], "adam");
+    assert_eq!(configuration["optimizer"], "adamw");
+    // What is decided where nothing is said: narrow layers keep all of their outputs.
+    assert_eq!(configuration["schedule"], "cosine");
+    assert_eq!(configuration["dropout"], 0.0);
+    assert_eq!(inspected["network"]["dropout"], "none");
 }
 
 #[test]
@@ -148,7 +152,7 @@ fn the_schedule_sets_the_rate_that_steps_are_made_with() {
     let place = Place::new();
     let losses = |options: &str| -> Vec<f64> {
         let answer = place.json(&format!(
-            "train digits --epochs 30 --patience 0 --lr 0.01 --device cpu --json {options}"
+            "train digits --optimizer adam --validation 0.1 --epochs 30 --patience 0 --lr 0.01 --device cpu --json {options}"
         ));
         let history = answer["history"].as_array().cloned().unwrap_or_default();
         let loss = |epoch: &Value| epoch["validation"]["loss"].as_f64();
