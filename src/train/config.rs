@@ -154,7 +154,7 @@ pub struct Config {
     /// Decay of a running mean of the weights, which is what is evaluated and kept, as 0.999 [default: none is made]
     #[arg(long, allow_negative_numbers = true, value_name = "DECAY", value_parser = momentum, help_heading = "Training")]
     pub average: Option<f32>,
-    /// Passes over the training rows at most [default: 100; 30 from 10,000 rows on, 10 from 100,000; more below 160]
+    /// Passes over the training rows at most [default: 100; 30 from 5,000 rows on, 10 from 100,000; more below 160]
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000_000), help_heading = "Training")]
     pub epochs: Option<u32>,
     /// Steps at most

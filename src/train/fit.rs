@@ -227,7 +227,8 @@ impl Plan {
         let config = &mut self.config;
         let batch = match config.batch_size.unwrap_or_default() {
             BatchSize::Auto if rows < FEW => rows,
-            BatchSize::Auto if rows < 10_000 => 32,
+            BatchSize::Auto if rows < 5_000 => 32,
+            BatchSize::Auto if rows < 20_000 => 64,
             BatchSize::Auto if rows < 100_000 => 128,
             BatchSize::Auto => 256,
             BatchSize::All => rows,
@@ -242,8 +243,8 @@ impl Plan {
         let steps = rows.div_ceil(taken).max(1);
         let epochs = config.epochs.unwrap_or(match rows {
             0..FEW => FEW_STEPS.div_ceil(steps) as u32,
-            FEW..10_000 => SMALL_STEPS.div_ceil(steps).max(100) as u32,
-            10_000..100_000 => 30,
+            FEW..5_000 => SMALL_STEPS.div_ceil(steps).max(100) as u32,
+            5_000..100_000 => 30,
             _ => 10,
         });
         let patience = config
