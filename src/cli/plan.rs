@@ -79,7 +79,7 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
     let config = &options.config.with_recipe();
     let function = config.loss_function(if outputs == 1 { 0 } else { outputs });
     let loss = Loss {
-        weighted: config.class_weight.is_some(),
+        weighted: config.class_weight.is_some() || config.sample_weight.is_some(),
         ..Loss::new(
             function.map_err(bad_input)?,
             config.reduction.unwrap_or_default(),

@@ -80,6 +80,9 @@ pub struct Config {
     /// Error from which the loss huber is linear, in deviations of the target [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "DELTA", value_parser = positive, help_heading = "Training")]
     pub huber_delta: Option<f32>,
+    /// Column that says what each row counts, from 0 on; no input then
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub sample_weight: Option<String>,
     /// How the losses of rows become one [default: mean]
     #[arg(long, value_enum, help_heading = "Training")]
     pub reduction: Option<Reduction>,
@@ -394,6 +397,7 @@ impl Config {
             focal_gamma: self.focal_gamma.or(other.focal_gamma),
             huber_delta: self.huber_delta.or(other.huber_delta),
             class_weight: self.class_weight.or(other.class_weight),
+            sample_weight: self.sample_weight.or(other.sample_weight),
             reduction: self.reduction.or(other.reduction),
             optimizer: self.optimizer.or(other.optimizer),
             lr: self.lr.or(other.lr),

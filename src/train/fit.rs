@@ -1,4 +1,5 @@
 use super::config::{BatchSize, Config};
+use super::sample_weight::{row_weights, take_weights};
 use super::{Fold, Member, Monitor, Options, Parts, TrainError, folds, split};
 use crate::data::{
     DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, Table,
@@ -64,7 +65,10 @@ impl Plan {
         config: &Config,
         initial: Option<Weights>,
     ) -> Result<Self, FitError> {
-        let table = &loaded.train;
+        let weighed = config.sample_weight.as_deref();
+        let weighed = weighed.map(|column| take_weights(&loaded.train, column));
+        let weighed = weighed.transpose().map_err(FitError::Option)?;
+        let table = weighed.as_ref().map_or(&loaded.train, |(table, _)| table);
         let target = TargetEncoding::fit(table, config.task)?;
         let mut targets = target.apply(table)?;
         let mut loss = loss(config, &target)?;
@@ -129,18 +133,10 @@ impl Plan {
         } else {
             standardize(&target, &mut targets, &parts.train)
         };
-        if let Some(weight) = &config.class_weight {
-            if target.task() == Task::Regression {
-                return Err(FitError::Option(
-                    "--class-weight goes with classes; the target has values".into(),
-                ));
-            }
-            let weights = weight.of_rows(target.labels(), &classes, &parts.train);
-            weigh(
-                &mut targets,
-                &weights.map_err(FitError::Option)?,
-                &parts.train,
-            );
+        let of_column = weighed.as_ref().map(|(_, weights)| &weights[..]);
+        let weights = row_weights(config, &target, &classes, of_column, &parts.train);
+        if let Some(weights) = weights.map_err(FitError::Option)? {
+            weigh(&mut targets, &weights, &parts.train);
             loss.weighted = true;
         }
         let hidden = config.hidden.clone().unwrap_or_default();

@@ -12,6 +12,7 @@ mod hidden;
 mod layout;
 mod outcome;
 mod run;
+mod sample_weight;
 mod schedule;
 mod scores;
 mod split;

@@ -115,6 +115,18 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ),
         ("train good.csv --ensemble 0", &["--ensemble"]),
         (
+            "train digits --sample-weight w",
+            &["--sample-weight w", "header"],
+        ),
+        (
+            "train good.csv --sample-weight w",
+            &["--sample-weight w", "no such column"],
+        ),
+        (
+            "train good.csv --sample-weight colour",
+            &["--sample-weight colour", "line 2", "red"],
+        ),
+        (
             "train digits --monitor rmse",
             &["--monitor rmse", "classes", "accuracy"],
         ),

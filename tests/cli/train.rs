@@ -180,6 +180,36 @@ fn the_schedule_sets_the_rate_that_steps_are_made_with() {
 }
 
 #[test]
+fn rows_count_by_a_column_that_is_no_input() {
+    let place = Place::new();
+    let table = |weights: [&str; 2]| -> String {
+        let row = |row: usize| {
+            let wrong = row.is_multiple_of(2);
+            let value = if wrong { 1000 } else { 3 * row };
+            format!("{row},{},{value}\n", weights[usize::from(wrong)])
+        };
+        format!("x,count,y\n{}", (0..60).map(row).collect::<String>())
+    };
+    let error = |weights, options: &str| {
+        place.file("rows.csv", table(weights));
+        place.ok(&format!(
+            "train rows.csv --task regression --test 0 --epochs 500 --dropout 0 --device cpu {options}"
+        ));
+        place.file("right.csv", "count,x\n7,51\n7,21\n");
+        let answers = place.ok("predict model.safetensors right.csv");
+        let answers = answers.lines().skip(1);
+        let answers: Vec<f64> = answers
+            .map(|value| value.parse().expect("a number"))
+            .collect();
+        (answers[0] - 153.0).abs().max((answers[1] - 63.0).abs())
+    };
+    assert!(error(["2.5", "0"], "--sample-weight count") < 30.0);
+    assert!(error(["1", "1"], "--sample-weight count") > 100.0);
+    let inspected = place.json("inspect model.safetensors --json");
+    assert_eq!(inspected["network"]["inputs"], 1);
+}
+
+#[test]
 fn training_goes_on_from_given_weights() {
     let place = Place::new();
     place.ok("train digits --epochs 5 --device cpu --out first.safetensors");
