@@ -2,7 +2,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use gpu_mlp::predictor::{Metrics, most_probable};
-use gpu_mlp::train::{End, Fitted, HeldOut};
+use gpu_mlp::train::{End, Fitted, HeldOut, RangeTest};
 use serde::Serialize;
 
 use super::output::{self, Sink, flattened};
@@ -120,6 +120,42 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
         rate(members * samples),
         out.display()
     ))
+}
+
+/// Lines of the curve that [`find_lr`] draws, and the width of the longest.
+const CURVE_LINES: usize = 24;
+const CURVE_WIDTH: f64 = 50.0;
+
+/// Tells what the loss did while the learning rate rose.
+pub(super) fn find_lr(test: &RangeTest, json: bool) -> Result<()> {
+    if json {
+        return output::json(test);
+    }
+    let bounds = |pick: fn(f64, f64) -> f64, from| test.losses.iter().copied().fold(from, pick);
+    let (lowest, highest) = (
+        bounds(f64::min, f64::INFINITY),
+        bounds(f64::max, f64::NEG_INFINITY),
+    );
+    let every = test.losses.len().div_ceil(CURVE_LINES).max(1);
+    let mut lines = vec![["rate", "loss", ""].map(str::to_owned).to_vec()];
+    for (rate, loss) in test.rates.iter().zip(&test.losses).step_by(every) {
+        let share = (loss - lowest) / (highest - lowest).max(f64::MIN_POSITIVE);
+        lines.push(vec![
+            format!("{rate:.2e}"),
+            output::significant(*loss),
+            // To the left, where a table has its numbers to the right.
+            format!(
+                "{:<1$}",
+                "▇".repeat(1 + (share * CURVE_WIDTH) as usize),
+                CURVE_WIDTH as usize + 1
+            ),
+        ]);
+    }
+    let suggestion = match test.suggestion {
+        Some(rate) => format!("the loss falls the fastest at --lr {rate:.2e}"),
+        None => "the loss does not fall: there is no rate to suggest".to_owned(),
+    };
+    output::text(&format!("{}\n{suggestion}\n", output::table(&lines)))
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::{WholeFile, load_weights};
-use gpu_mlp::train::{Config, End, Event, FitError, Plan};
+use gpu_mlp::train::{Config, End, Event, FitError, Plan, range_test};
 
 use super::device::{DeviceChoice, open_for};
 use super::error::bad_input;
@@ -37,6 +37,9 @@ pub(super) struct Options {
     /// With --folds, a CSV file for what each row's fold answers, which has not seen it
     #[arg(long, value_name = "FILE")]
     out_of_fold: Option<PathBuf>,
+    /// Train nothing: let the learning rate rise over 256 steps and tell what the loss does
+    #[arg(long)]
+    find_lr: bool,
     /// Print one JSON object at the end, and no progress
     #[arg(long)]
     json: bool,
@@ -47,6 +50,7 @@ const EXAMPLES: &str = "Examples:
   gpu-mlp train houses.csv --target price           a regression
   gpu-mlp train fashion-mnist/ --hidden 128 --epochs 5 --batch-size 128
   gpu-mlp train houses.csv --folds 5 --out-of-fold answers.csv
+  gpu-mlp train houses.csv --find-lr
   gpu-mlp train data.csv --config run.toml --lr 0.01 --out model.safetensors";
 
 const LONG: &str = "Examples:
@@ -54,6 +58,7 @@ const LONG: &str = "Examples:
   gpu-mlp train houses.csv --target price           a regression
   gpu-mlp train fashion-mnist/ --hidden 128 --epochs 5 --batch-size 128
   gpu-mlp train houses.csv --folds 5 --out-of-fold answers.csv
+  gpu-mlp train houses.csv --find-lr
   gpu-mlp train data.csv --config run.toml --lr 0.01 --out model.safetensors
 
 The object that --json prints:
@@ -82,6 +87,7 @@ struct Run {
     device: DeviceChoice,
     out: PathBuf,
     out_of_fold: Option<PathBuf>,
+    find_lr: bool,
     json: bool,
 }
 
@@ -113,6 +119,7 @@ impl Run {
             device: options.device.or(device).unwrap_or_default(),
             out: out.unwrap_or_else(|| "model.safetensors".into()),
             out_of_fold: options.out_of_fold.or(out_of_fold.map(PathBuf::from)),
+            find_lr: options.find_lr,
             json: options.json,
         })
     }
@@ -126,9 +133,12 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         device,
         out,
         out_of_fold,
+        find_lr,
         json,
     } = Run::new(options)?;
-    writable("--out", &out)?;
+    if !find_lr {
+        writable("--out", &out)?;
+    }
     if let Some(path) = &out_of_fold {
         if config.folds.is_none() {
             return Err(bad_input(
@@ -142,6 +152,16 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         target: config.target.clone(),
     };
     let loaded = load(&data, &read)?;
+    let config = if find_lr {
+        // The test is of one network.
+        Config {
+            folds: None,
+            ensemble: None,
+            ..config
+        }
+    } else {
+        config
+    };
     let plan = Plan::new(&loaded, &config, initial)?;
     drop(loaded);
     for notice in &plan.notices {
@@ -164,6 +184,11 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         log::info!("no rows are kept from training: the figures are of the rows trained on");
     }
     let mut backend = open_for(&device, &plan)?;
+    if find_lr {
+        let test = range_test(&mut *backend, &plan).map_err(anyhow::Error::new)?;
+        report::find_lr(&test, json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     log::info!("training on {}", backend.device());
     interrupt::listen()?;
     let mut progress = Progress::new(json);

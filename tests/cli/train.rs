@@ -180,6 +180,25 @@ fn the_schedule_sets_the_rate_that_steps_are_made_with() {
 }
 
 #[test]
+fn a_range_test_suggests_a_rate_that_trains_and_writes_nothing() {
+    let place = Place::new();
+    let mut suggestions = Vec::new();
+    for device in ["cpu", "gpu"] {
+        let test = place.json(&format!("train digits --find-lr --device {device} --json"));
+        let losses = test["losses"].as_array().expect("a list");
+        assert!(losses.len() > 100 && losses.len() == test["rates"].as_array().map_or(0, Vec::len));
+        suggestions.push(test["suggestion"].as_f64().expect("a rate"));
+    }
+    assert!(
+        suggestions.iter().all(|rate| (1e-4..0.1).contains(rate)),
+        "{suggestions:?}"
+    );
+    let told = place.ok("train digits --find-lr --ensemble 3 --device auto");
+    assert!(told.contains("▇▇▇") && told.contains("at --lr "), "{told}");
+    assert!(entries(place.folder.path()).is_empty());
+}
+
+#[test]
 fn rows_count_by_a_column_that_is_no_input() {
     let place = Place::new();
     let table = |weights: [&str; 2]| -> String {
