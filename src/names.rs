@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use clap::ValueEnum;
 
-use crate::data::{PreprocessMode, Task};
+use crate::data::{PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer};
 use crate::program::{Link, Reduction, Rule};
 use crate::train::{Monitor, ScheduleName};
@@ -31,5 +31,6 @@ display_by_name!(
     Reduction,
     Rule,
     ScheduleName,
+    TargetTransform,
     Task
 );

@@ -80,7 +80,9 @@ fn mendable(cause: &(dyn std::error::Error + 'static)) -> bool {
     if let Some(error) = cause.downcast_ref::<PredictError>() {
         return match error {
             PredictError::Backend(error) => mendable(error),
-            PredictError::Data(_) | PredictError::NotFinite { .. } => true,
+            PredictError::Data(_)
+            | PredictError::NotFinite { .. }
+            | PredictError::Target { .. } => true,
         };
     }
     cause.is::<BadInput>()

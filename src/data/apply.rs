@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::error::DataError;
-use super::moments::Moments;
 use super::onehot;
 use super::preprocess::{ColumnEncoding, InputColumn, Preprocessing, pixels};
+use super::scaling::Scaling;
 use super::table::{Column, Features, Matrix, Table, Values};
 
 pub(super) fn apply(preprocessing: &Preprocessing, table: &Table) -> Result<Matrix, DataError> {
@@ -15,17 +15,17 @@ pub(super) fn apply(preprocessing: &Preprocessing, table: &Table) -> Result<Matr
         } => apply_columns(columns, *by_name, table),
         Preprocessing::Array { columns } => {
             let matrix = numbers(table, columns.len())?;
-            let kept: Vec<(usize, &Moments)> = columns
+            let kept: Vec<(usize, &Scaling)> = columns
                 .iter()
                 .enumerate()
-                .filter(|(_, column)| column.deviation > 0.0)
+                .filter_map(|(column, scaling)| Some((column, scaling.as_ref()?)))
                 .collect();
             let mut values = Vec::with_capacity(matrix.rows * kept.len());
             for row in 0..matrix.rows {
                 let row = matrix.row(row);
                 values.extend(
                     kept.iter()
-                        .map(|&(column, moments)| moments.standardise(row[column])),
+                        .map(|&(column, scaling)| scaling.apply(row[column])),
                 );
             }
             Ok(Matrix {
@@ -132,15 +132,10 @@ fn encode(
     let rows = values.chunks_exact_mut(width).enumerate();
     match &column.encoding {
         ColumnEncoding::Constant => {}
-        ColumnEncoding::Standardised(moments) => {
+        ColumnEncoding::Scaled(scaling) => {
             let numbers = as_numbers(table, &column.name, cells)?;
             for (row, inputs) in rows {
-                let number = numbers[row];
-                inputs[first] = if number.is_nan() {
-                    0.0
-                } else {
-                    moments.standardise(number)
-                };
+                inputs[first] = scaling.apply(numbers[row]);
             }
         }
         ColumnEncoding::AsIs => {

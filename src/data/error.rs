@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use super::preprocess::PreprocessMode;
+
 /// Where a row stands in what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -190,6 +192,16 @@ pub enum DataError {
         file: String,
         column: String,
         available: String,
+    },
+    /// A choice of preprocessing that images do not have.
+    #[error(
+        "{file}: --preprocess {mode} is for columns of a table or an array; for images use auto, min-max or none"
+    )]
+    NotForImages {
+        /// The images.
+        file: String,
+        /// What was asked for.
+        mode: PreprocessMode,
     },
     /// Rows of another width than the model's.
     #[error("{file}: the rows have {found} feature{s}, but the model takes {expected}", s = plural(*found))]

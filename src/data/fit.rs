@@ -4,6 +4,7 @@ use super::error::{DataError, Notice};
 use super::moments::{self, Moments};
 use super::onehot;
 use super::preprocess::{ColumnEncoding, InputColumn, PreprocessMode, Preprocessing};
+use super::scaling::Scaling;
 use super::table::{Column, Features, Matrix, Nature, Table, Values};
 
 pub(super) fn fit(
@@ -23,13 +24,27 @@ pub(super) fn fit(
                 shape,
                 nature,
             },
-            PreprocessMode::Auto,
+            mode,
         ) => match *nature {
             Nature::Exact => Preprocessing::Identity {
                 columns: matrix.columns,
             },
-            Nature::Measurements => fit_array(matrix, rows, &mut notices),
-            Nature::Pixels(full_scale) => fit_images(matrix, shape, full_scale, rows),
+            Nature::Measurements => fit_array(matrix, rows, mode, &mut notices),
+            Nature::Pixels(full_scale) => match mode {
+                PreprocessMode::Robust | PreprocessMode::Quantile => {
+                    return Err(DataError::NotForImages {
+                        file: table.origin.clone(),
+                        mode,
+                    });
+                }
+                PreprocessMode::MinMax => Preprocessing::Image {
+                    shape: shape.clone(),
+                    full_scale,
+                    mean: 0.0,
+                    deviation: 1.0,
+                },
+                _ => fit_images(matrix, shape, full_scale, rows),
+            },
         },
     };
     let usable = match &fitted {
@@ -55,12 +70,6 @@ fn fit_columns(
     let mut fitted = Vec::with_capacity(columns.len());
     for column in columns {
         let encoding = match (mode, &column.values) {
-            (PreprocessMode::Auto, Values::Numbers(numbers)) => {
-                fit_numbers(&column.name, numbers, rows, notices)
-            }
-            (PreprocessMode::Auto, Values::Text(text)) => {
-                onehot::fit(&column.name, text, rows, notices)
-            }
             (PreprocessMode::None, Values::Numbers(_)) => ColumnEncoding::AsIs,
             (PreprocessMode::None, Values::Text(text)) => {
                 return Err(DataError::TextColumn {
@@ -69,6 +78,10 @@ fn fit_columns(
                     value: text.levels.first().cloned().unwrap_or_default(),
                 });
             }
+            (mode, Values::Numbers(numbers)) => {
+                fit_numbers(&column.name, numbers, rows, mode, notices)
+            }
+            (_, Values::Text(text)) => onehot::fit(&column.name, text, rows, notices),
         };
         fitted.push(InputColumn {
             name: column.name.clone(),
@@ -94,32 +107,49 @@ fn fit_numbers(
     name: &str,
     numbers: &[f32],
     rows: &[u32],
+    mode: PreprocessMode,
     notices: &mut Vec<Notice>,
 ) -> ColumnEncoding {
-    let known = rows
-        .iter()
-        .map(|&row| numbers[row as usize])
-        .filter(|number| !number.is_nan());
-    let missing = rows.len() - known.clone().count();
-    let moments = moments::of(known);
-    if moments.deviation == 0.0 {
+    let known = rows.iter().map(|&row| numbers[row as usize]);
+    let known: Vec<f32> = known.filter(|number| !number.is_nan()).collect();
+    let missing = rows.len() - known.len();
+    let Some(scaling) = Scaling::fit(mode, known) else {
         return ColumnEncoding::Constant;
-    }
+    };
     if missing > 0 {
         notices.push(Notice::MissingImputed {
             column: name.to_owned(),
             cells: missing,
-            by: format!("the mean, {}", moments.mean),
+            by: scaling.stand_in(),
         });
     }
-    ColumnEncoding::Standardised(moments)
+    ColumnEncoding::Scaled(scaling)
 }
 
-fn fit_array(matrix: &Matrix, rows: &[u32], notices: &mut Vec<Notice>) -> Preprocessing {
-    let columns = moments::of_columns(matrix, rows);
+fn fit_array(
+    matrix: &Matrix,
+    rows: &[u32],
+    mode: PreprocessMode,
+    notices: &mut Vec<Notice>,
+) -> Preprocessing {
+    let columns: Vec<Option<Scaling>> = if mode == PreprocessMode::Auto {
+        // Row by row, as the matrix lies in memory.
+        let standard =
+            |moments: Moments| (moments.deviation > 0.0).then_some(Scaling::Standard(moments));
+        moments::of_columns(matrix, rows)
+            .into_iter()
+            .map(standard)
+            .collect()
+    } else {
+        let of = |column: usize| {
+            let numbers = rows.iter().map(|&row| matrix.row(row as usize)[column]);
+            Scaling::fit(mode, numbers.collect())
+        };
+        (0..matrix.columns).map(of).collect()
+    };
     let constant: Vec<String> = (1..)
         .zip(&columns)
-        .filter(|(_, moments)| moments.deviation == 0.0)
+        .filter(|(_, scaling)| scaling.is_none())
         .map(|(number, _): (usize, _)| number.to_string())
         .collect();
     if !constant.is_empty() {

@@ -33,7 +33,9 @@ mod npy;
 mod npz;
 mod onehot;
 mod preprocess;
+mod quantiles;
 mod records;
+mod scaling;
 mod source;
 mod stream;
 mod table;
@@ -47,6 +49,8 @@ pub use moments::Moments;
 pub use preprocess::{
     ColumnEncoding, InputColumn, InputDescription, PreprocessMode, Preprocessing,
 };
+pub use quantiles::Quantiles;
+pub use scaling::Scaling;
 pub use stream::{Chunks, stream};
 pub use table::{Column, Features, Matrix, Nature, Places, Table, Text, Values};
-pub use target::{TargetEncoding, Task};
+pub use target::{TargetEncoding, TargetTransform, Task};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::error::{DataError, Notice};
-use super::moments::Moments;
+use super::scaling::Scaling;
 use super::table::{Matrix, Table};
 use super::{apply, fit};
 
@@ -18,6 +18,12 @@ pub enum PreprocessMode {
     Auto,
     /// Numbers as they are; text and missing cells are errors.
     None,
+    /// As auto, but numbers to 0 … 1.
+    MinMax,
+    /// As auto, but numbers by median and quartiles, clipped smoothly at ±3.
+    Robust,
+    /// As auto, but numbers to a normal distribution by their quantiles.
+    Quantile,
 }
 
 /// How raw columns become network inputs; kept in the model file.
@@ -33,12 +39,12 @@ pub enum Preprocessing {
         /// The target's position among the file's columns, from 0.
         target_position: Option<usize>,
     },
-    /// Columns of an array, each standardised: `(x - mean) / deviation`.
+    /// Columns of an array, each scaled.
     Array {
-        /// The moments of each column; one whose deviation is 0 is left out.
-        columns: Vec<Moments>,
+        /// How each column is scaled; one that never changes is left out.
+        columns: Vec<Option<Scaling>>,
     },
-    /// Images, standardised as one: `(x / full_scale - mean) / deviation`.
+    /// Images, standardised as one: `(x / full_scale - mean) / deviation`; mean 0 and deviation 1 leave them in 0 … 1.
     Image {
         /// The shape of an image.
         shape: Vec<usize>,
@@ -69,8 +75,8 @@ pub struct InputColumn {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ColumnEncoding {
-    /// One input: `(x - mean) / deviation` by the moments of the known numbers; a missing number counts as the mean.
-    Standardised(Moments),
+    /// One input by the known numbers.
+    Scaled(Scaling),
     /// An input for each level and one more for texts that are none of them.
     OneHot {
         /// The texts, in alphabetical order.
@@ -107,7 +113,7 @@ impl ColumnEncoding {
     /// Number of network inputs.
     pub fn inputs(&self) -> usize {
         match self {
-            ColumnEncoding::Standardised(_) | ColumnEncoding::AsIs => 1,
+            ColumnEncoding::Scaled(_) | ColumnEncoding::AsIs => 1,
             ColumnEncoding::OneHot { levels, .. } => levels.len() + 1,
             ColumnEncoding::Constant => 0,
         }
@@ -136,10 +142,7 @@ impl Preprocessing {
             Preprocessing::Table { columns, .. } => {
                 columns.iter().map(|column| column.encoding.inputs()).sum()
             }
-            Preprocessing::Array { columns } => columns
-                .iter()
-                .filter(|column| column.deviation > 0.0)
-                .count(),
+            Preprocessing::Array { columns } => columns.iter().flatten().count(),
             Preprocessing::Image { shape, .. } => pixels(shape),
             Preprocessing::Identity { columns } => *columns,
         }
@@ -157,18 +160,15 @@ impl Preprocessing {
 
     /// Whether what is done gives numbers: a broken model file may say anything.
     pub(crate) fn is_sound(&self) -> bool {
-        let finite = |moments: &Moments| moments.mean.is_finite() && moments.deviation.is_finite();
         match self {
             Preprocessing::Table { columns, .. } => {
                 columns.iter().all(|column| match &column.encoding {
-                    ColumnEncoding::Standardised(moments) => {
-                        finite(moments) && moments.deviation > 0.0
-                    }
+                    ColumnEncoding::Scaled(scaling) => scaling.is_sound(),
                     ColumnEncoding::OneHot { levels, mode } => *mode < levels.len(),
                     ColumnEncoding::AsIs | ColumnEncoding::Constant => true,
                 })
             }
-            Preprocessing::Array { columns } => columns.iter().all(finite),
+            Preprocessing::Array { columns } => columns.iter().flatten().all(Scaling::is_sound),
             Preprocessing::Image {
                 full_scale,
                 mean,
@@ -198,7 +198,13 @@ impl Preprocessing {
             Preprocessing::Array { columns } => whole(
                 format!("{} columns", columns.len()),
                 format!(
-                    "each standardised, {} constant left out",
+                    "each {}, {} constant left out",
+                    match columns.iter().flatten().next() {
+                        Some(Scaling::MinMax { .. }) => "to 0 … 1",
+                        Some(Scaling::Robust { .. }) => "robust, clipped smoothly",
+                        Some(Scaling::Quantile(_)) => "to a normal distribution",
+                        Some(Scaling::Standard(_)) | None => "standardised",
+                    },
                     columns.len() - self.inputs()
                 ),
             ),
@@ -228,7 +234,7 @@ impl Preprocessing {
             Preprocessing::Table { columns, .. } => columns
                 .iter()
                 .map(|column| match column.encoding {
-                    ColumnEncoding::Standardised(_) | ColumnEncoding::AsIs => Kind::Number,
+                    ColumnEncoding::Scaled(_) | ColumnEncoding::AsIs => Kind::Number,
                     ColumnEncoding::OneHot { .. } => Kind::Text,
                     ColumnEncoding::Constant => Kind::Ignored,
                 })
@@ -255,9 +261,7 @@ pub(super) fn pixels(shape: &[usize]) -> usize {
 
 fn describe_column(column: &InputColumn) -> InputDescription {
     let encoding = match &column.encoding {
-        ColumnEncoding::Standardised(Moments { mean, deviation }) => {
-            format!("standardised: mean {mean}, deviation {deviation}")
-        }
+        ColumnEncoding::Scaled(scaling) => scaling.describe(),
         ColumnEncoding::OneHot { levels, mode } => format!(
             "one-hot: {}, or unknown; missing counts as {}",
             super::error::list(levels),

@@ -19,6 +19,41 @@ pub enum Task {
     Regression,
 }
 
+/// What the network learns in place of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetTransform {
+    /// The value itself
+    #[default]
+    None,
+    /// log(1 + value), for values above −1 that are spread over magnitudes
+    Log,
+}
+
+impl TargetTransform {
+    /// What is learned of a value.
+    pub fn forward(self, value: f64) -> f64 {
+        match self {
+            TargetTransform::None => value,
+            TargetTransform::Log => value.ln_1p(),
+        }
+    }
+
+    /// The value that this is learned of.
+    pub fn back(self, learned: f64) -> f64 {
+        match self {
+            TargetTransform::None => learned,
+            TargetTransform::Log => learned.exp_m1(),
+        }
+    }
+
+    /// The first value that nothing can be learned of.
+    pub fn refused(self, values: &[f32]) -> Option<usize> {
+        let log = self == TargetTransform::Log;
+        values.iter().position(|&value| log && value <= -1.0)
+    }
+}
+
 /// How the raw target becomes the network's; kept in the model file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

@@ -132,10 +132,7 @@ impl Report {
         for ((row, &target), answer) in rows.zip(answers.values.chunks(answers.columns.max(1))) {
             self.rows += 1;
             let target = f64::from(target);
-            let moments = model.description.target_moments;
-            let scaled = moments.map_or(target, |moments| {
-                (target - f64::from(moments.mean)) / f64::from(moments.deviation)
-            });
+            let scaled = model.description.wished(target);
             for of_member in logits {
                 let z: Vec<f64> = of_member.row(row).iter().copied().map(f64::from).collect();
                 let loss = row_loss(model.description.loss.function, &z, &[scaled]);

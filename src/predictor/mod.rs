@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use self::pack::Pack;
 use crate::backend::{Backend, BackendError};
-use crate::data::{DataError, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding};
+use crate::data::{
+    DataError, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding, TargetTransform,
+};
 use crate::model::{ModelFileError, Network, Weights, load_model, save_model};
 use crate::program::{Link, Loss};
 
@@ -43,6 +45,9 @@ pub struct Description {
     pub target: TargetEncoding,
     /// Mean and deviation that a regression's target was standardised by.
     pub target_moments: Option<Moments>,
+    /// What a regression's target became before.
+    #[serde(default)]
+    pub target_transform: TargetTransform,
     /// The effective configuration of the training run.
     pub configuration: serde_json::Value,
     /// An entry an epoch, as `--json` prints it.
@@ -58,6 +63,18 @@ pub enum PredictError {
     /// The rows do not suit the model.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A target that the model cannot have learned.
+    #[error(
+        "{file}: {place}: the target {value} has no logarithm; the model is of values above -1"
+    )]
+    Target {
+        /// The rows' file.
+        file: String,
+        /// The row in it.
+        place: Place,
+        /// The target.
+        value: f32,
+    },
     /// A row for which there is no answer.
     #[error(
         "{file}: {place}: the model's answer is no number; the row is too far from all that it was trained on"
@@ -152,6 +169,7 @@ impl Predictor<'_> {
         }
         let answer = |value: f32| match self.model.description.loss.link() {
             Link::Exponential => value.exp(),
+            Link::Identity => self.model.description.value(value),
             _ => value,
         };
         let lost = |&value: &f32| !answer(value).is_finite();
@@ -178,8 +196,40 @@ impl Predictor<'_> {
     pub fn evaluate(&mut self, table: &Table, report: &mut Report) -> Result<(), PredictError> {
         let logits = self.logits(table)?;
         let targets = self.model.description.target.apply(table)?;
+        let transform = self.model.description.target_transform;
+        if let Some(row) = transform.refused(&targets.values) {
+            return Err(PredictError::Target {
+                file: table.origin.clone(),
+                place: table.place(row),
+                value: targets.values[row],
+            });
+        }
         report.add(self.model, &logits, &targets);
         Ok(())
+    }
+}
+
+impl Description {
+    /// A regression's answer for an output of the network.
+    fn value(&self, output: f32) -> f32 {
+        let (mean, deviation) = self
+            .target_moments
+            .map_or((0.0, 1.0), |moments| (moments.mean, moments.deviation));
+        match self.target_transform {
+            TargetTransform::None => output * deviation + mean,
+            transform @ TargetTransform::Log => {
+                let learned = f64::from(output) * f64::from(deviation) + f64::from(mean);
+                transform.back(learned) as f32
+            }
+        }
+    }
+
+    /// What the network should have put out for a target.
+    fn wished(&self, target: f64) -> f64 {
+        let learned = self.target_transform.forward(target);
+        self.target_moments.map_or(learned, |moments| {
+            (learned - f64::from(moments.mean)) / f64::from(moments.deviation)
+        })
     }
 }
 
@@ -227,12 +277,7 @@ impl Model {
                 }
                 (Link::Margin, _) => values.extend(z),
                 (Link::Exponential, _) => values.push(z[0].exp()),
-                (Link::Identity, _) => {
-                    let moments = self.description.target_moments;
-                    let (mean, deviation) =
-                        moments.map_or((0.0, 1.0), |moments| (moments.mean, moments.deviation));
-                    values.push(z[0] * deviation + mean);
-                }
+                (Link::Identity, _) => values.push(self.description.value(z[0])),
             }
         }
         Matrix {

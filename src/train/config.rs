@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 use super::{ClassWeight, HiddenLayers, LossChoice, Monitor, ScheduleName, Warmup};
-use crate::data::{PreprocessMode, Task};
+use crate::data::{PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer};
 use crate::program::{Reduction, Rule};
 
@@ -24,9 +24,13 @@ pub struct Config {
     /// Kind of problem [default: seen from the target]
     #[arg(long, value_enum, help_heading = "Data")]
     pub task: Option<Task>,
-    /// What is done to the inputs: `auto` standardises numbers, encodes text, fills in missing cells [default: auto]
+    /// What is done to the inputs: `auto` standardises numbers, encodes text, fills in missing cells; the others scale
+    /// numbers otherwise [default: auto]
     #[arg(long, value_enum, value_name = "MODE", help_heading = "Data")]
     pub preprocess: Option<PreprocessMode>,
+    /// What the network learns in place of a value: `log` is log(1 + value), for values of many magnitudes [default: none]
+    #[arg(long, value_enum, value_name = "TRANSFORM", help_heading = "Data")]
+    pub target_transform: Option<TargetTransform>,
     /// Share of the rows that early stopping looks at [default: 0]
     #[arg(long, allow_negative_numbers = true, value_name = "FRACTION", value_parser = fraction, help_heading = "Data")]
     pub validation: Option<f64>,
@@ -384,6 +388,7 @@ impl Config {
             target: self.target.or(other.target),
             task: self.task.or(other.task),
             preprocess: self.preprocess.or(other.preprocess),
+            target_transform: self.target_transform.or(other.target_transform),
             validation: self.validation.or(other.validation),
             test: self.test.or(other.test),
             folds: self.folds.or(other.folds),

@@ -3,7 +3,7 @@ use super::sample_weight::{row_weights, take_weights};
 use super::{Fold, Member, Monitor, Options, Parts, TrainError, folds, split};
 use crate::data::{
     DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, Table,
-    TargetEncoding, Task,
+    TargetEncoding, TargetTransform, Task,
 };
 use crate::model::{Activation, Layer, Network, Weights, WeightsError, initialize};
 use crate::predictor::Model;
@@ -76,6 +76,7 @@ impl Plan {
         if counts {
             check_counts(table, &targets)?;
         }
+        check_transform(config, table, &targets)?;
         let seed = config.seed.unwrap_or(1);
         let few = table.len() < FEW;
         let config = &if few {
@@ -123,11 +124,13 @@ impl Plan {
             if counts {
                 check_counts(own, &own_targets)?;
             }
+            check_transform(config, own, &own_targets)?;
             append(&mut inputs, preprocessing.apply(own)?);
             append(&mut targets, own_targets);
             tested.extend(first..inputs.rows as u32);
         }
         let wanted = targets.values.clone();
+        transform(config, &target, counts, &mut targets)?;
         let moments = if counts || mode == PreprocessMode::None {
             None
         } else {
@@ -437,6 +440,46 @@ fn check_counts(table: &Table, targets: &Matrix) -> Result<(), FitError> {
             targets.values[row]
         )))
     })
+}
+
+/// Refuses targets that the transformation asked for has nothing for.
+fn check_transform(config: &Config, table: &Table, targets: &Matrix) -> Result<(), FitError> {
+    let transform = config.target_transform.unwrap_or_default();
+    transform.refused(&targets.values).map_or(Ok(()), |row| {
+        Err(FitError::Option(format!(
+            "--target-transform {transform} needs values above -1; {}: {} has {}",
+            table.origin,
+            table.place(row),
+            targets.values[row]
+        )))
+    })
+}
+
+/// Makes of a regression's targets what the network learns.
+fn transform(
+    config: &Config,
+    target: &TargetEncoding,
+    counts: bool,
+    targets: &mut Matrix,
+) -> Result<(), FitError> {
+    let transform = config.target_transform.unwrap_or_default();
+    if transform == TargetTransform::None {
+        return Ok(());
+    }
+    if counts || target.task() == Task::Classification {
+        let what = if counts {
+            "--loss poisson, which has a logarithm of its own"
+        } else {
+            "classes"
+        };
+        return Err(FitError::Option(format!(
+            "--target-transform {transform} does not go with {what}; leave it out"
+        )));
+    }
+    for value in &mut targets.values {
+        *value = transform.forward(f64::from(*value)) as f32;
+    }
+    Ok(())
 }
 
 /// Brings a regression's targets to mean 0 and deviation 1, as they are on the training rows.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::fit::mean_and_variance;
 use super::{Epoch, Event, FitError, Outcome, Plan, Rows, Scores, TrainError, train};
 use crate::backend::Backend;
-use crate::data::{Matrix, Task};
+use crate::data::{Matrix, TargetTransform, Task};
 use crate::model::Weights;
 use crate::predictor::{Description, Metrics, Model, Report, logits};
 
@@ -80,14 +80,16 @@ impl Plan {
             out_of_fold: None,
             outcome,
         };
-        if self.config.members() > 1 {
+        let transform = self.config.target_transform.unwrap_or_default();
+        // What was summed up on the device is of one network, and of the transformed target.
+        if self.config.members() > 1 || transform != TargetTransform::None {
             self.report(&mut fitted, backend)
                 .map_err(|error| FitError::Train(error, Some(Box::new(fitted.model.clone()))))?;
         }
         Ok(fitted)
     }
 
-    /// Of a pack: what its networks say together.
+    /// What the networks say together, in the target's own units.
     fn report(&self, fitted: &mut Fitted, backend: &mut dyn Backend) -> Result<(), TrainError> {
         let members = &fitted.model.members;
         let mut answer = |rows: &[&[u32]]| {
@@ -176,6 +178,7 @@ impl Plan {
                 preprocessing: self.preprocessing.clone(),
                 target: self.target.clone(),
                 target_moments: self.moments,
+                target_transform: self.config.target_transform.unwrap_or_default(),
                 configuration: serde_json::to_value(&self.config).unwrap_or_default(),
                 history,
             },

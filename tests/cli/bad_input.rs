@@ -127,6 +127,22 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["--sample-weight colour", "line 2", "red"],
         ),
         (
+            "train digits --preprocess robust",
+            &["--preprocess robust", "min-max"],
+        ),
+        (
+            "train digits --target-transform log",
+            &["--target-transform log", "classes"],
+        ),
+        (
+            "train good.csv --task regression --loss poisson --target-transform log",
+            &["--target-transform log", "poisson"],
+        ),
+        (
+            "train below.csv --task regression --target-transform log",
+            &["--target-transform log", "below.csv", "line 3", "-1"],
+        ),
+        (
             "train digits --monitor rmse",
             &["--monitor rmse", "classes", "accuracy"],
         ),

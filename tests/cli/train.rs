@@ -180,6 +180,69 @@ fn the_schedule_sets_the_rate_that_steps_are_made_with() {
 }
 
 #[test]
+fn every_scaling_is_kept_in_the_model() {
+    let place = Place::new();
+    let row = |row: i32| format!("{},{},{}\n", row * row, ["a", "b"][row as usize % 2], row);
+    place.file(
+        "rows.csv",
+        format!("x,c,y\n{}", (0..80).map(row).collect::<String>()),
+    );
+    for mode in ["auto", "min-max", "robust", "quantile"] {
+        let trained = place.json(&format!(
+            "train rows.csv --task regression --preprocess {mode} --epochs 300 --dropout 0 --test 0 --device cpu --json"
+        ));
+        let evaluated = place.json("evaluate model.safetensors rows.csv --json");
+        for metric in ["loss", "r2"] {
+            let (one, other) = (&trained["train"][metric], &evaluated[metric]);
+            let apart = one
+                .as_f64()
+                .zip(other.as_f64())
+                .map(|(one, other)| (one - other).abs());
+            assert!(apart < Some(1e-4), "{mode}: {one} {other}");
+        }
+        assert!(evaluated["r2"].as_f64() > Some(0.9), "{mode}: {evaluated}");
+    }
+    let told = place.ok("inspect model.safetensors");
+    assert!(
+        told.contains("to a normal distribution by 80 quantiles"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_target_of_many_magnitudes_is_learned_as_its_logarithm() {
+    let place = Place::new();
+    let row = |row: i32| format!("{row},{}\n", f64::from(row).mul_add(0.15, 0.1).exp());
+    place.file(
+        "rows.csv",
+        format!("x,y\n{}", (0..80).map(row).collect::<String>()),
+    );
+    let train = |options: &str| {
+        place.json(&format!(
+            "train rows.csv --epochs 500 --dropout 0 --device cpu --json {options}"
+        ))
+    };
+    let trained = train("--target-transform log");
+    let relative = |metrics: &Value| metrics["mape"].as_f64().unwrap_or(f64::NAN);
+    let evaluated = place.json("evaluate model.safetensors rows.csv --json");
+    assert!(relative(&evaluated) < 0.1, "{evaluated}");
+    // In the target's own units, which go up to 155,000.
+    assert!(trained["test"]["mae"].as_f64() > Some(1.0), "{trained}");
+    assert!(trained["test"]["r2"].as_f64() > Some(0.8), "{trained}");
+    train("");
+    let plain = place.json("evaluate model.safetensors rows.csv --json");
+    assert!(relative(&plain) > 0.3, "{plain}");
+    // A target that has no logarithm is told of, not answered for.
+    train("--target-transform log");
+    place.file("negative.csv", "x,y\n1,5\n2,-1\n");
+    let (code, line) = place.fails("evaluate model.safetensors negative.csv");
+    assert!(
+        code == 2 && line.contains("line 3") && line.contains("-1"),
+        "{line}"
+    );
+}
+
+#[test]
 fn a_range_test_suggests_a_rate_that_trains_and_writes_nothing() {
     let place = Place::new();
     let mut suggestions = Vec::new();
