@@ -25,7 +25,7 @@ override FUNCTION: u32 = 0xffffffffu;
 override OTHER_FUNCTION: u32 = 0xffffffffu; // the same again if there is one
 override LOSS: u32 = 0xffffffffu; // its only loss
 override RULE: u32 = 0xffffffffu; // its only optimizer's
-override HAS_DROPOUT: bool = true;
+override KINDS: u32 = 0xffffffffu; // a bit for each kind of op that it has: what it has not is not compiled
 
 const ANY = 0xffffffffu;
 const OPS = 128u;
@@ -123,22 +123,30 @@ fn at(view: vec2<u32>, member: u32) -> u32 {
 
 fn execute(o: u32, member: u32, lane: u32, s: u32) {
     switch program.ops[o].kind {
-        case GATHER: { gather(o, member, lane, s); }
-        case MATMUL: { matmul(o, member, lane, s); }
-        case LOSS_GRADIENT: { loss_gradient(o, member, lane, s); }
-        case METRICS: { metrics(o, member, lane, s); }
-        case BIAS_GRADIENT: { bias_gradient(o, member, lane, s); }
-        case UPDATE: { optimize(o, member, lane, s); }
-        case SOFTMAX: { softmax(o, member, lane, s); }
-        case SQUARE_SUMS: { square_sums(o, member, lane); }
-        case CLIP_NORM: { clip_norm(o, member, lane); }
+        case GATHER: { if has(GATHER) { gather(o, member, lane, s); } }
+        case MATMUL: { if has(MATMUL) { matmul(o, member, lane, s); } }
+        case LOSS_GRADIENT: { if has(LOSS_GRADIENT) { loss_gradient(o, member, lane, s); } }
+        case METRICS: { if has(METRICS) { metrics(o, member, lane, s); } }
+        case BIAS_GRADIENT: { if has(BIAS_GRADIENT) { bias_gradient(o, member, lane, s); } }
+        case UPDATE: { if has(UPDATE) { optimize(o, member, lane, s); } }
+        case SOFTMAX: { if has(SOFTMAX) { softmax(o, member, lane, s); } }
+        case SQUARE_SUMS: { if has(SQUARE_SUMS) { square_sums(o, member, lane); } }
+        case CLIP_NORM: { if has(CLIP_NORM) { clip_norm(o, member, lane); } }
         case DROPOUT, DROPOUT_GRADIENT: {
-            if HAS_DROPOUT {
+            if has(DROPOUT) || has(DROPOUT_GRADIENT) {
                 dropout(o, member, lane, s);
             }
         }
-        default: { elementwise(o, member, lane, s); }
+        default: { if has_elementwise() { elementwise(o, member, lane, s); } }
     }
+}
+
+fn has(kind: u32) -> bool {
+    return (KINDS & (1u << kind)) != 0u;
+}
+
+fn has_elementwise() -> bool {
+    return has(BIAS_ADD) || has(ACTIVATION) || has(ACTIVATION_GRADIENT) || has(AVERAGE) || has(CLIP_VALUE) || has(CLEAR);
 }
 
 fn activate_by(function: u32, z: f32) -> f32 {
@@ -216,13 +224,27 @@ fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
     let function = program.ops[o].function;
     for (var i = lane; i < total; i += LANES) {
         switch program.ops[o].kind {
-            case BIAS_ADD: { arena[c + i] += arena[a + i % n]; }
-            case ACTIVATION: { arena[c + i] = activate_by(function, arena[a + i]); }
-            case ACTIVATION_GRADIENT: { arena[c + i] *= derivative_by(function, arena[a + i]); }
-            case AVERAGE: { arena[c + i] += steps[s].average * (arena[a + i] - arena[c + i]); }
+            case BIAS_ADD: { if has(BIAS_ADD) { arena[c + i] += arena[a + i % n]; } }
+            case ACTIVATION: {
+                if has(ACTIVATION) {
+                    arena[c + i] = activate_by(function, arena[a + i]);
+                }
+            }
+            case ACTIVATION_GRADIENT: {
+                if has(ACTIVATION_GRADIENT) {
+                    arena[c + i] *= derivative_by(function, arena[a + i]);
+                }
+            }
+            case AVERAGE: {
+                if has(AVERAGE) {
+                    arena[c + i] += steps[s].average * (arena[a + i] - arena[c + i]);
+                }
+            }
             case CLIP_VALUE: {
-                let limit = program.ops[o].parameter;
-                arena[c + i] = clamp(arena[c + i], -limit, limit);
+                if has(CLIP_VALUE) {
+                    let limit = program.ops[o].parameter;
+                    arena[c + i] = clamp(arena[c + i], -limit, limit);
+                }
             }
             default: { arena[c + i] = 0.0; }
         }

@@ -4,7 +4,7 @@ use super::call::{function, loss, rule};
 use super::device::Device;
 use super::record::{Memory, binding_elements};
 use super::shader::{Constants, Pipelines};
-use super::table::{Arena, Entry, OPS, Table};
+use super::table::{Arena, Entry, OPS, Table, kinds};
 use crate::backend::BackendError;
 use crate::model::Activation;
 use crate::program::{Op, Program, Rows, Step, TensorId, buffer, chunk};
@@ -212,7 +212,7 @@ pub(super) fn constants(program: &Program, lanes: u32) -> Constants {
         ("OTHER_FUNCTION", other),
         ("LOSS", only(program.ops.iter().filter_map(loss_of))),
         ("RULE", only(program.ops.iter().filter_map(rule_of))),
-        ("HAS_DROPOUT", program.ops.iter().any(drops).into()),
+        ("KINDS", kinds(program)),
     ]
 }
 
@@ -241,10 +241,6 @@ fn rule_of(op: &Op) -> Option<u32> {
         Op::Update { ref optimizer, .. } => Some(rule(optimizer.rule)),
         _ => None,
     }
-}
-
-fn drops(op: &Op) -> bool {
-    matches!(op, Op::Dropout { .. } | Op::DropoutGradient { .. })
 }
 
 /// Stands for a number that is read from the table: ANY in the shader.

@@ -101,6 +101,39 @@ fn used(program: &Program, place: usize) -> bool {
         .any(|tensor| program.tensors[tensor].buffer == place)
 }
 
+/// What an op is to the shader.
+fn kind_of(op: &Op) -> u32 {
+    match op {
+        Op::Gather { .. } => kind::GATHER,
+        Op::Matmul { .. }
+        | Op::MatmulBiasActivation { .. }
+        | Op::MatmulActivationGradient { .. } => kind::MATMUL,
+        Op::BiasAdd { .. } => kind::BIAS_ADD,
+        Op::Activation { .. } => kind::ACTIVATION,
+        Op::ActivationGradient { .. } => kind::ACTIVATION_GRADIENT,
+        Op::LossGradient { .. } => kind::LOSS_GRADIENT,
+        Op::Metrics { .. } => kind::METRICS,
+        Op::BiasGradient { .. } => kind::BIAS_GRADIENT,
+        Op::Update { .. } => kind::UPDATE,
+        Op::Clear { .. } => kind::CLEAR,
+        Op::Softmax { .. } => kind::SOFTMAX,
+        Op::ClipValue { .. } => kind::CLIP_VALUE,
+        Op::SquareSums { .. } => kind::SQUARE_SUMS,
+        Op::ClipNorm { .. } => kind::CLIP_NORM,
+        Op::Dropout { .. } => kind::DROPOUT,
+        Op::DropoutGradient { .. } => kind::DROPOUT_GRADIENT,
+        Op::Average { .. } => kind::AVERAGE,
+    }
+}
+
+/// A bit for each kind of op that the program has.
+pub(super) fn kinds(program: &Program) -> u32 {
+    program
+        .ops
+        .iter()
+        .fold(0, |kinds, op| kinds | 1 << kind_of(op))
+}
+
 /// Makes table entries of ops.
 pub(super) struct Table<'a> {
     pub(super) program: &'a Program,
@@ -131,9 +164,8 @@ impl Table<'_> {
         rows(self.program.tensors[tensor].rows)
     }
 
-    fn elementwise(&self, kind: u32, function: u32, a: TensorId, c: TensorId) -> Entry {
+    fn elementwise(&self, function: u32, a: TensorId, c: TensorId) -> Entry {
         Entry {
-            kind,
             function,
             m: self.rows(c),
             n: self.columns(c),
@@ -165,7 +197,6 @@ impl Table<'_> {
             }
         };
         Entry {
-            kind: kind::MATMUL,
             m: rows(m),
             n: n as u32,
             k: rows(k),
@@ -179,6 +210,13 @@ impl Table<'_> {
     }
 
     pub(super) fn entry(&self, op: &Op) -> Entry {
+        Entry {
+            kind: kind_of(op),
+            ..self.operands(op)
+        }
+    }
+
+    fn operands(&self, op: &Op) -> Entry {
         match *op {
             Op::Gather {
                 source,
@@ -187,7 +225,6 @@ impl Table<'_> {
             } => {
                 let buffer = &self.memory.buffers[self.program.tensors[source].buffer];
                 Entry {
-                    kind: kind::GATHER,
                     function: (buffer.name == buffer::TARGETS).into(),
                     n: self.columns(output),
                     b: self.view(order),
@@ -229,30 +266,30 @@ impl Table<'_> {
                 d: self.view(kept),
                 ..self.product(op, a, b, Transpose::Neither, output)
             },
-            Op::BiasAdd { bias, values } => self.elementwise(kind::BIAS_ADD, 0, bias, values),
+            Op::BiasAdd { bias, values } => self.elementwise(0, bias, values),
             Op::Activation {
                 function: f,
                 input,
                 output,
-            } => self.elementwise(kind::ACTIVATION, function(f), input, output),
+            } => self.elementwise(function(f), input, output),
             Op::ActivationGradient {
                 function: f,
                 kept,
                 gradient,
-            } => self.elementwise(kind::ACTIVATION_GRADIENT, function(f), kept, gradient),
-            Op::Clear { values } => self.elementwise(kind::CLEAR, 0, values, values),
+            } => self.elementwise(function(f), kept, gradient),
+            Op::Clear { values } => self.elementwise(0, values, values),
             Op::Average {
                 parameters,
                 average,
-            } => self.elementwise(kind::AVERAGE, 0, parameters, average),
+            } => self.elementwise(0, parameters, average),
             Op::ClipValue { limit, values } => Entry {
                 parameter: limit,
-                ..self.elementwise(kind::CLIP_VALUE, 0, values, values)
+                ..self.elementwise(0, values, values)
             },
             Op::SquareSums { values, sums } => Entry {
                 n: self.columns(values),
                 k: chunk(self.program.len(values)) as u32,
-                ..self.elementwise(kind::SQUARE_SUMS, 0, values, sums)
+                ..self.elementwise(0, values, sums)
             },
             Op::ClipNorm {
                 limit,
@@ -261,7 +298,7 @@ impl Table<'_> {
             } => Entry {
                 k: self.columns(sums),
                 parameter: limit,
-                ..self.elementwise(kind::CLIP_NORM, 0, sums, values)
+                ..self.elementwise(0, sums, values)
             },
             Op::Dropout {
                 kind,
@@ -274,7 +311,7 @@ impl Table<'_> {
                 b: self.view(hyper),
                 d: self.view(keys),
                 k: layer,
-                ..self.elementwise(kind::DROPOUT, dropout(kind), input, output)
+                ..self.elementwise(dropout(kind), input, output)
             },
             Op::DropoutGradient {
                 kind,
@@ -286,7 +323,7 @@ impl Table<'_> {
                 b: self.view(hyper),
                 d: self.view(keys),
                 k: layer,
-                ..self.elementwise(kind::DROPOUT_GRADIENT, dropout(kind), gradient, gradient)
+                ..self.elementwise(dropout(kind), gradient, gradient)
             },
             Op::LossGradient {
                 function: f,
@@ -300,9 +337,9 @@ impl Table<'_> {
                 d: self.view(rows),
                 parameter: f.parameter(),
                 epilogue: if weighted { kind::WEIGHTED } else { 0 },
-                ..self.elementwise(kind::LOSS_GRADIENT, loss(f), logits, gradient)
+                ..self.elementwise(loss(f), logits, gradient)
             },
-            Op::Metrics { rows, log } => self.elementwise(kind::METRICS, 0, rows, log),
+            Op::Metrics { rows, log } => self.elementwise(0, rows, log),
             Op::BiasGradient {
                 gradient,
                 accumulate,
@@ -310,9 +347,9 @@ impl Table<'_> {
             } => Entry {
                 m: self.rows(gradient),
                 epilogue: if accumulate { kind::ACCUMULATE } else { 0 },
-                ..self.elementwise(kind::BIAS_GRADIENT, 0, gradient, output)
+                ..self.elementwise(0, gradient, output)
             },
-            Op::Softmax { logits, output } => self.elementwise(kind::SOFTMAX, 0, logits, output),
+            Op::Softmax { logits, output } => self.elementwise(0, logits, output),
             Op::Update {
                 ref optimizer,
                 parameters,
@@ -324,7 +361,6 @@ impl Table<'_> {
                 // What is not there is read all the same, and never written.
                 let moment = |k: usize| self.view(moments.get(k).copied().unwrap_or(parameters));
                 Entry {
-                    kind: kind::UPDATE,
                     function: rule(optimizer.rule),
                     epilogue: if optimizer.nesterov {
                         kind::NESTEROV
