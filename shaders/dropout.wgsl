@@ -5,7 +5,7 @@
 // input   [batch, columns]
 // output  [batch, columns]
 //
-// An invocation takes a pair of columns of a row at a time, a member is a layer of the grid's z.
+// An invocation takes a draw, for two columns of a row, at a time, a member is a layer of the grid's z.
 
 #import batch
 #import mask
@@ -32,16 +32,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let k = shape.keys.x + id.z * shape.keys.y;
     let rate = hyper[shape.hyper.x + id.z * shape.hyper.y + 4u];
     let m = mask(KIND, rate, vec2(keys[k], keys[k + 1u]), step.number, shape.layer);
-    let pairs = (shape.columns + 1u) / 2u;
-    for (var i = id.x; i < step.rows * pairs; i += 64u * groups.x) {
-        let row = i / pairs;
-        let column = 2u * (i % pairs);
-        let stays = stay(m, step.first + row, i % pairs);
+    let draws = draws_of(shape.columns);
+    for (var i = id.x; i < step.rows * draws; i += 64u * groups.x) {
+        let row = i / draws;
+        let column = first_column(i % draws);
+        let stays = stay(m, step.first + row, i % draws);
         let from_value = shape.input.x + id.z * shape.input.y + row * shape.columns + column;
         let to = shape.output.x + id.z * shape.output.y + row * shape.columns + column;
-        output[to] = select(m.dropped, m.scale * input[from_value] + m.shift, stays.x);
-        if column + 1u < shape.columns {
-            output[to + 1u] = select(m.dropped, m.scale * input[from_value + 1u] + m.shift, stays.y);
+        if column < shape.columns {
+            output[to] = select(m.dropped, m.scale * input[from_value] + m.shift, stays.x);
+        }
+        if column + 16u < shape.columns {
+            output[to + 16u] = select(m.dropped, m.scale * input[from_value + 16u] + m.shift, stays.y);
         }
     }
 }

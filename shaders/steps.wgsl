@@ -293,15 +293,17 @@ fn dropout(o: u32, member: u32, lane: u32, s: u32) {
         m.shift = 0.0;
         m.dropped = 0.0;
     }
-    let pairs = (n + 1u) / 2u;
-    for (var i = lane; i < steps[s].rows * pairs; i += LANES) {
-        let row = i / pairs;
-        let column = 2u * (i % pairs);
-        let stays = stay(m, steps[s].first + row, i % pairs);
+    let draws = draws_of(n);
+    for (var i = lane; i < steps[s].rows * draws; i += LANES) {
+        let row = i / draws;
+        let column = first_column(i % draws);
+        let stays = stay(m, steps[s].first + row, i % draws);
         let value = row * n + column;
-        arena[c + value] = select(m.dropped, m.scale * arena[a + value] + m.shift, stays.x);
-        if column + 1u < n {
-            arena[c + value + 1u] = select(m.dropped, m.scale * arena[a + value + 1u] + m.shift, stays.y);
+        if column < n {
+            arena[c + value] = select(m.dropped, m.scale * arena[a + value] + m.shift, stays.x);
+        }
+        if column + 16u < n {
+            arena[c + value + 16u] = select(m.dropped, m.scale * arena[a + value + 16u] + m.shift, stays.y);
         }
     }
 }

@@ -86,34 +86,25 @@ pub fn shuffle(rows: &mut [u32], seed: u64, purpose: Purpose, number: u32) {
 }
 
 /// Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw: "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
+///
+/// Without a branch or a loop, so that a loop around it is vectorised.
+#[inline]
 pub fn threefry2x32(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
-    threefry2x32_lanes(key, counter.map(|word| [word])).map(|[word]| word)
-}
-
-/// The same for N counters side by side: their first words, then their second words.
-pub fn threefry2x32_lanes<const N: usize>(key: [u32; 2], counters: [[u32; N]; 2]) -> [[u32; N]; 2] {
-    const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
-    let schedule = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
-    let [mut x, mut y] = counters;
-    let add = |lanes: &mut [u32; N], word: u32| {
-        for lane in lanes {
-            *lane = lane.wrapping_add(word);
-        }
+    let turn = |[x, y]: [u32; 2], by: u32| {
+        let sum = x.wrapping_add(y);
+        [sum, y.rotate_left(by) ^ sum]
     };
-    add(&mut x, key[0]);
-    add(&mut y, key[1]);
-    for group in 0..5_usize {
-        for rotation in ROTATIONS[group % 2] {
-            for (x, y) in x.iter_mut().zip(&mut y) {
-                *x = x.wrapping_add(*y);
-                *y = y.rotate_left(rotation) ^ *x;
-            }
-        }
-        let next = group + 1;
-        add(&mut x, schedule[next % 3]);
-        add(&mut y, schedule[(next + 1) % 3].wrapping_add(next as u32));
-    }
-    [x, y]
+    let turns = |x: [u32; 2], [a, b, c, d]: [u32; 4]| turn(turn(turn(turn(x, a), b), c), d);
+    let add = |[x, y]: [u32; 2], a: u32, b: u32| [x.wrapping_add(a), y.wrapping_add(b)];
+    let (odd, even) = ([13, 15, 26, 6], [17, 29, 16, 24]);
+    let [first, second] = key;
+    let third = 0x1BD1_1BDA ^ first ^ second;
+    let x = add(counter, first, second);
+    let x = add(turns(x, odd), second, third.wrapping_add(1));
+    let x = add(turns(x, even), third, first.wrapping_add(2));
+    let x = add(turns(x, odd), first, second.wrapping_add(3));
+    let x = add(turns(x, even), second, third.wrapping_add(4));
+    add(turns(x, odd), third, first.wrapping_add(5))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ const ALPHA = 1u;
 // A value that stays becomes scale * x + shift.
 struct Mask {
     key: vec2<u32>,
-    rate: f32,
+    least: u32, // a value stays if the upper 24 bits of its word are this at least
     scale: f32,
     shift: f32,
     dropped: f32,
@@ -15,19 +15,30 @@ struct Mask {
 fn mask(kind: u32, rate: f32, key: vec2<u32>, number: u32, layer: u32) -> Mask {
     let drawn = threefry(key, vec2(number, layer));
     let keep = 1.0 - rate;
+    // As many bits as f32 has, so that the comparison is the same everywhere.
+    let least = u32(ceil(rate * 16777216.0));
     if kind == PLAIN {
-        return Mask(drawn, rate, 1.0 / keep, 0.0, 0.0);
+        return Mask(drawn, least, 1.0 / keep, 0.0, 0.0);
     }
     // -lambda * alpha of SELU: its value far below zero.
     let limit = -1.7580993408473766;
     let scale = 1.0 / sqrt((limit * limit * rate + 1.0) * keep);
     let shift = -scale * limit * rate;
-    return Mask(drawn, rate, scale, shift, scale * limit + shift);
+    return Mask(drawn, least, scale, shift, scale * limit + shift);
 }
 
-// Whether the values of columns 2 * pair and 2 * pair + 1 of a row stay, by 24 bits each, as many as f32 has.
-fn stay(m: Mask, position: u32, pair: u32) -> vec2<bool> {
-    return vec2<f32>(threefry(m.key, vec2(position, pair)) >> vec2(8u)) / 16777216.0 >= vec2(m.rate);
+// A draw is for two columns, 16 apart: columns come in blocks of 32.
+fn draws_of(columns: u32) -> u32 {
+    return (columns + 31u) / 32u * 16u;
+}
+
+fn first_column(draw: u32) -> u32 {
+    return draw / 16u * 32u + draw % 16u;
+}
+
+// Whether the values of a draw's two columns of a row stay.
+fn stay(m: Mask, position: u32, draw: u32) -> vec2<bool> {
+    return (threefry(m.key, vec2(position, draw)) >> vec2(8u)) >= vec2(m.least);
 }
 
 fn threefry(key: vec2<u32>, counter: vec2<u32>) -> vec2<u32> {

@@ -1,11 +1,12 @@
 use super::Real;
 use crate::model::Dropout;
-use crate::random::{threefry2x32, threefry2x32_lanes};
+use crate::random::threefry2x32;
 
 /// What decides which values stay, and what becomes of them and of the others: shaders/lib/mask.wgsl.
 pub(super) struct Mask<T> {
     key: [u32; 2],
-    rate: f32,
+    /// A value stays if the upper 24 bits of its word are this at least.
+    least: u32,
     /// Position of the batch's first row in the order.
     first: u32,
     /// A value that stays becomes scale·x + shift.
@@ -14,9 +15,10 @@ pub(super) struct Mask<T> {
     dropped: T,
 }
 
-/// Pairs of columns whose draws are made side by side, and the columns.
+/// Draws that are made side by side, each of two words: the first for a column of the block's first half, the second for that
+/// of its second half, so that neither has to be moved.
 const LANES: usize = 16;
-pub(super) const BLOCK: usize = 2 * LANES;
+const BLOCK: usize = 2 * LANES;
 
 impl<T: Real> Mask<T> {
     pub(super) fn new(
@@ -38,7 +40,8 @@ impl<T: Real> Mask<T> {
         };
         Mask {
             key: threefry2x32([keys[0], keys[1]], [number, layer]),
-            rate: rate.single(),
+            // As many bits as f32 has, so that the comparison is the same everywhere.
+            least: (rate.single() * 16_777_216.0).ceil() as u32,
             first,
             scale,
             shift,
@@ -46,33 +49,36 @@ impl<T: Real> Mask<T> {
         }
     }
 
-    /// Which values of a row's columns from `block`·[`BLOCK`] on stay.
-    pub(super) fn block(&self, row: usize, block: usize) -> [bool; BLOCK] {
-        let position = self.first.wrapping_add(row as u32);
-        let pairs = std::array::from_fn(|lane| (block * LANES + lane) as u32);
-        let words = threefry2x32_lanes(self.key, [[position; LANES], pairs]);
-        // 24 bits, as many as f32 has, so that the comparison is the same everywhere.
-        let stays = |word: u32| (word >> 8) as f32 / 16_777_216.0 >= self.rate;
-        std::array::from_fn(|column| stays(words[column % 2][column / 2]))
+    /// Gives each value what `f` makes of it and of whether it stays.
+    pub(super) fn each(&self, columns: usize, values: &mut [T], f: impl Fn(T, bool) -> T) {
+        for (row, values) in values.chunks_exact_mut(columns).enumerate() {
+            let position = self.first.wrapping_add(row as u32);
+            for (block, values) in values.chunks_mut(BLOCK).enumerate() {
+                let (mut first, mut second) = ([0; LANES], [0; LANES]);
+                let draws = (block * LANES) as u32..;
+                for (draw, words) in draws.zip(first.iter_mut().zip(&mut second)) {
+                    [*words.0, *words.1] = threefry2x32(self.key, [position, draw]);
+                }
+                for (half, words) in values.chunks_mut(LANES).zip([first, second]) {
+                    for (value, word) in half.iter_mut().zip(words) {
+                        *value = f(*value, word >> 8 >= self.least);
+                    }
+                }
+            }
+        }
     }
 }
 
 /// output = scale·input + shift where the mask lets it be, else the constant
 pub(super) fn dropout<T: Real>(mask: &Mask<T>, columns: usize, input: &[T], output: &mut [T]) {
-    let rows = output.chunks_exact_mut(columns).zip(input.chunks(columns));
-    for (row, (output, input)) in rows.enumerate() {
-        let blocks = output.chunks_mut(BLOCK).zip(input.chunks(BLOCK));
-        for (block, (output, input)) in blocks.enumerate() {
-            let kept = mask.block(row, block);
-            for ((out, &x), kept) in output.iter_mut().zip(input).zip(kept) {
-                *out = if kept {
-                    mask.scale * x + mask.shift
-                } else {
-                    mask.dropped
-                };
-            }
+    output.copy_from_slice(input);
+    mask.each(columns, output, |x, stays| {
+        if stays {
+            mask.scale * x + mask.shift
+        } else {
+            mask.dropped
         }
-    }
+    });
 }
 
 #[cfg(test)]

@@ -438,7 +438,7 @@ impl Calls<'_> {
         }
     }
 
-    /// The last of the tensors is written, pair by pair of its columns.
+    /// The last of the tensors is written; a draw is for two of its columns: shaders/lib/mask.wgsl.
     fn dropout(
         &self,
         kernel: &'static str,
@@ -452,7 +452,7 @@ impl Calls<'_> {
             constants: vec![("KIND", dropout(kind))],
             operands: self.whole(tensors),
             scalars: vec![columns as u32, layer],
-            grid: groups(self.program.rows(output) * columns.div_ceil(2)),
+            grid: groups(self.program.rows(output) * columns.div_ceil(32) * 16),
         }
     }
 

@@ -271,6 +271,10 @@ fn iterations(program: &Program, lanes: usize) -> usize {
         }),
         Op::LossGradient { logits, .. } | Op::Softmax { logits, .. } => rowwise(logits),
         Op::Metrics { .. } => program.batch,
+        Op::Dropout { output, .. }
+        | Op::DropoutGradient {
+            gradient: output, ..
+        } => shared(program.batch * program.tensors[output].columns.div_ceil(32) * 16),
         Op::SquareSums { values, sums } => {
             shared(program.len(sums)) * (2 + chunk(program.len(values)))
         }
