@@ -272,6 +272,32 @@ fn micro_batches_change_a_step_by_rounding_alone() {
 }
 
 #[test]
+fn the_order_of_a_batchs_rows_changes_a_step_by_rounding_alone() {
+    let digits = Digits::new(0.0);
+    for gpu_too in [false, true] {
+        let run = |shuffle| {
+            let mut backend: Box<dyn Backend> = if gpu_too {
+                Box::new(gpu())
+            } else {
+                Box::new(cpu())
+            };
+            let outcome = digits.train(&mut *backend, &[1], 1e-3, |options| {
+                options.batch_size = None;
+                options.epochs = 3;
+                options.shuffle = shuffle;
+            });
+            outcome.expect("it trains").members.remove(0)
+        };
+        let (ordered, shuffled) = (run(false), run(true));
+        assert_ne!(ordered.weights, shuffled.weights);
+        for (one, other) in ordered.history.iter().zip(&shuffled.history) {
+            let (one, other) = (one.train.loss, other.train.loss);
+            assert!((one / other - 1.0).abs() < 1e-5, "{one} {other}");
+        }
+    }
+}
+
+#[test]
 fn steps_can_be_limited_and_a_run_stopped() {
     let digits = Digits::new(0.1);
     let outcome = digits
