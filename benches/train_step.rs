@@ -6,7 +6,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, adapters};
-use gpu_mlp::backend::{Backend, Data, run_all};
+use gpu_mlp::backend::{Backend, Data, run_all, write_weights};
 use gpu_mlp::model::{Activation, Initializer, Network, initialize};
 use gpu_mlp::program::{
     Capacity, Hyper, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows, Step, buffer,
@@ -124,13 +124,8 @@ fn prepare(
             Data::F32(bytemuck::cast_slice(&[hyper])),
         )
         .expect("it fits");
-    let weights = initialize(&work.network, Initializer::Auto, 1).0;
-    for (parameter, values) in work.network.parameters().iter().zip(&weights) {
-        let offset = program.tensor(&parameter.name).expect("it is there").offset;
-        backend
-            .write(buffer::PARAMETERS, 0, offset, Data::F32(values))
-            .expect("it fits");
-    }
+    let weights = initialize(&work.network, Initializer::Auto, 1);
+    write_weights(backend, &work.network, buffer::PARAMETERS, 0, &weights).expect("they fit");
     let batches = work.rows / work.batch;
     let steps = (0..work.steps).map(|step| Step {
         first: ((step % batches) * work.batch) as u32,

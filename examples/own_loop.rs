@@ -1,7 +1,7 @@
 //! A training loop of one's own over a `Program`: buffers are written by name, steps are data, the log is read back.
 
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::{Backend, Data, run_all};
+use gpu_mlp::backend::{Backend, Data, run_all, write_weights};
 use gpu_mlp::model::{Activation, Initializer, Network, initialize};
 use gpu_mlp::program::{
     Capacity, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step, buffer, record,
@@ -43,13 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             0,
             Data::F32(bytemuck::cast_slice(&[hyper])),
         )?;
-        let weights = initialize(&network, Initializer::Auto, member as u64).0;
-        for (parameter, values) in network.parameters().iter().zip(&weights) {
-            let tensor = program
-                .tensor(&parameter.name)
-                .ok_or("a parameter of the network")?;
-            backend.write(buffer::PARAMETERS, member, tensor.offset, Data::F32(values))?;
-        }
+        let weights = initialize(&network, Initializer::Auto, member as u64);
+        write_weights(&mut backend, &network, buffer::PARAMETERS, member, &weights)?;
     }
     let table: Vec<Step> = (0..steps)
         .map(|step| {

@@ -2,10 +2,10 @@
 
 use clap::ValueEnum;
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::{Backend, Data};
-use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Weights, initialize};
+use gpu_mlp::backend::{Backend, Data, write_weights};
+use gpu_mlp::model::{Activation, Dropout, Initializer, Network, initialize};
 use gpu_mlp::program::{
-    Capacity, Hyper, Loss, LossFunction, Program, Reduction, Step, buffer, record,
+    Capacity, Hyper, Loss, LossFunction, Places, Program, Reduction, Step, buffer, record,
 };
 use proptest::prelude::*;
 
@@ -36,16 +36,11 @@ impl Case {
         }
         let mut backend = CpuBackend::<f64>::new();
         let compiled = backend.compile(&program).expect("it compiles");
-        let Weights(weights) = initialize(network, Initializer::XavierUniform, seed);
-        let mut places = Vec::new();
-        for (parameter, values) in network.parameters().iter().zip(&weights) {
-            let offset = program.tensor(&parameter.name).expect("it is there").offset;
-            let data = Data::F32(values);
-            backend
-                .write(buffer::PARAMETERS, 0, offset, data)
-                .expect("it fits");
-            places.push(offset..offset + values.len());
-        }
+        let weights = initialize(network, Initializer::XavierUniform, seed);
+        write_weights(&mut backend, network, buffer::PARAMETERS, 0, &weights).expect("they fit");
+        let trained = Places::new(network).places.into_iter();
+        let trained = trained.filter(|place| place.buffer == buffer::PARAMETERS);
+        let places = trained.map(|place| place.offset..place.offset + place.len());
         let number = |i: usize| ((i * 7919 + seed as usize * 104_729) % 2003) as f32 / 1001.5 - 1.0;
         let inputs: Vec<f32> = (0..ROWS * network.inputs).map(number).collect();
         let targets: Vec<f32> = match loss.function {
@@ -98,7 +93,7 @@ impl Case {
         Case {
             backend,
             program: compiled,
-            places,
+            places: places.collect(),
             step,
             scale: scale.into(),
         }

@@ -7,7 +7,8 @@ mod check;
 
 pub use check::{Check, TOLERANCE, check, difference, kernels};
 
-use crate::program::{Program, Rows, Step, buffer};
+use crate::model::{Network, Weights};
+use crate::program::{Place, Places, Program, Rows, Step, buffer};
 
 /// A program that a backend has compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +151,37 @@ pub fn run_all(
         done += backend.run(program, &steps[done..])?;
     }
     Ok(())
+}
+
+/// Writes a member's weights where compiled programs have them: the trained ones into the buffer `flat`, which is
+/// [`buffer::PARAMETERS`] or one that is laid out alike.
+pub fn write_weights(
+    backend: &mut dyn Backend,
+    network: &Network,
+    flat: &str,
+    member: usize,
+    Weights(weights): &Weights,
+) -> Result<(), BackendError> {
+    for (place, values) in Places::new(network).places.iter().zip(weights) {
+        backend.write(place.among(flat), member, place.offset, Data::F32(values))?;
+    }
+    Ok(())
+}
+
+/// Reads what [`write_weights`] writes.
+pub fn read_weights(
+    backend: &mut dyn Backend,
+    network: &Network,
+    flat: &str,
+    member: usize,
+) -> Result<Weights, BackendError> {
+    let places = Places::new(network).places;
+    let read = |place: &Place| backend.read(place.among(flat), member, place.offset, place.len());
+    places
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map(Weights)
 }
 
 /// Whether a step stays inside the program's buffers.

@@ -2,7 +2,7 @@ use rand::distr::Distribution;
 use rand_distr::{Normal, Uniform};
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Network, Weights};
+use super::{Activation, Network, ParameterShape, Role, Weights};
 use crate::random::{Purpose, Stream};
 
 /// How initial weights are drawn. Biases start at zero, but for [`Initializer::Teaching`].
@@ -64,18 +64,19 @@ impl Initializer {
 
 /// Draws a network's initial weights: a function of the seed and each parameter's position alone.
 pub fn initialize(network: &Network, initializer: Initializer, seed: u64) -> Weights {
-    let mut weights = Vec::with_capacity(2 * network.layers.len());
-    for (n, layer) in network.layers.iter().enumerate() {
-        let [weight, bias] =
-            [0, 1].map(|part| Stream::new(seed, Purpose::Weights, (2 * n + part) as u32));
-        let kind = initializer.suiting(layer.activation);
-        weights.push(matrix(kind, network.fan_in(n), layer.units, weight));
-        weights.push(match kind {
-            Initializer::Teaching => uniform(-0.5, 1.5, layer.units, bias),
-            _ => vec![0.0; layer.units],
-        });
-    }
-    Weights(weights)
+    let stream = |number: usize| Stream::new(seed, Purpose::Weights, number as u32);
+    let suiting = |n: usize| initializer.suiting(network.layers[n].activation);
+    let values = |parameter: ParameterShape| match parameter.role {
+        Role::Weight(n) => {
+            let units = network.layers[n].units;
+            matrix(suiting(n), network.fan_in(n), units, stream(2 * n))
+        }
+        Role::Bias(n) if suiting(n) == Initializer::Teaching => {
+            uniform(-0.5, 1.5, parameter.len(), stream(2 * n + 1))
+        }
+        Role::Bias(_) => vec![0.0; parameter.len()],
+    };
+    Weights(network.parameters().into_iter().map(values).collect())
 }
 
 /// A weight matrix `[fan_out, fan_in]`.

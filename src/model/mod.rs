@@ -11,5 +11,5 @@ pub use activation::Activation;
 pub use dropout::Dropout;
 pub use file::{ModelFileError, load_model, load_weights, save_model};
 pub use init::{Initializer, initialize};
-pub use network::{Layer, Network, ParameterShape, Weights, WeightsError};
+pub use network::{Layer, Network, ParameterShape, Role, Weights, WeightsError};
 pub use whole::WholeFile;

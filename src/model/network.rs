@@ -23,6 +23,15 @@ pub struct Network {
     pub dropout: Dropout,
 }
 
+/// What a parameter is to its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// W of a layer, `[out, in]`. Weight decay and other penalties are on weights alone.
+    Weight(usize),
+    /// b of a layer, `[out]`.
+    Bias(usize),
+}
+
 /// Name and shape of one parameter, as `PyTorch` names and lays out `nn.Linear`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterShape {
@@ -30,6 +39,8 @@ pub struct ParameterShape {
     pub name: String,
     /// `[out, in]` or `[out]`.
     pub shape: Vec<usize>,
+    /// What it is.
+    pub role: Role,
 }
 
 impl ParameterShape {
@@ -123,12 +134,13 @@ impl Network {
             .flat_map(|n| {
                 let units = self.layers[n].units;
                 [
-                    ("weight", vec![units, self.fan_in(n)]),
-                    ("bias", vec![units]),
+                    ("weight", vec![units, self.fan_in(n)], Role::Weight(n)),
+                    ("bias", vec![units], Role::Bias(n)),
                 ]
-                .map(|(role, shape)| ParameterShape {
-                    name: format!("layers.{n}.{role}"),
+                .map(|(name, shape, role)| ParameterShape {
+                    name: format!("layers.{n}.{name}"),
                     shape,
+                    role,
                 })
             })
             .collect()

@@ -1,4 +1,4 @@
-use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
+use crate::backend::{Backend, BackendError, Data, ProgramId, run_all, write_weights};
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
 use crate::program::{Capacity, Link, Program, Step, buffer};
@@ -42,13 +42,8 @@ impl<'a> Pack<'a> {
         // The link is left to the host: losses are found from logits, where probabilities have lost them.
         let program = Program::inference(network, Link::Identity, capacity).fused();
         let compiled = backend.compile(&program)?;
-        let parameters = network.parameters();
         for (member, weights) in members.iter().enumerate() {
-            for (parameter, values) in parameters.iter().zip(&weights.0) {
-                let tensor = program.tensor(&parameter.name);
-                let offset = tensor.map_or(0, |tensor| tensor.offset);
-                backend.write(buffer::PARAMETERS, member, offset, Data::F32(values))?;
-            }
+            write_weights(backend, network, buffer::PARAMETERS, member, weights)?;
         }
         Ok(Pack {
             backend,

@@ -1,8 +1,8 @@
 //! Networks become programs: each layer's forward and backward pass, next to each other.
 
 use super::{
-    Element, Hyper, Link, Loss, Op, Optimizer, Program, Rows, TensorId, Transpose, buffer, chunk,
-    record,
+    Element, Hyper, Link, Loss, Op, Optimizer, Places, Program, Rows, TensorId, Transpose, buffer,
+    chunk, record,
 };
 use crate::model::{Activation, Network};
 
@@ -74,9 +74,6 @@ impl Program {
     }
 }
 
-/// Tensors begin at a multiple of this many elements, so that vectors of four can be loaded.
-const ALIGNMENT: usize = 4;
-
 /// A layer's result `[batch, units]`.
 #[derive(Clone, Copy)]
 struct Activated {
@@ -95,38 +92,7 @@ struct Builder<'a> {
     /// The buffer that the forward pass takes weights and biases from.
     parameters: &'static str,
     program: Program,
-    layout: Layout,
-}
-
-/// Where each layer's parameters lie in a flat buffer: all weights, then all biases.
-struct Layout {
-    weights: Vec<usize>,
-    biases: Vec<usize>,
-    decayed: usize,
-    len: usize,
-}
-
-impl Layout {
-    fn new(network: &Network) -> Self {
-        let mut len = 0;
-        let mut place = |size: usize| {
-            let offset = len;
-            len += size.next_multiple_of(ALIGNMENT);
-            offset
-        };
-        let layers = || network.layers.iter().enumerate();
-        let weights = layers()
-            .map(|(n, layer)| place(layer.units * network.fan_in(n)))
-            .collect();
-        let decayed = place(0);
-        let biases = layers().map(|(_, layer)| place(layer.units)).collect();
-        Layout {
-            weights,
-            biases,
-            decayed,
-            len,
-        }
-    }
+    places: Places,
 }
 
 impl<'a> Builder<'a> {
@@ -142,7 +108,7 @@ impl<'a> Builder<'a> {
                 tensors: Vec::new(),
                 ops: Vec::new(),
             },
-            layout: Layout::new(network),
+            places: Places::new(network),
         }
     }
 
@@ -179,37 +145,31 @@ impl<'a> Builder<'a> {
     }
 
     fn flat(&mut self, name: &str) -> TensorId {
-        let len = self.layout.len;
+        let len = self.places.len;
         let buffer = self.buffer(name, Element::F32, len, false);
         self.tensor(name, buffer, 0, 1, len)
     }
 
-    /// W`[out, in]` of layer `n` in the parameters (`layers.N.weight`), or its gradient (`d layers.N.weight`).
-    fn weight(&mut self, n: usize, flat: &str) -> TensorId {
-        let (offset, len) = (self.layout.weights[n], self.layout.len);
-        let (rows, columns) = (self.network.layers[n].units, self.network.fan_in(n));
+    /// A parameter in the flat buffer of this name, or its gradient (`d layers.N.weight`).
+    fn parameter(&mut self, name: &str, flat: &str) -> TensorId {
+        let (offset, rows, columns) = self
+            .places
+            .of(name)
+            .map_or((0, 0, 0), |place| (place.offset, place.rows, place.columns));
+        let len = self.places.len;
         let buffer = self.buffer(flat, Element::F32, len, false);
-        self.tensor(
-            &format!("{}layers.{n}.weight", prefix(flat)),
-            buffer,
-            offset,
-            rows,
-            columns,
-        )
+        let name = format!("{}{name}", prefix(flat));
+        self.tensor(&name, buffer, offset, rows, columns)
+    }
+
+    /// W`[out, in]` of layer `n`, or its gradient.
+    fn weight(&mut self, n: usize, flat: &str) -> TensorId {
+        self.parameter(&format!("layers.{n}.weight"), flat)
     }
 
     /// b`[1, out]` of layer `n`, or its gradient.
     fn bias(&mut self, n: usize, flat: &str) -> TensorId {
-        let (offset, len) = (self.layout.biases[n], self.layout.len);
-        let columns = self.network.layers[n].units;
-        let buffer = self.buffer(flat, Element::F32, len, false);
-        self.tensor(
-            &format!("{}layers.{n}.bias", prefix(flat)),
-            buffer,
-            offset,
-            1,
-            columns,
-        )
+        self.parameter(&format!("layers.{n}.bias"), flat)
     }
 
     /// x = rows of a dataset, as the batch order has them.
@@ -405,7 +365,7 @@ impl<'a> Builder<'a> {
         let parameters = self.flat(buffer::PARAMETERS);
         let gradients = self.flat(buffer::GRADIENTS);
         let hyper = self.hyper();
-        let decayed = self.layout.decayed;
+        let decayed = self.places.decayed;
         self.clip(optimizer, gradients);
         let moments = optimizer.moments().iter();
         let op = Op::Update {
@@ -438,7 +398,7 @@ impl<'a> Builder<'a> {
             });
         }
         if let Some(limit) = optimizer.clip_norm {
-            let chunks = self.layout.len.div_ceil(chunk(self.layout.len));
+            let chunks = self.places.len.div_ceil(chunk(self.places.len));
             let sums = self.program.add_own("square sums", Rows::Fixed(1), chunks);
             self.push(Op::SquareSums {
                 values: gradients,

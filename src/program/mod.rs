@@ -9,12 +9,14 @@ mod fuse;
 mod loss;
 mod op;
 mod optimizer;
+mod places;
 mod print;
 
 pub use build::Capacity;
 pub use loss::{Link, Loss, LossFunction, Reduction};
 pub use op::{Op, Product, Transpose, chunk};
 pub use optimizer::{Optimizer, Rule};
+pub use places::{Place, Places};
 
 use bytemuck::{Pod, Zeroable};
 

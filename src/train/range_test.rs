@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::Plan;
-use crate::backend::{Backend, BackendError, Data, run_all};
+use crate::backend::{Backend, BackendError, Data, run_all, write_weights};
 use crate::program::{Capacity, Hyper, Program, Step, buffer, record};
 use crate::random::{Purpose, key, shuffle};
 
@@ -66,12 +66,7 @@ pub fn range_test(backend: &mut dyn Backend, plan: &Plan) -> Result<RangeTest, B
         let key = key(member.seed, Purpose::Dropout);
         backend.write(buffer::KEYS, 0, 0, Data::U32(&key))?;
     }
-    for (parameter, values) in network.parameters().iter().zip(&member.weights.0) {
-        let offset = program
-            .tensor(&parameter.name)
-            .map_or(0, |tensor| tensor.offset);
-        backend.write(buffer::PARAMETERS, 0, offset, Data::F32(values))?;
-    }
+    write_weights(backend, network, buffer::PARAMETERS, 0, &member.weights)?;
     let whole = order.len() / batch;
     let scale = options.loss.scale(batch, network.outputs());
     let rates: Vec<f64> = (0..STEPS).map(rate).collect();

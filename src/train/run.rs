@@ -6,7 +6,9 @@ use super::layout::{Layout, Part};
 use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 use super::schedule::{Curve, Plateau, Schedule};
 use super::scores::{Monitor, Scores};
-use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
+use crate::backend::{
+    Backend, BackendError, Data, ProgramId, read_weights, run_all, write_weights,
+};
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
 use crate::program::{Hyper, Loss, Optimizer, Program, Step, buffer, record};
@@ -179,7 +181,6 @@ pub(super) struct Run<'a> {
     pub(super) layout: Layout,
     learn: Learn,
     pub(super) evaluate: ProgramId,
-    offsets: Vec<usize>,
     histories: Vec<Vec<Epoch>>,
     best: Vec<Option<(f64, Weights)>>,
     stale: usize,
@@ -213,21 +214,12 @@ impl<'a> Run<'a> {
                 update: backend.compile(&update)?,
             }
         };
-        let evaluation = Program::evaluation(
-            network,
-            loss,
-            optimizer.kept(),
-            layout.capacity(layout.evaluated),
-        )
-        .fused();
-        let evaluate = backend.compile(&evaluation)?;
+        let kept = optimizer.kept();
+        let evaluation =
+            Program::evaluation(network, loss, kept, layout.capacity(layout.evaluated));
+        let evaluate = backend.compile(&evaluation.fused())?;
         backend.write(buffer::INPUTS, 0, 0, Data::F32(&rows.inputs.values))?;
         backend.write(buffer::TARGETS, 0, 0, Data::F32(&rows.targets.values))?;
-        let tensors = network.parameters();
-        let offsets = tensors
-            .iter()
-            .filter_map(|parameter| evaluation.tensor(&parameter.name));
-        let offsets = offsets.map(|tensor| tensor.offset).collect();
         let mut run = Run {
             backend,
             network,
@@ -237,7 +229,6 @@ impl<'a> Run<'a> {
             layout,
             learn,
             evaluate,
-            offsets,
             histories: vec![Vec::new(); members.len()],
             best: vec![None; members.len()],
             stale: 0,
@@ -273,26 +264,14 @@ impl<'a> Run<'a> {
 
     fn write_weights(&mut self, member: usize, weights: &Weights) -> Result<(), BackendError> {
         for flat in [buffer::PARAMETERS, self.options.optimizer.kept()] {
-            for (&offset, values) in self.offsets.iter().zip(&weights.0) {
-                self.backend
-                    .write(flat, member, offset, Data::F32(values))?;
-            }
+            write_weights(self.backend, self.network, flat, member, weights)?;
         }
         Ok(())
     }
 
     fn read_weights(&mut self, member: usize) -> Result<Weights, BackendError> {
-        let parameters = self.network.parameters();
-        let mut weights = Vec::with_capacity(parameters.len());
-        for (&offset, parameter) in self.offsets.iter().zip(&parameters) {
-            weights.push(self.backend.read(
-                self.options.optimizer.kept(),
-                member,
-                offset,
-                parameter.len(),
-            )?);
-        }
-        Ok(Weights(weights))
+        let kept = self.options.optimizer.kept();
+        read_weights(self.backend, self.network, kept, member)
     }
 
     fn epochs(
