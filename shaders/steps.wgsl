@@ -48,6 +48,7 @@ const CLIP_NORM = 13u;
 const DROPOUT = 14u;
 const DROPOUT_GRADIENT = 15u;
 const AVERAGE = 16u;
+const MAX_NORM = 17u;
 
 // What a product does with its sums.
 const STORE = 0u;
@@ -131,6 +132,7 @@ fn execute(o: u32, member: u32, lane: u32, s: u32) {
         case UPDATE: { if has(UPDATE) { optimize(o, member, lane, s); } }
         case SOFTMAX: { if has(SOFTMAX) { softmax(o, member, lane, s); } }
         case SQUARE_SUMS: { if has(SQUARE_SUMS) { square_sums(o, member, lane); } }
+        case MAX_NORM: { if has(MAX_NORM) { max_norm(o, member, lane); } }
         case CLIP_NORM: { if has(CLIP_NORM) { clip_norm(o, member, lane); } }
         case DROPOUT, DROPOUT_GRADIENT: {
             if has(DROPOUT) || has(DROPOUT_GRADIENT) {
@@ -277,6 +279,24 @@ fn clip_norm(o: u32, member: u32, lane: u32) {
     let factor = min(1.0, program.ops[o].parameter / (sqrt(sum) + 1e-6));
     for (var i = lane; i < program.ops[o].n; i += LANES) {
         arena[c + i] *= factor;
+    }
+}
+
+// c[r, :] = c[r, :] * limit / (norm of c[r, :] + 1e-7) where that norm is above the limit. A lane has whole rows.
+fn max_norm(o: u32, member: u32, lane: u32) {
+    let n = program.ops[o].n;
+    let limit = program.ops[o].parameter;
+    for (var row = lane; row < program.ops[o].m; row += LANES) {
+        let c = at(program.ops[o].c, member) + row * n;
+        var sum = 0.0;
+        for (var i = 0u; i < n; i++) {
+            sum += arena[c + i] * arena[c + i];
+        }
+        let norm = sqrt(sum);
+        let factor = select(1.0, limit / (norm + 1e-7), norm > limit);
+        for (var i = 0u; i < n; i++) {
+            arena[c + i] *= factor;
+        }
     }
 }
 

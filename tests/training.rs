@@ -472,6 +472,28 @@ fn the_running_mean_of_the_weights_is_what_is_evaluated_and_kept() {
 }
 
 #[test]
+fn no_units_weights_are_longer_than_the_max_norm() {
+    let digits = Digits::new(0.1);
+    for backend in [&mut cpu() as &mut dyn Backend, &mut gpu()] {
+        let outcome = digits.train(backend, &[1, 2], 1e-2, |options| {
+            options.epochs = 2;
+            options.optimizer.max_norm = Some(0.75);
+        });
+        let mut at_the_limit = 0;
+        for member in outcome.expect("it trains").members {
+            for (matrix, columns) in [(0, 64), (2, 64)] {
+                for row in member.weights.0[matrix].chunks(columns) {
+                    let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
+                    assert!(norm < 0.75 * (1.0 + 1e-5), "{norm}");
+                    at_the_limit += usize::from(norm > 0.75 * (1.0 - 1e-5));
+                }
+            }
+        }
+        assert!(at_the_limit > 50, "{at_the_limit}");
+    }
+}
+
+#[test]
 fn what_is_monitored_decides_which_weights_are_kept() {
     let digits = Digits::new(0.2);
     let run = |monitor| {

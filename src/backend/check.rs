@@ -247,6 +247,12 @@ pub fn kernels(
             values: small.tensor("values", Rows::Fixed(1), n * k),
         });
     }
+    for limit in [0.5, 1000.0] {
+        add(&format!("max norm {limit}"), &|small| Op::MaxNorm {
+            limit,
+            values: small.tensor("values", Rows::Fixed(k), n),
+        });
+    }
     add("average", &|small| Op::Average {
         parameters: small.tensor("parameters", Rows::Fixed(1), n * k),
         average: small.tensor("average", Rows::Fixed(1), n * k),

@@ -377,6 +377,9 @@ impl<'a> Builder<'a> {
             decayed,
         };
         self.push(op);
+        if let Some(limit) = optimizer.max_norm {
+            self.max_norm(limit);
+        }
         if optimizer.average.is_some() {
             let average = self.flat(buffer::AVERAGE);
             self.push(Op::Average {
@@ -409,6 +412,14 @@ impl<'a> Builder<'a> {
                 sums,
                 values: gradients,
             });
+        }
+    }
+
+    /// Each unit's incoming weights w, a row of W:  w = w·min(1, c/‖w‖).
+    fn max_norm(&mut self, limit: f32) {
+        for n in 0..self.network.layers.len() {
+            let values = self.weight(n, buffer::PARAMETERS);
+            self.push(Op::MaxNorm { limit, values });
         }
     }
 

@@ -191,6 +191,13 @@ pub enum Op {
         /// `[1, length]`
         values: TensorId,
     },
+    /// Each row: row = row·min(1, limit / (‖row‖ + 1e-7)), left as it is where its norm is the limit at most.
+    MaxNorm {
+        /// The largest Euclidean norm that is left.
+        limit: f32,
+        /// `[rows, columns]`
+        values: TensorId,
+    },
     /// average = average + share·(parameters − average), with the step's share.
     Average {
         /// `[1, parameters]`
@@ -232,6 +239,7 @@ impl Op {
             Op::ClipValue { .. } => "clip_value",
             Op::SquareSums { .. } => "square_sums",
             Op::ClipNorm { .. } => "clip_norm",
+            Op::MaxNorm { .. } => "max_norm",
             Op::Average { .. } => "average",
             Op::Clear { .. } => "clear",
             Op::Softmax { .. } => "softmax",
@@ -263,7 +271,7 @@ impl Op {
             Op::SquareSums { values, .. } => vec![values],
             Op::Average { parameters, .. } => vec![parameters],
             Op::ClipNorm { sums, .. } => vec![sums],
-            Op::ClipValue { .. } | Op::Clear { .. } => vec![],
+            Op::ClipValue { .. } | Op::MaxNorm { .. } | Op::Clear { .. } => vec![],
             Op::Softmax { logits, .. } => vec![logits],
         }
     }
@@ -282,6 +290,7 @@ impl Op {
             Op::BiasAdd { values, .. }
             | Op::ClipValue { values, .. }
             | Op::ClipNorm { values, .. }
+            | Op::MaxNorm { values, .. }
             | Op::Clear { values } => vec![values],
             Op::SquareSums { sums, .. } => vec![sums],
             Op::Average { average, .. } => vec![average],
@@ -354,6 +363,7 @@ impl Op {
             }
             Op::ClipValue { values, .. } | Op::SquareSums { values, .. } => 2 * width(values),
             Op::Average { average, .. } => 3 * width(average),
+            Op::MaxNorm { values, .. } => 3 * width(values),
             Op::ClipNorm { values, sums, .. } => width(values) + width(sums),
             Op::LossGradient { logits, .. } => 8 * width(logits),
             Op::Softmax { logits, .. } => 4 * width(logits),
@@ -384,6 +394,7 @@ impl Op {
             | Op::DropoutGradient { .. }
             | Op::ClipValue { .. }
             | Op::ClipNorm { .. }
+            | Op::MaxNorm { .. }
             | Op::Average { .. }
             | Op::Update { .. } => true,
             _ => false,

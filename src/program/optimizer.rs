@@ -92,6 +92,9 @@ pub struct Optimizer {
     pub clip_value: Option<f32>,
     /// Then the gradient of all parameters is made shorter, so that its Euclidean norm is this at most (Pascanu et al. 2013).
     pub clip_norm: Option<f32>,
+    /// Behind each update, each unit's incoming weights are made shorter, so that their Euclidean norm is this at most
+    /// (Srivastava et al. 2014).
+    pub max_norm: Option<f32>,
     /// Decay d of a running mean of the weights, w̄ = d·w̄ + (1−d)·w, which is what is evaluated and kept (Polyak and Juditsky
     /// 1992). It begins with the weights after the first step.
     pub average: Option<f32>,
@@ -123,6 +126,7 @@ impl Optimizer {
             epsilon,
             clip_value: None,
             clip_norm: None,
+            max_norm: None,
             average: None,
         }
     }

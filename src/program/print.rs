@@ -178,6 +178,9 @@ impl Program {
                 sums,
                 values,
             } => format!("{} *= min(1, {limit}/√Σ {})", t(*values), t(*sums)),
+            Op::MaxNorm { limit, values } => {
+                format!("{} *= min(1, {limit}/‖row‖)", t(*values))
+            }
             Op::Average {
                 parameters,
                 average,

@@ -216,6 +216,7 @@ impl Config {
             epsilon: self.epsilon.unwrap_or(usual.epsilon),
             clip_value: self.clip_value,
             clip_norm: self.clip_norm,
+            max_norm: self.max_norm,
             average: self.average,
         };
         Ok((optimizer, momentum))

@@ -117,6 +117,9 @@ pub struct Config {
     /// Largest norm of the gradient of all parameters; a longer one is scaled down [default: any]
     #[arg(long, allow_negative_numbers = true, value_name = "LIMIT", value_parser = positive, help_heading = "Training")]
     pub clip_norm: Option<f32>,
+    /// Largest norm of each unit's incoming weights, which longer ones are scaled down to behind each step [default: any]
+    #[arg(long, allow_negative_numbers = true, value_name = "LIMIT", value_parser = positive, help_heading = "Training")]
+    pub max_norm: Option<f32>,
     /// How the learning rate changes over the run [default: cosine; constant with --optimizer or for a few rows]
     #[arg(long, value_enum, value_name = "SCHEDULE", help_heading = "Training")]
     pub schedule: Option<ScheduleName>,
@@ -354,6 +357,7 @@ impl Config {
         named("average", self.average.as_ref(), momentum)?;
         named("clip-value", self.clip_value.as_ref(), positive)?;
         named("clip-norm", self.clip_norm.as_ref(), positive)?;
+        named("max-norm", self.max_norm.as_ref(), positive)?;
         named("momentum", self.momentum.as_ref(), momentum)?;
         named("label-smoothing", self.label_smoothing.as_ref(), momentum)?;
         named("focal-gamma", self.focal_gamma.as_ref(), not_negative)?;
@@ -419,6 +423,7 @@ impl Config {
             epsilon: self.epsilon.or(other.epsilon),
             clip_value: self.clip_value.or(other.clip_value),
             clip_norm: self.clip_norm.or(other.clip_norm),
+            max_norm: self.max_norm.or(other.max_norm),
             weight_decay: self.weight_decay.or(other.weight_decay),
             l1: self.l1.or(other.l1),
             dropout: self.dropout.or(other.dropout),

@@ -158,6 +158,7 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["--alpha-dropout", "--dropout"],
         ),
         ("train digits --clip-norm 0", &["--clip-norm", "positive"]),
+        ("train digits --max-norm -1", &["--max-norm", "positive"]),
         (
             "train good.csv --target colour --class-weight mauve=2",
             &["--class-weight", "mauve"],

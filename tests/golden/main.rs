@@ -4,6 +4,7 @@
 
 mod activations;
 mod losses;
+mod max_norm;
 mod optimizers;
 mod schedules;
 

@@ -21,6 +21,7 @@ mod loss_gradient;
 mod matmul;
 mod matmul_activation_gradient;
 mod matmul_bias_activation;
+mod max_norm;
 mod metrics;
 mod rmsprop;
 mod sgd;

@@ -7,7 +7,8 @@ use super::matmul::Factor;
 use super::{
     Real, Values, activation, activation_gradient, average, bias_add, bias_gradient, clear,
     clip_norm, clip_value, dropout, dropout_gradient, gather, loss_gradient, matmul,
-    matmul_activation_gradient, matmul_bias_activation, metrics, softmax, square_sums, update,
+    matmul_activation_gradient, matmul_bias_activation, max_norm, metrics, softmax, square_sums,
+    update,
 };
 use crate::model::Dropout;
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
@@ -265,6 +266,11 @@ impl<T: Real> Memory<'_, T> {
                 let mut out = self.take(place(values));
                 let sums = &self.own[place(sums)].numbers()[range(sums)];
                 clip_norm::clip_norm(T::of(limit), sums, &mut out[range(values)]);
+                self.put(place(values), out);
+            }
+            Op::MaxNorm { limit, values } => {
+                let mut out = self.take(place(values));
+                max_norm::max_norm(T::of(limit), columns(values), &mut out[range(values)]);
                 self.put(place(values), out);
             }
             Op::Average {

@@ -305,6 +305,18 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             scalars: vec![len as u32, program.len(sums) as u32, limit.to_bits()],
             grid: groups(len),
         }),
+        Op::MaxNorm { limit, values } => {
+            let (columns, height) = (calls.columns(values), program.rows(values));
+            let lanes = lanes(columns);
+            let groups = height.div_ceil(64 / lanes as usize).clamp(1, MAX_GROUPS);
+            vec![Call {
+                kernel: name,
+                constants: vec![("LANES", lanes)],
+                operands: calls.whole(&[values]),
+                scalars: vec![height as u32, columns as u32, limit.to_bits()],
+                grid: [groups as u32, 1],
+            }]
+        }
         Op::Average {
             parameters,
             average,
@@ -329,6 +341,11 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             grid: groups(len),
         }),
     }
+}
+
+/// Lanes of 64 that share a row.
+fn lanes(columns: usize) -> u32 {
+    if columns > 32 { 64 } else { 1 }
 }
 
 /// Workgroups of 64 for so many values.
@@ -458,7 +475,7 @@ impl Calls<'_> {
 
     /// Lanes that share a row, and the grid for a batch of such rows.
     fn rowwise(&self, columns: usize) -> (u32, [u32; 2]) {
-        let lanes = if columns > 32 { 64 } else { 1 };
+        let lanes = lanes(columns);
         (
             lanes,
             [self.program.batch.div_ceil(64 / lanes as usize) as u32, 1],

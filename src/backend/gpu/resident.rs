@@ -278,6 +278,9 @@ fn iterations(program: &Program, lanes: usize) -> usize {
         Op::SquareSums { values, sums } => {
             shared(program.len(sums)) * (2 + chunk(program.len(values)))
         }
+        Op::MaxNorm { values, .. } => {
+            shared(program.rows(values)) * (3 + 2 * program.tensors[values].columns)
+        }
         Op::ClipNorm { values, sums, .. } => program.len(sums) + shared(program.len(values)),
         Op::BiasGradient { gradient, .. } => {
             shared(program.tensors[gradient].columns) * (2 + program.rows(gradient))

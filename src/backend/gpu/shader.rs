@@ -35,6 +35,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "matmul",
     "matmul_activation_gradient",
     "matmul_bias_activation",
+    "max_norm",
     "metrics",
     "rmsprop",
     "sgd",

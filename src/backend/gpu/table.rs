@@ -52,6 +52,7 @@ mod kind {
     pub(super) const DROPOUT: u32 = 14;
     pub(super) const DROPOUT_GRADIENT: u32 = 15;
     pub(super) const AVERAGE: u32 = 16;
+    pub(super) const MAX_NORM: u32 = 17;
 
     pub(super) const ACCUMULATE: u32 = 1;
     pub(super) const BIAS_ACTIVATE: u32 = 2;
@@ -123,6 +124,7 @@ fn kind_of(op: &Op) -> u32 {
         Op::Dropout { .. } => kind::DROPOUT,
         Op::DropoutGradient { .. } => kind::DROPOUT_GRADIENT,
         Op::Average { .. } => kind::AVERAGE,
+        Op::MaxNorm { .. } => kind::MAX_NORM,
     }
 }
 
@@ -282,7 +284,7 @@ impl Table<'_> {
                 parameters,
                 average,
             } => self.elementwise(0, parameters, average),
-            Op::ClipValue { limit, values } => Entry {
+            Op::ClipValue { limit, values } | Op::MaxNorm { limit, values } => Entry {
                 parameter: limit,
                 ..self.elementwise(0, values, values)
             },
