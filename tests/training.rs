@@ -7,7 +7,7 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Dropout, Initializer, Network, initialize};
-use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step};
+use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step};
 use gpu_mlp::train::{
     End, Event, Member, Monitor, Options, Outcome, Parts, Rows, Schedule, Scores, Split,
     TrainError, split, train,
@@ -71,6 +71,7 @@ impl Digits {
             weights: initialize(&network, Initializer::Auto, seed),
             hyper: Hyper {
                 learning_rate,
+                momentum: 0.9,
                 dropout: 0.2,
                 ..Hyper::default()
             },
@@ -469,6 +470,52 @@ fn the_running_mean_of_the_weights_is_what_is_evaluated_and_kept() {
     assert_ne!(plain.weights, averaged.weights);
     // A mean of nothing but the last weights is the last weights.
     assert_eq!(run(Some(0.0)).weights, plain.weights);
+}
+
+#[test]
+fn muon_trains_packs_and_in_micro_batches() {
+    let digits = Digits::new(0.1);
+    let muon = |options: &mut Options| {
+        options.epochs = 3;
+        options.optimizer = Optimizer {
+            clip_norm: Some(1.0),
+            average: Some(0.9),
+            ..Optimizer::new(Rule::Muon)
+        };
+    };
+    for gpu_too in [false, true] {
+        let run = |seeds: &[u64]| {
+            let mut backend: Box<dyn Backend> = if gpu_too {
+                Box::new(gpu())
+            } else {
+                Box::new(cpu())
+            };
+            let outcome = digits.train(&mut *backend, seeds, 2e-2, muon);
+            outcome.expect("it trains").members
+        };
+        let pack = run(&[1, 2]);
+        for (member, seed) in pack.iter().zip([1, 2]) {
+            let test = member.scores[2].expect("there are such rows");
+            assert!(test.accuracy > 0.9, "{test:?}");
+            assert_eq!(*member, run(&[seed])[0]);
+        }
+    }
+    let whole = |backend: &mut dyn Backend, accumulate| {
+        let outcome = digits.train(backend, &[1], 2e-2, |options| {
+            muon(options);
+            options.batch_size = Some(400 / accumulate);
+            options.accumulate = accumulate;
+        });
+        outcome.expect("it trains").members.remove(0).history
+    };
+    let (one, cut) = (whole(&mut cpu(), 1), whole(&mut Narrow(cpu()), 1));
+    let accumulated = whole(&mut cpu(), 4);
+    for ((one, cut), accumulated) in one.iter().zip(&cut).zip(&accumulated) {
+        for other in [cut, accumulated] {
+            let (one, other) = (one.train.loss, other.train.loss);
+            assert!((one / other - 1.0).abs() < 1e-4, "{one} {other}");
+        }
+    }
 }
 
 #[test]

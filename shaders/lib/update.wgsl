@@ -10,6 +10,7 @@ const RMSPROP = 6u;
 const ADAGRAD = 7u;
 const ADADELTA = 8u;
 const LION = 9u;
+const MUON = 10u;
 
 struct Rates {
     rate: f32,
@@ -31,7 +32,7 @@ struct Weight {
 
 fn update(rule: u32, before: Weight, plain: f32, r: Rates) -> Weight {
     let m = before.moments;
-    let decoupled = rule == ADAMW || rule == LION;
+    let decoupled = rule == ADAMW || rule == LION || rule == MUON;
     let w = before.w * select(1.0, 1.0 - r.rate * r.decay, decoupled);
     let g = plain + r.l1 * sign(before.w) + select(r.decay * before.w, 0.0, decoupled);
     switch rule {
@@ -59,6 +60,9 @@ fn update(rule: u32, before: Weight, plain: f32, r: Rates) -> Weight {
             let along = sign(r.beta1 * m.x + (1.0 - r.beta1) * g);
             let next = r.beta2 * m.x + (1.0 - r.beta2) * g;
             return Weight(w - r.rate * along, vec3(next, 0.0, 0.0));
+        }
+        case MUON: {
+            return Weight(w - r.rate * g, m);
         }
         default: {
             let m1 = r.beta1 * m.x + (1.0 - r.beta1) * g;

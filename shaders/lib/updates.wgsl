@@ -2,7 +2,7 @@
 #import update
 
 // All weights' updates. An invocation updates a weight at a time, a member is a layer of the grid's z. The penalties are on
-// the first `decayed` weights alone. Imported by lib/moments1 to moments3, which declare `shape` and the moments.
+// the first `decayed` weights alone. Imported by lib/moments0 to moments3, which declare `shape` and the moments.
 
 override RULE: u32 = 0u;
 

@@ -253,6 +253,24 @@ pub fn kernels(
             values: small.tensor("values", Rows::Fixed(k), n),
         });
     }
+    for nesterov in [false, true] {
+        add(&format!("momentum {nesterov}"), &|small| Op::Momentum {
+            nesterov,
+            hyper: small.tensor("hyper", Rows::Fixed(1), Hyper::WIDTH),
+            moment: small.tensor("moment", Rows::Fixed(1), n * k),
+            gradient: small.tensor("gradient", Rows::Fixed(1), n * k),
+        });
+    }
+    add("normalize", &|small| Op::Normalize {
+        sums: small.tensor("moment of sums", Rows::Fixed(1), n),
+        values: small.tensor("values", Rows::Fixed(1), n * k),
+        output: small.tensor("output", Rows::Fixed(1), n * k),
+    });
+    add("combine", &|small| Op::Combine {
+        factors: [2.0, -1.5],
+        other: small.tensor("other", Rows::Fixed(1), n * k),
+        values: small.tensor("values", Rows::Fixed(1), n * k),
+    });
     add("average", &|small| Op::Average {
         parameters: small.tensor("parameters", Rows::Fixed(1), n * k),
         average: small.tensor("average", Rows::Fixed(1), n * k),
@@ -270,13 +288,19 @@ pub fn kernels(
                 nesterov,
                 ..Optimizer::new(rule)
             };
+            // What Muon remembers is its momentum's, an op of its own.
+            let moments = if rule == Rule::Muon {
+                &[]
+            } else {
+                optimizer.moments()
+            };
             add(&format!("{rule} {nesterov}"), &|small| {
                 let mut flat = |name: &str| small.tensor(name, Rows::Fixed(1), n * k);
                 Op::Update {
                     optimizer,
                     parameters: flat("parameters"),
                     gradients: flat("gradients"),
-                    moments: optimizer.moments().iter().map(|name| flat(name)).collect(),
+                    moments: moments.iter().map(|name| flat(name)).collect(),
                     hyper: small.tensor("hyper", Rows::Fixed(1), Hyper::WIDTH),
                     decayed: n * k / 2,
                 }

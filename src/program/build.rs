@@ -1,10 +1,10 @@
 //! Networks become programs: each layer's forward and backward pass, next to each other.
 
 use super::{
-    Element, Hyper, Link, Loss, Op, Optimizer, Places, Program, Rows, TensorId, Transpose, buffer,
-    chunk, record,
+    Element, Hyper, Link, Loss, Op, Optimizer, Places, Program, Rows, Rule, TensorId, Transpose,
+    buffer, chunk, record,
 };
-use crate::model::{Activation, Network};
+use crate::model::{Activation, Network, Role};
 
 /// How much the buffers around a program hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,13 +86,13 @@ fn last(activations: &[Activated], input: TensorId) -> TensorId {
     activations.last().map_or(input, |last| last.output)
 }
 
-struct Builder<'a> {
-    network: &'a Network,
+pub(super) struct Builder<'a> {
+    pub(super) network: &'a Network,
     capacity: Capacity,
     /// The buffer that the forward pass takes weights and biases from.
     parameters: &'static str,
-    program: Program,
-    places: Places,
+    pub(super) program: Program,
+    pub(super) places: Places,
 }
 
 impl<'a> Builder<'a> {
@@ -112,11 +112,17 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn push(&mut self, op: Op) {
+    pub(super) fn push(&mut self, op: Op) {
         self.program.ops.push(op);
     }
 
-    fn buffer(&mut self, name: &str, element: Element, len: usize, shared: bool) -> usize {
+    pub(super) fn buffer(
+        &mut self,
+        name: &str,
+        element: Element,
+        len: usize,
+        shared: bool,
+    ) -> usize {
         let existing = self
             .program
             .buffers
@@ -125,7 +131,7 @@ impl<'a> Builder<'a> {
         existing.unwrap_or_else(|| self.program.add_buffer(name, element, len, shared))
     }
 
-    fn tensor(
+    pub(super) fn tensor(
         &mut self,
         name: &str,
         buffer: usize,
@@ -144,14 +150,14 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn flat(&mut self, name: &str) -> TensorId {
+    pub(super) fn flat(&mut self, name: &str) -> TensorId {
         let len = self.places.len;
         let buffer = self.buffer(name, Element::F32, len, false);
         self.tensor(name, buffer, 0, 1, len)
     }
 
     /// A parameter in the flat buffer of this name, or its gradient (`d layers.N.weight`).
-    fn parameter(&mut self, name: &str, flat: &str) -> TensorId {
+    pub(super) fn parameter(&mut self, name: &str, flat: &str) -> TensorId {
         let (offset, rows, columns) = self
             .places
             .of(name)
@@ -319,7 +325,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn hyper(&mut self) -> TensorId {
+    pub(super) fn hyper(&mut self) -> TensorId {
         let place = self.buffer(buffer::HYPER, Element::F32, Hyper::WIDTH, false);
         self.tensor(buffer::HYPER, place, 0, 1, Hyper::WIDTH)
     }
@@ -364,19 +370,23 @@ impl<'a> Builder<'a> {
     fn update(&mut self, optimizer: &Optimizer, clear: bool) {
         let parameters = self.flat(buffer::PARAMETERS);
         let gradients = self.flat(buffer::GRADIENTS);
-        let hyper = self.hyper();
-        let decayed = self.places.decayed;
         self.clip(optimizer, gradients);
-        let moments = optimizer.moments().iter();
-        let op = Op::Update {
-            optimizer: *optimizer,
-            parameters,
-            gradients,
-            moments: moments.map(|name| self.flat(name)).collect(),
-            hyper,
-            decayed,
-        };
-        self.push(op);
+        if optimizer.rule == Rule::Muon {
+            self.muon(optimizer);
+        } else {
+            let hyper = self.hyper();
+            let decayed = self.places.decayed;
+            let moments = optimizer.moments().iter();
+            let op = Op::Update {
+                optimizer: *optimizer,
+                parameters,
+                gradients,
+                moments: moments.map(|name| self.flat(name)).collect(),
+                hyper,
+                decayed,
+            };
+            self.push(op);
+        }
         if let Some(limit) = optimizer.max_norm {
             self.max_norm(limit);
         }
@@ -417,9 +427,11 @@ impl<'a> Builder<'a> {
 
     /// Each unit's incoming weights w, a row of W:  w = w·min(1, c/‖w‖).
     fn max_norm(&mut self, limit: f32) {
-        for n in 0..self.network.layers.len() {
-            let values = self.weight(n, buffer::PARAMETERS);
-            self.push(Op::MaxNorm { limit, values });
+        for parameter in self.network.parameters() {
+            if matches!(parameter.role, Role::Weight(_)) {
+                let values = self.parameter(&parameter.name, buffer::PARAMETERS);
+                self.push(Op::MaxNorm { limit, values });
+            }
         }
     }
 

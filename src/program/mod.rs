@@ -7,6 +7,7 @@
 mod build;
 mod fuse;
 mod loss;
+mod muon;
 mod op;
 mod optimizer;
 mod places;

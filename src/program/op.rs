@@ -198,6 +198,35 @@ pub enum Op {
         /// `[rows, columns]`
         values: TensorId,
     },
+    /// moment = μ·moment + (1−μ)·gradient;  gradient = moment, or μ·moment + (1−μ)·gradient with Nesterov's momentum.
+    Momentum {
+        /// Which of the two.
+        nesterov: bool,
+        /// `[1, 8]`: a [`Hyper`](super::Hyper).
+        hyper: TensorId,
+        /// `[1, length]`
+        moment: TensorId,
+        /// `[1, length]`
+        gradient: TensorId,
+    },
+    /// output = values / max(√(Σ sums), 1e-7)
+    Normalize {
+        /// `[1, chunks]`: of the values' squares.
+        sums: TensorId,
+        /// `[1, length]`
+        values: TensorId,
+        /// `[1, length]`
+        output: TensorId,
+    },
+    /// values = f₀·values + f₁·other
+    Combine {
+        /// f₀ and f₁
+        factors: [f32; 2],
+        /// `[1, length]`
+        other: TensorId,
+        /// `[1, length]`
+        values: TensorId,
+    },
     /// average = average + share·(parameters − average), with the step's share.
     Average {
         /// `[1, parameters]`
@@ -240,6 +269,9 @@ impl Op {
             Op::SquareSums { .. } => "square_sums",
             Op::ClipNorm { .. } => "clip_norm",
             Op::MaxNorm { .. } => "max_norm",
+            Op::Momentum { .. } => "momentum",
+            Op::Normalize { .. } => "normalize",
+            Op::Combine { .. } => "combine",
             Op::Average { .. } => "average",
             Op::Clear { .. } => "clear",
             Op::Softmax { .. } => "softmax",
@@ -271,6 +303,9 @@ impl Op {
             Op::SquareSums { values, .. } => vec![values],
             Op::Average { parameters, .. } => vec![parameters],
             Op::ClipNorm { sums, .. } => vec![sums],
+            Op::Momentum { hyper, .. } => vec![hyper],
+            Op::Normalize { sums, values, .. } => vec![sums, values],
+            Op::Combine { other, .. } => vec![other],
             Op::ClipValue { .. } | Op::MaxNorm { .. } | Op::Clear { .. } => vec![],
             Op::Softmax { logits, .. } => vec![logits],
         }
@@ -286,12 +321,17 @@ impl Op {
             | Op::Dropout { output, .. }
             | Op::MatmulActivationGradient { output, .. }
             | Op::BiasGradient { output, .. }
+            | Op::Normalize { output, .. }
             | Op::Softmax { output, .. } => vec![output],
             Op::BiasAdd { values, .. }
             | Op::ClipValue { values, .. }
             | Op::ClipNorm { values, .. }
             | Op::MaxNorm { values, .. }
+            | Op::Combine { values, .. }
             | Op::Clear { values } => vec![values],
+            Op::Momentum {
+                moment, gradient, ..
+            } => vec![moment, gradient],
             Op::SquareSums { sums, .. } => vec![sums],
             Op::Average { average, .. } => vec![average],
             Op::LossGradient { gradient, rows, .. } => vec![gradient, rows],
@@ -363,8 +403,11 @@ impl Op {
             }
             Op::ClipValue { values, .. } | Op::SquareSums { values, .. } => 2 * width(values),
             Op::Average { average, .. } => 3 * width(average),
-            Op::MaxNorm { values, .. } => 3 * width(values),
-            Op::ClipNorm { values, sums, .. } => width(values) + width(sums),
+            Op::MaxNorm { values, .. } | Op::Combine { values, .. } => 3 * width(values),
+            Op::Momentum { gradient, .. } => 6 * width(gradient),
+            Op::Normalize { values, sums, .. } | Op::ClipNorm { values, sums, .. } => {
+                width(values) + width(sums)
+            }
             Op::LossGradient { logits, .. } => 8 * width(logits),
             Op::Softmax { logits, .. } => 4 * width(logits),
             Op::Metrics { rows, .. } => width(rows),
@@ -395,6 +438,8 @@ impl Op {
             | Op::ClipValue { .. }
             | Op::ClipNorm { .. }
             | Op::MaxNorm { .. }
+            | Op::Momentum { .. }
+            | Op::Combine { .. }
             | Op::Average { .. }
             | Op::Update { .. } => true,
             _ => false,

@@ -30,6 +30,9 @@ pub enum Rule {
     Adadelta,
     /// Sign of the momentum, with decoupled weight decay: w = w − η·sign(β₁·m + (1−β₁)·g) (Chen et al. 2023)
     Lion,
+    /// Orthogonalised momentum for the hidden layers' matrices, with decoupled weight decay, and `AdamW` for all else (Jordan
+    /// 2024)
+    Muon,
 }
 
 impl Rule {
@@ -43,12 +46,14 @@ impl Rule {
             Rule::Adagrad => "adagrad",
             Rule::Adadelta => "adadelta",
             Rule::Lion => "lion",
+            Rule::Muon => "muon",
         }
     }
 
     /// Floating-point operations for a weight.
     pub fn flops(self) -> usize {
         match self {
+            Rule::Muon => 4,
             Rule::Sgd | Rule::Adagrad => 6,
             Rule::Lion => 9,
             Rule::Rmsprop => 11,
@@ -62,16 +67,20 @@ impl Rule {
     pub fn learning_rate(self) -> f32 {
         match self {
             Rule::Sgd | Rule::Rmsprop | Rule::Adagrad => 1e-2,
-            Rule::Adam | Rule::Adamw | Rule::Amsgrad | Rule::Radam => 1e-3,
+            Rule::Adam | Rule::Adamw | Rule::Amsgrad | Rule::Radam | Rule::Muon => 1e-3,
             Rule::Nadam => 2e-3,
             Rule::Adadelta => 1.0,
             Rule::Lion => 1e-4,
         }
     }
 
-    /// The weight decay that is usual: 0.01 for `AdamW`, none for all others.
+    /// The weight decay that is usual: 0.01 for `AdamW`, 0.1 for Muon, none for all others.
     pub fn weight_decay(self) -> f32 {
-        if self == Rule::Adamw { 1e-2 } else { 0.0 }
+        match self {
+            Rule::Adamw => 1e-2,
+            Rule::Muon => 0.1,
+            _ => 0.0,
+        }
     }
 }
 
@@ -80,7 +89,7 @@ impl Rule {
 pub struct Optimizer {
     /// The formula.
     pub rule: Rule,
-    /// SGD looks ahead along the momentum: w = w − η·(g + μ·v).
+    /// SGD and Muon look ahead along the momentum: w = w − η·(g + μ·v).
     pub nesterov: bool,
     /// Decay of the running mean of g.
     pub beta1: f32,
@@ -110,7 +119,8 @@ impl Optimizer {
     pub const fn new(rule: Rule) -> Self {
         let (beta1, beta2, epsilon) = match rule {
             Rule::Sgd => (0.0, 0.0, 0.0),
-            Rule::Adam | Rule::Adamw | Rule::Amsgrad | Rule::Nadam | Rule::Radam => {
+            // Muon's are those of its AdamW.
+            Rule::Adam | Rule::Adamw | Rule::Amsgrad | Rule::Nadam | Rule::Radam | Rule::Muon => {
                 (0.9, 0.999, 1e-8)
             }
             Rule::Rmsprop => (0.0, 0.99, 1e-8),
@@ -120,7 +130,7 @@ impl Optimizer {
         };
         Optimizer {
             rule,
-            nesterov: false,
+            nesterov: matches!(rule, Rule::Muon),
             beta1,
             beta2,
             epsilon,
@@ -140,7 +150,8 @@ impl Optimizer {
             | Rule::Nadam
             | Rule::Radam
             | Rule::Rmsprop
-            | Rule::Adadelta => &[buffer::MOMENT1, buffer::MOMENT2],
+            | Rule::Adadelta
+            | Rule::Muon => &[buffer::MOMENT1, buffer::MOMENT2],
             Rule::Amsgrad => &[buffer::MOMENT1, buffer::MOMENT2, buffer::MOMENT3],
         }
     }
@@ -168,7 +179,9 @@ impl Optimizer {
         let correction1 = 1.0 - beta1.powf(t);
         let correction2 = 1.0 - beta2.powf(t);
         let corrections = match self.rule {
-            Rule::Adam | Rule::Adamw | Rule::Amsgrad => [correction1, correction2, 0.0],
+            Rule::Adam | Rule::Adamw | Rule::Amsgrad | Rule::Muon => {
+                [correction1, correction2, 0.0]
+            }
             Rule::Nadam => {
                 let momentum = |t: f64| beta1 * (1.0 - 0.5 * 0.96_f64.powf(0.004 * t));
                 // Each factor is below β₁: from some point on the product's difference from 0 is not seen.

@@ -178,6 +178,30 @@ impl Program {
                 sums,
                 values,
             } => format!("{} *= min(1, {limit}/√Σ {})", t(*values), t(*sums)),
+            Op::Momentum {
+                nesterov,
+                moment,
+                gradient,
+                ..
+            } => {
+                let kind = if *nesterov { "Nesterov's " } else { "" };
+                format!("{}, {} ← {kind}momentum", t(*moment), t(*gradient))
+            }
+            Op::Normalize {
+                sums,
+                values,
+                output,
+            } => format!("{} = {}/√Σ {}", t(*output), t(*values), t(*sums)),
+            Op::Combine {
+                factors: [own, others],
+                other,
+                values,
+            } => format!(
+                "{} = {own}·{} + {others}·{}",
+                t(*values),
+                t(*values),
+                t(*other)
+            ),
             Op::MaxNorm { limit, values } => {
                 format!("{} *= min(1, {limit}/‖row‖)", t(*values))
             }

@@ -192,20 +192,25 @@ impl Config {
             }
             Ok(())
         };
-        let sgd = rule == Rule::Sgd;
-        misplaced("--nesterov", self.nesterov == Some(true), sgd)?;
+        let (sgd, muon) = (rule == Rule::Sgd, rule == Rule::Muon);
+        misplaced("--nesterov", self.nesterov == Some(true), sgd || muon)?;
         misplaced(
             "--momentum",
             self.momentum.is_some(),
-            sgd || rule == Rule::Rmsprop,
+            sgd || muon || rule == Rule::Rmsprop,
         )?;
+        misplaced("--l1", self.l1.is_some_and(|l1| l1 > 0.0), !muon)?;
         misplaced("--beta1", self.beta1.is_some(), usual.beta1 > 0.0)?;
         misplaced("--beta2", self.beta2.is_some(), usual.beta2 > 0.0)?;
         misplaced("--epsilon", self.epsilon.is_some(), usual.epsilon > 0.0)?;
-        let nesterov = self.nesterov.unwrap_or(false);
-        let momentum = if sgd && !whole { 0.9 } else { 0.0 };
+        let nesterov = self.nesterov.unwrap_or(usual.nesterov);
+        let momentum = match rule {
+            Rule::Sgd if !whole => 0.9,
+            Rule::Muon => 0.95,
+            _ => 0.0,
+        };
         let momentum = self.momentum.unwrap_or(momentum);
-        if nesterov && momentum == 0.0 {
+        if self.nesterov == Some(true) && momentum == 0.0 {
             return Err("--nesterov needs a momentum; give --momentum".into());
         }
         let optimizer = Optimizer {

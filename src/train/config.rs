@@ -96,10 +96,10 @@ pub struct Config {
     /// Learning rate [default: 0.003; with --optimizer its own, 0.001 for adam, 0.01 for sgd]
     #[arg(long, allow_negative_numbers = true, value_name = "RATE", value_parser = positive, help_heading = "Training")]
     pub lr: Option<f32>,
-    /// Momentum of sgd and rmsprop [default: 0.9 for sgd by batches, else 0]
+    /// Momentum of sgd, rmsprop and muon [default: 0.9 for sgd by batches, 0.95 for muon, else 0]
     #[arg(long, allow_negative_numbers = true, value_parser = momentum, help_heading = "Training")]
     pub momentum: Option<f32>,
-    /// Whether sgd looks ahead along its momentum [default: false]
+    /// Whether sgd and muon look ahead along their momentum [default: true for muon, else false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Training")]
     pub nesterov: Option<bool>,
     /// Decay of the running mean of gradients, where the optimizer has one [default: its own, 0.9]
@@ -143,8 +143,8 @@ pub struct Config {
     /// Times that the schedule cosine begins anew [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub schedule_cycles: Option<u32>,
-    /// λ of the penalty λ/2·‖W‖² on the weights; of the decoupled decay with adamw and lion [default: 0.1; with --optimizer
-    /// 0.01 for adamw, else 0]
+    /// λ of the penalty λ/2·‖W‖² on the weights; of the decoupled decay with adamw, lion and muon [default: 0.1; with
+    /// --optimizer 0.01 for adamw, 0.1 for muon, else 0]
     #[arg(long, allow_negative_numbers = true, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
     pub weight_decay: Option<f32>,
     /// λ₁ of the penalty λ₁·Σ|W| on the weights; with --weight-decay an elastic net [default: 0]

@@ -265,7 +265,13 @@ impl Plan {
         config.epsilon = used(optimizer.epsilon);
         config.lr = Some(lr);
         config.weight_decay = Some(weight_decay);
-        if matches!(rule, Rule::Sgd | Rule::Rmsprop) {
+        if rule == Rule::Muon && self.network.layers.len() < 2 {
+            return Err(FitError::Option(
+                "--optimizer muon is for the matrices of hidden layers; there is none: use adamw"
+                    .into(),
+            ));
+        }
+        if matches!(rule, Rule::Sgd | Rule::Rmsprop | Rule::Muon) {
             config.momentum = Some(momentum);
         }
         self.options.batch_size = (size != BatchSize::All).then_some(batch);

@@ -185,6 +185,14 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ),
         ("train good.csv --beta2 1", &["--beta2", "below 1"]),
         (
+            "train good.csv --optimizer muon --hidden 0",
+            &["--optimizer muon", "hidden"],
+        ),
+        (
+            "train good.csv --optimizer muon --l1 0.1",
+            &["--l1", "--optimizer muon"],
+        ),
+        (
             "train good.csv --schedule one-cycle --warmup 5",
             &["--warmup", "one-cycle"],
         ),

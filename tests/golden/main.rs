@@ -5,6 +5,7 @@
 mod activations;
 mod losses;
 mod max_norm;
+mod muon;
 mod optimizers;
 mod schedules;
 

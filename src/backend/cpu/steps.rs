@@ -6,9 +6,9 @@ use gemm::Parallelism;
 use super::matmul::Factor;
 use super::{
     Real, Values, activation, activation_gradient, average, bias_add, bias_gradient, clear,
-    clip_norm, clip_value, dropout, dropout_gradient, gather, loss_gradient, matmul,
-    matmul_activation_gradient, matmul_bias_activation, max_norm, metrics, softmax, square_sums,
-    update,
+    clip_norm, clip_value, combine, dropout, dropout_gradient, gather, loss_gradient, matmul,
+    matmul_activation_gradient, matmul_bias_activation, max_norm, metrics, momentum, normalize,
+    softmax, square_sums, update,
 };
 use crate::model::Dropout;
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
@@ -266,6 +266,39 @@ impl<T: Real> Memory<'_, T> {
                 let mut out = self.take(place(values));
                 let sums = &self.own[place(sums)].numbers()[range(sums)];
                 clip_norm::clip_norm(T::of(limit), sums, &mut out[range(values)]);
+                self.put(place(values), out);
+            }
+            Op::Momentum {
+                nesterov,
+                hyper,
+                moment,
+                gradient,
+            } => {
+                let (mut m, mut g) = (self.take(place(moment)), self.take(place(gradient)));
+                let mu = self.numbers(program, hyper)[2];
+                momentum::momentum(nesterov, mu, &mut m[range(moment)], &mut g[range(gradient)]);
+                self.put(place(moment), m);
+                self.put(place(gradient), g);
+            }
+            Op::Normalize {
+                sums,
+                values,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let sums = &self.own[place(sums)].numbers()[range(sums)];
+                let values = &self.own[place(values)].numbers()[range(values)];
+                normalize::normalize(sums, values, &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::Combine {
+                factors,
+                other,
+                values,
+            } => {
+                let mut out = self.take(place(values));
+                let other = &self.own[place(other)].numbers()[range(other)];
+                combine::combine(factors.map(T::of), other, &mut out[range(values)]);
                 self.put(place(values), out);
             }
             Op::MaxNorm { limit, values } => {

@@ -2,7 +2,7 @@
 
 use std::array::from_fn;
 
-use super::{Real, adadelta, adagrad, adam, amsgrad, lion, rmsprop, sgd};
+use super::{Real, adadelta, adagrad, adam, amsgrad, lion, muon, rmsprop, sgd};
 use crate::program::{Optimizer, Rule, Step};
 
 /// η, λ, μ, the constants of a rule and what the step has of its own.
@@ -75,6 +75,7 @@ pub(super) fn update<T: Real>(
         Rule::Adagrad => adagrad::adagrad(rates, weights),
         Rule::Adadelta => adadelta::adadelta(rates, weights),
         Rule::Lion => lion::lion(rates, weights),
+        Rule::Muon => muon::muon(rates, weights),
     }
 }
 

@@ -78,6 +78,7 @@ pub(super) fn rule(rule: Rule) -> u32 {
         Rule::Adagrad => 7,
         Rule::Adadelta => 8,
         Rule::Lion => 9,
+        Rule::Muon => 10,
     }
 }
 
@@ -304,6 +305,52 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             .concat(),
             scalars: vec![len as u32, program.len(sums) as u32, limit.to_bits()],
             grid: groups(len),
+        }),
+        Op::Momentum {
+            nesterov,
+            hyper,
+            moment,
+            gradient,
+        } => calls.pieces(gradient, 1, |start, len| {
+            let part = |tensor| Operand { tensor, start, len };
+            Call {
+                kernel: name,
+                constants: vec![("NESTEROV", nesterov.into())],
+                operands: [calls.whole(&[hyper]), [moment, gradient].map(part).to_vec()].concat(),
+                scalars: vec![len as u32],
+                grid: groups(len),
+            }
+        }),
+        Op::Normalize {
+            sums,
+            values,
+            output,
+        } => calls.pieces(values, 1, |start, len| {
+            let part = |tensor| Operand { tensor, start, len };
+            Call {
+                kernel: name,
+                constants: vec![("LANES", 64)],
+                operands: [calls.whole(&[sums]), [values, output].map(part).to_vec()].concat(),
+                scalars: vec![len as u32, program.len(sums) as u32],
+                grid: groups(len),
+            }
+        }),
+        Op::Combine {
+            factors,
+            other,
+            values,
+        } => calls.pieces(values, 1, |start, len| {
+            let mut scalars = vec![len as u32];
+            scalars.extend(factors.map(f32::to_bits));
+            Call {
+                kernel: name,
+                constants: vec![],
+                operands: [other, values]
+                    .map(|tensor| Operand { tensor, start, len })
+                    .to_vec(),
+                scalars,
+                grid: groups(len),
+            }
         }),
         Op::MaxNorm { limit, values } => {
             let (columns, height) = (calls.columns(values), program.rows(values));

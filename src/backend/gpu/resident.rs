@@ -41,13 +41,16 @@ struct Copy {
 }
 
 impl Resident {
-    /// The program as one dispatch, or `None` if it has more ops or memory than one can take.
+    /// The program as one dispatch, or `None` if it has more ops or memory than one can take, or an op that is not the shader's.
     pub(super) fn new(
         device: &Device,
         pipelines: &mut Pipelines,
         program: &Program,
         memory: &Memory<'_>,
     ) -> Result<Option<Resident>, BackendError> {
+        let Some(constants) = constants(program, device.lanes) else {
+            return Ok(None);
+        };
         let arena = Arena::new(program, memory);
         let fits = |buffer: &crate::program::Buffer| {
             let members = if buffer.shared { 1 } else { program.members };
@@ -98,7 +101,7 @@ impl Resident {
         let spare_log = create("spare log", 16, storage);
         let named = |name: &str| memory.buffers.iter().position(|buffer| buffer.name == name);
         let bound = |name: &str, spare| named(name).map_or(spare, |place| &memory.allocated[place]);
-        let pipeline = pipelines.get(device, "steps", &constants(program, device.lanes))?;
+        let pipeline = pipelines.get(device, "steps", &constants)?;
         let buffers = [
             &uniform,
             &own,
@@ -195,8 +198,9 @@ impl Resident {
     }
 }
 
-/// What the shader is specialised by.
-pub(super) fn constants(program: &Program, lanes: u32) -> Constants {
+/// What the shader is specialised by; `None` if the program has an op that is not the shader's.
+pub(super) fn constants(program: &Program, lanes: u32) -> Option<Constants> {
+    let kinds = kinds(program)?;
     let functions = || program.ops.iter().filter_map(activation);
     let first = functions().next().unwrap_or(ANY);
     let other = functions().find(|&function| function != first);
@@ -206,14 +210,14 @@ pub(super) fn constants(program: &Program, lanes: u32) -> Constants {
     } else {
         [ANY; 2]
     };
-    vec![
+    Some(vec![
         ("LANES", lanes),
         ("FUNCTION", first),
         ("OTHER_FUNCTION", other),
         ("LOSS", only(program.ops.iter().filter_map(loss_of))),
         ("RULE", only(program.ops.iter().filter_map(rule_of))),
-        ("KINDS", kinds(program)),
-    ]
+        ("KINDS", kinds),
+    ])
 }
 
 /// The function that the op applies, as the shader knows it, if it is not the identity.

@@ -102,9 +102,9 @@ fn used(program: &Program, place: usize) -> bool {
         .any(|tensor| program.tensors[tensor].buffer == place)
 }
 
-/// What an op is to the shader.
-fn kind_of(op: &Op) -> u32 {
-    match op {
+/// What an op is to the shader; `None` if it has no part there.
+fn kind_of(op: &Op) -> Option<u32> {
+    Some(match op {
         Op::Gather { .. } => kind::GATHER,
         Op::Matmul { .. }
         | Op::MatmulBiasActivation { .. }
@@ -125,15 +125,15 @@ fn kind_of(op: &Op) -> u32 {
         Op::DropoutGradient { .. } => kind::DROPOUT_GRADIENT,
         Op::Average { .. } => kind::AVERAGE,
         Op::MaxNorm { .. } => kind::MAX_NORM,
-    }
+        // Around products that are too much for one workgroup.
+        Op::Momentum { .. } | Op::Normalize { .. } | Op::Combine { .. } => return None,
+    })
 }
 
-/// A bit for each kind of op that the program has.
-pub(super) fn kinds(program: &Program) -> u32 {
-    program
-        .ops
-        .iter()
-        .fold(0, |kinds, op| kinds | 1 << kind_of(op))
+/// A bit for each kind of op that the program has; `None` if it has one that is not the shader's.
+pub(super) fn kinds(program: &Program) -> Option<u32> {
+    let mut ops = program.ops.iter();
+    ops.try_fold(0, |kinds, op| Some(kinds | 1 << kind_of(op)?))
 }
 
 /// Makes table entries of ops.
@@ -211,9 +211,10 @@ impl Table<'_> {
         }
     }
 
+    /// The op as the shader reads it; of no meaning for one that is not the shader's.
     pub(super) fn entry(&self, op: &Op) -> Entry {
         Entry {
-            kind: kind_of(op),
+            kind: kind_of(op).unwrap_or_default(),
             ..self.operands(op)
         }
     }
@@ -352,6 +353,7 @@ impl Table<'_> {
                 ..self.elementwise(0, gradient, output)
             },
             Op::Softmax { logits, output } => self.elementwise(0, logits, output),
+            Op::Momentum { .. } | Op::Normalize { .. } | Op::Combine { .. } => Entry::default(),
             Op::Update {
                 ref optimizer,
                 parameters,
