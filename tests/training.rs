@@ -7,10 +7,11 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Dropout, Initializer, Network, initialize};
+use gpu_mlp::predictor::most_probable;
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step};
 use gpu_mlp::train::{
-    End, Event, Member, Monitor, Options, Outcome, Parts, Rows, Schedule, Scores, Split,
-    TrainError, split, train,
+    Curve, End, Event, Member, Monitor, Options, Outcome, Parts, Rows, Schedule, Scores, Split,
+    TrainError, split, train, train_judged,
 };
 
 struct Digits {
@@ -538,6 +539,118 @@ fn no_units_weights_are_longer_than_the_max_norm() {
         }
         assert!(at_the_limit > 50, "{at_the_limit}");
     }
+}
+
+#[test]
+fn each_member_stops_and_slows_down_for_itself() {
+    let digits = Digits::new(0.1);
+    let plateau = Schedule {
+        curve: Curve::Plateau {
+            factor: 0.5,
+            patience: 0,
+        },
+        ..Schedule::default()
+    };
+    for schedule in [Schedule::default(), plateau] {
+        let run = |seeds: &[u64]| {
+            let outcome = digits.train(&mut cpu(), seeds, 1e-2, |options| {
+                options.epochs = 60;
+                options.patience = Some(2);
+                options.schedule = schedule;
+            });
+            outcome.expect("it trains")
+        };
+        let pack = run(&[1, 2, 3, 4]);
+        let epochs: Vec<_> = pack.members.iter().map(|one| one.history.len()).collect();
+        assert!(epochs.iter().any(|&one| one != epochs[0]), "{epochs:?}");
+        assert_eq!(
+            (pack.end, pack.epochs()),
+            (End::Patience, *epochs.iter().max().expect("four"))
+        );
+        for (member, seed) in pack.members.iter().zip([1, 2, 3, 4]) {
+            assert_eq!(*member, run(&[seed]).members[0]);
+        }
+    }
+}
+
+#[test]
+fn what_needs_every_rows_answer_is_judged_by_the_validation_rows_logits() {
+    let digits = Digits::new(0.2);
+    let network = Network::new(64, &[16], Activation::Relu, 10, Activation::Identity);
+    let members = [1, 2].map(|seed| Member {
+        weights: initialize(&network, Initializer::Auto, seed),
+        hyper: Hyper {
+            learning_rate: 3e-2,
+            ..Hyper::default()
+        },
+        seed,
+    });
+    let options = Options {
+        loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
+        optimizer: Optimizer::ADAM,
+        batch_size: Some(64),
+        accumulate: 1,
+        monitor: Monitor::F1,
+        epochs: 8,
+        max_steps: None,
+        patience: Some(8),
+        shuffle: true,
+        schedule: Schedule::default(),
+    };
+    let rows = Rows {
+        inputs: &digits.inputs,
+        targets: &digits.targets,
+        parts: &[digits.parts()],
+    };
+    // The share of right answers, which the device sums up too.
+    let accuracy = |logits: &Matrix, rows: &[u32]| {
+        let right = rows.iter().enumerate().filter(|&(at, &row)| {
+            let wanted = digits.targets.values[row as usize] as usize;
+            most_probable(logits.row(at)) == wanted
+        });
+        Some(right.count() as f64 / rows.len() as f64)
+    };
+    for backend in [
+        &mut cpu() as &mut dyn Backend,
+        &mut gpu(),
+        &mut Narrow(cpu()),
+    ] {
+        let outcome = train_judged(
+            backend,
+            &network,
+            &members,
+            rows,
+            &options,
+            Some(&accuracy),
+            &mut |_| ControlFlow::Continue(()),
+        );
+        for member in outcome.expect("it trains").members {
+            let mut best = 0.0_f64;
+            for epoch in &member.history {
+                let summed = epoch.validation.expect("there are such rows").accuracy;
+                let judged = epoch.judged.expect("it is judged");
+                assert!((summed - judged).abs() < 1e-12, "{summed} {judged}");
+                best = best.max(judged);
+            }
+            let kept = member.scores[1].expect("there are such rows").accuracy;
+            assert!((kept - best).abs() < 1e-12, "{kept} {best}");
+        }
+    }
+    // A value that there is none of ends the run.
+    let error = train_judged(
+        &mut cpu(),
+        &network,
+        &members,
+        rows,
+        &options,
+        Some(&|_: &Matrix, _: &[u32]| None),
+        &mut |_| ControlFlow::Continue(()),
+    );
+    let error = error.expect_err("it is not judged").to_string();
+    assert!(
+        error.contains("--monitor f1") && error.contains("--validation"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use gpu_mlp::predictor::Metrics;
+use gpu_mlp::train::Monitor;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
@@ -64,6 +65,7 @@ impl Progress {
         number: usize,
         train: Option<&Metrics>,
         validation: Option<&Metrics>,
+        judged: Option<(Monitor, f64)>,
     ) {
         let told = |metrics: &Metrics| {
             let told = output::metrics(metrics).into_iter();
@@ -74,6 +76,9 @@ impl Progress {
         self.last = format!("epoch {number}: {}", train.map(told).unwrap_or_default());
         if let Some(validation) = validation {
             self.last += &format!("; validation {}", told(validation));
+        }
+        if let Some((monitor, value)) = judged {
+            self.last += &format!(" {monitor} {value:.4}");
         }
         if let Some(bar) = &self.bar {
             bar.set_message(self.last.clone());

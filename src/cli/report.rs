@@ -51,7 +51,7 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
         Metrics::combine(&of_folds, mean),
         Metrics::combine(&of_folds, deviation),
     );
-    let epochs = outcome.members[0].history.len();
+    let epochs = outcome.epochs();
     if json {
         return output::json(&Summary {
             device: device.to_owned(),
@@ -105,7 +105,7 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
     }
     let why = match outcome.end {
         End::Done => "",
-        End::Patience => ", as the validation loss no longer fell",
+        End::Patience => ", as it got no better",
         End::Stopped => ", as it was stopped",
     };
     let networks = if members > 1 {

@@ -69,8 +69,8 @@ The object that --json prints:
                       in that time
   train, validation, test
                       loss, and accuracy or rmse, mae, r2; null where there are no such rows
-  history             epoch, train and validation of each epoch; of more than
-                      10,000, every second, third and so on
+  history             epoch, train and validation of each epoch, with what --monitor
+                      names; of more than 10,000, every second, third and so on
   folds, mean, deviation, out_of_fold
                       with --folds: metrics of the rows that each fold held out,
                       their mean and standard deviation, those of all such rows
@@ -197,7 +197,13 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
             Event::Steps { done, total, .. } => progress.steps(done, total),
             Event::Epoch(epochs) => {
                 let [train, validation] = plan.epoch(epochs);
-                progress.epoch(epochs[0].number, train.as_ref(), validation.as_ref());
+                let judged = plan.judged(epochs);
+                progress.epoch(
+                    epochs[0].number,
+                    train.as_ref(),
+                    validation.as_ref(),
+                    judged,
+                );
             }
         }
         if interrupt::asked() {

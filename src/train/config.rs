@@ -170,10 +170,11 @@ pub struct Config {
     /// Steps at most
     #[arg(long, allow_negative_numbers = true, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
     pub max_steps: Option<u64>,
-    /// What tells better weights from worse [default: loss]
+    /// What tells better weights from worse on the validation rows [default: loss]
     #[arg(long, value_enum, value_name = "METRIC", help_heading = "Training")]
     pub monitor: Option<Monitor>,
-    /// Epochs without a better validation loss (or --monitor) before training stops; 0 never stops [default: 15 with validation rows]
+    /// Epochs without a better validation loss (or --monitor) before a network's training stops; 0 never stops [default: 15 with
+    /// validation rows]
     #[arg(
         long,
         allow_negative_numbers = true,

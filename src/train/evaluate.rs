@@ -1,7 +1,9 @@
-use super::Scores;
 use super::layout::Part;
+use super::outcome::TrainError;
 use super::run::Run;
+use super::scores::{Monitor, Scores};
 use crate::backend::{BackendError, Data, run_all};
+use crate::data::Matrix;
 use crate::program::{Step, buffer, record};
 
 /// How well the networks of a run do.
@@ -13,9 +15,54 @@ impl Run<'_> {
             return Ok(None);
         }
         run_all(self.backend, self.evaluate, &steps)?;
+        self.scores(&steps).map(Some)
+    }
+
+    /// The same of the validation rows, with what the judge says of them if there is one.
+    pub(super) fn validate(&mut self) -> Result<Option<Vec<Validated>>, TrainError> {
+        let Some(judge) = self.judge else {
+            let scores = self.evaluate(Part::Validation)?;
+            let plain = |scores| Validated {
+                scores,
+                judged: None,
+            };
+            return Ok(scores.map(|scores| scores.into_iter().map(plain).collect()));
+        };
+        let steps = self.layout.evaluation_steps(Part::Validation);
+        let columns = self.network.outputs();
+        let mut logits = vec![Vec::new(); self.members.len()];
+        for step in &steps {
+            run_all(self.backend, self.evaluate, std::slice::from_ref(step))?;
+            let (name, first) = &self.logits;
+            for (member, logits) in logits.iter_mut().enumerate() {
+                let len = step.rows as usize * columns;
+                logits.extend(self.backend.read(name, member, *first, len)?);
+            }
+        }
+        let mut validated = Vec::with_capacity(logits.len());
+        for ((member, values), scores) in logits.into_iter().enumerate().zip(self.scores(&steps)?) {
+            let rows = self.rows.of(member).validation;
+            let logits = Matrix {
+                rows: rows.len(),
+                columns,
+                values,
+            };
+            // What has no loss has nothing else, and ends the run.
+            let judged = if scores.loss.is_finite() {
+                Some(judge(&logits, rows).ok_or_else(|| unjudged(self.options.monitor))?)
+            } else {
+                None
+            };
+            validated.push(Validated { scores, judged });
+        }
+        Ok(Some(validated))
+    }
+
+    /// From the records that these steps have left, by member.
+    fn scores(&mut self, steps: &[Step]) -> Result<Vec<Scores>, BackendError> {
         let rows = steps.iter().map(|step| step.rows as usize).sum();
-        let log = self.log(&steps)?;
-        Ok(Some(log.iter().map(|log| self.score(log, rows)).collect()))
+        let log = self.log(steps)?;
+        Ok(log.iter().map(|log| self.score(log, rows)).collect())
     }
 
     /// All rows once more under the present weights: training, validation and test rows, each by member.
@@ -45,6 +92,20 @@ impl Run<'_> {
     pub(super) fn score(&self, log: &[f32], rows: usize) -> Scores {
         Scores::new(log, rows, self.network.outputs(), self.options.loss)
     }
+}
+
+/// What is found of a member's validation rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Validated {
+    pub(super) scores: Scores,
+    pub(super) judged: Option<f64>,
+}
+
+fn unjudged(monitor: Monitor) -> TrainError {
+    TrainError::Data(format!(
+        "--monitor {monitor} has no value for these validation rows, as a class is missing among them or has no probability; \
+         monitor loss, or keep more rows by --validation"
+    ))
 }
 
 /// A loss that is no number.

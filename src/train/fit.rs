@@ -180,7 +180,7 @@ impl Plan {
                 optimizer: Optimizer::ADAM,
                 batch_size: None,
                 accumulate: config.accumulate.unwrap_or(1) as usize,
-                monitor: monitor(config, target.task())?,
+                monitor: monitor(config, loss, target.task())?,
                 epochs: 1,
                 max_steps: config.max_steps,
                 patience: None,
@@ -223,6 +223,12 @@ impl Plan {
     /// Batches, epochs and rates, where they are left open.
     fn decide_training(&mut self) -> Result<(), FitError> {
         let [rows, validated, _] = self.counts();
+        let monitor = self.options.monitor;
+        if !monitor.is_summed() && validated == 0 {
+            return Err(FitError::Option(format!(
+                "--monitor {monitor} looks at validation rows, and there are none; give --validation, or a larger share"
+            )));
+        }
         let config = &mut self.config;
         let batch = match config.batch_size.unwrap_or_default() {
             BatchSize::Auto if rows < FEW => rows,
@@ -419,20 +425,21 @@ fn loss(config: &Config, target: &TargetEncoding) -> Result<Loss, FitError> {
     Ok(Loss::new(function, config.reduction.unwrap_or_default()))
 }
 
-/// What early stopping looks at, if the target has it.
-fn monitor(config: &Config, task: Task) -> Result<Monitor, FitError> {
+/// What early stopping looks at, if the target and its loss have it.
+fn monitor(config: &Config, loss: Loss, task: Task) -> Result<Monitor, FitError> {
     let monitor = config.monitor.unwrap_or_default();
-    let of_values = [Monitor::Mae, Monitor::Rmse].contains(&monitor);
-    match (monitor, task) {
-        (Monitor::Accuracy, Task::Regression) => Err(FitError::Option(
-            "--monitor accuracy is for classes; the target has values: use loss, mae or rmse"
-                .into(),
-        )),
-        (_, Task::Classification) if of_values => Err(FitError::Option(format!(
-            "--monitor {monitor} is for values; the target has classes: use loss or accuracy"
-        ))),
-        _ => Ok(monitor),
-    }
+    let probable = ![Monitor::LogLoss, Monitor::RocAuc].contains(&monitor);
+    let refused = if !monitor.suits(task) {
+        match task {
+            Task::Regression => "is for classes; the target has values: use loss, mae or r2",
+            Task::Classification => "is for values; the target has classes: use loss or accuracy",
+        }
+    } else if loss.link() == Link::Margin && !probable {
+        "needs probabilities; --loss hinge gives none"
+    } else {
+        return Ok(monitor);
+    };
+    Err(FitError::Option(format!("--monitor {monitor} {refused}")))
 }
 
 /// Refuses targets that counts cannot have.

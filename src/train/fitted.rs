@@ -3,7 +3,9 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 
 use super::fit::mean_and_variance;
-use super::{Epoch, Event, FitError, Outcome, Plan, Rows, Scores, TrainError, train};
+use super::{
+    Epoch, Event, FitError, Monitor, Outcome, Plan, Rows, Scores, TrainError, train_judged,
+};
 use crate::backend::Backend;
 use crate::data::{Matrix, TargetTransform, Task};
 use crate::model::Weights;
@@ -49,7 +51,14 @@ impl Plan {
         backend: &mut dyn Backend,
         observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Fitted, FitError> {
-        let trained = train(
+        // Answers are the model's matter, whatever its weights.
+        let judging = self.model(Vec::new(), serde_json::Value::Null);
+        let judge = |logits: &Matrix, rows: &[u32]| {
+            let mut report = Report::default();
+            report.add(&judging, std::slice::from_ref(logits), &self.wanted(rows));
+            self.options.monitor.judge(&report)
+        };
+        let trained = train_judged(
             backend,
             &self.network,
             &self.members(),
@@ -59,6 +68,7 @@ impl Plan {
                 parts: &self.parts(),
             },
             &self.options,
+            Some(&judge),
             observe,
         );
         let outcome = trained.map_err(|mut error| {
@@ -134,7 +144,7 @@ impl Plan {
         lost.map_or(Ok(()), |loss| {
             Err(TrainError::Diverged {
                 loss,
-                epoch: fitted.outcome.members[0].history.len(),
+                epoch: fitted.outcome.epochs(),
                 best: None,
             })
         })
@@ -150,18 +160,22 @@ impl Plan {
     }
 
     fn history(&self, outcome: &Outcome) -> serde_json::Value {
-        let epochs = outcome.members[0].history.len();
+        let epochs = outcome.epochs();
         let every = epochs.div_ceil(TOLD_EPOCHS).max(1);
         let told = |index: &usize| (index + 1).is_multiple_of(every) || index + 1 == epochs;
         let history = (0..epochs).filter(told).map(|index| {
             let of_members: Vec<Epoch> = outcome
                 .members
                 .iter()
-                .map(|member| member.history[index])
+                .filter_map(|member| member.history.get(index).copied())
                 .collect();
             let [train, validation] = self.epoch(&of_members);
+            let mut validation = serde_json::to_value(validation).unwrap_or_default();
+            if let Some((monitor, value)) = self.judged(&of_members) {
+                validation[monitor.to_string()] = value.into();
+            }
             serde_json::json!({
-                "epoch": of_members[0].number,
+                "epoch": index + 1,
                 "train": train,
                 "validation": validation,
             })
@@ -185,7 +199,7 @@ impl Plan {
         }
     }
 
-    /// An epoch of all members: their mean on training and, where there are such rows, validation rows.
+    /// An epoch of the members that learned in it: their mean on training and, where there are such rows, validation rows.
     pub fn epoch(&self, members: &[Epoch]) -> [Option<Metrics>; 2] {
         let train: Vec<_> = members.iter().map(|epoch| epoch.train).collect();
         let validation: Vec<_> = members
@@ -196,6 +210,14 @@ impl Plan {
             Scores::mean(&train).map(|scores| self.metrics(scores, 0)),
             Scores::mean(&validation).map(|scores| self.metrics(scores, 1)),
         ]
+    }
+
+    /// What is monitored of an epoch, where the metrics above do not tell it: the members' mean.
+    pub fn judged(&self, members: &[Epoch]) -> Option<(Monitor, f64)> {
+        let values: Option<Vec<f64>> = members.iter().map(|epoch| epoch.judged).collect();
+        let values = values.filter(|values| !values.is_empty())?;
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        Some((self.options.monitor, mean))
     }
 
     /// Scores of a part of the rows, in the target's own units.

@@ -28,7 +28,7 @@ pub use folds::{Fold, folds};
 pub use hidden::{HiddenLayer, HiddenLayers};
 pub use outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 pub use range_test::{RangeTest, range_test};
-pub use run::{Member, Options, Parts, Rows, train};
+pub use run::{Judge, Member, Options, Parts, Rows, train, train_judged};
 pub use schedule::{Curve, Plateau, Schedule, Warmup};
 pub use scores::{Monitor, Scores};
 pub use split::{Split, split};

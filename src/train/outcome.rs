@@ -13,6 +13,15 @@ pub struct Epoch {
     pub train: Scores,
     /// Over the validation rows, at the epoch's end.
     pub validation: Option<Scores>,
+    /// What is monitored of the validation rows, where the device's sums do not tell it.
+    pub judged: Option<f64>,
+}
+
+impl Epoch {
+    /// Of the validation rows, or of the training rows where there are none.
+    pub fn watched(&self) -> &Scores {
+        self.validation.as_ref().unwrap_or(&self.train)
+    }
 }
 
 /// What is told while training goes on.
@@ -27,7 +36,7 @@ pub enum Event<'a> {
         /// The epoch under way, from 1.
         epoch: usize,
     },
-    /// An epoch is done; an entry for each member.
+    /// An epoch is done; an entry for each member that still learned in it.
     Epoch(&'a [Epoch]),
 }
 
@@ -36,7 +45,7 @@ pub enum Event<'a> {
 pub enum End {
     /// All epochs or steps are done.
     Done,
-    /// No member improved for as long as the patience lasts.
+    /// Every member came to where it did not improve for as long as the patience lasts.
     Patience,
     /// The observer asked for it.
     Stopped,
@@ -47,7 +56,7 @@ pub enum End {
 pub struct Trained {
     /// With patience or after a stop the best weights, else the last.
     pub weights: Weights,
-    /// An entry an epoch.
+    /// An entry an epoch, up to where the patience with it was over.
     pub history: Vec<Epoch>,
     /// Of the weights above, on each part of the rows that is not empty: training, validation, test.
     pub scores: [Option<Scores>; 3],
@@ -66,6 +75,14 @@ pub struct Outcome {
     pub samples: u64,
     /// Steps, rows and time of the training loop alone, behind the first step.
     pub measured: (u64, u64, Duration),
+}
+
+impl Outcome {
+    /// Passes that were made for the member that learned the longest.
+    pub fn epochs(&self) -> usize {
+        let epochs = self.members.iter().map(|member| member.history.len());
+        epochs.max().unwrap_or(0)
+    }
 }
 
 /// Why training ended without a result.

@@ -5,13 +5,13 @@ use super::evaluate::unsound;
 use super::layout::{Layout, Part};
 use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 use super::schedule::{Curve, Plateau, Schedule};
-use super::scores::{Monitor, Scores};
+use super::scores::Monitor;
 use crate::backend::{
     Backend, BackendError, Data, ProgramId, read_weights, run_all, write_weights,
 };
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
-use crate::program::{Hyper, Loss, Optimizer, Program, Step, buffer, record};
+use crate::program::{Hyper, Loss, Op, Optimizer, Program, Step, buffer, record};
 use crate::random::{Purpose, key, shuffle};
 
 /// How a pack of networks is trained.
@@ -31,8 +31,8 @@ pub struct Options {
     pub max_steps: Option<u64>,
     /// What tells better weights from worse, on the validation rows (the training rows, if there are none).
     pub monitor: Monitor,
-    /// Epochs without a better value of it before training ends
-    /// with the best weights; `None` trains to the end and keeps the last.
+    /// Epochs without a better value of it before a member learns no more and keeps its best weights; training ends with the
+    /// last of them. `None` trains to the end and keeps the last weights.
     pub patience: Option<usize>,
     /// Whether each epoch has its own order.
     pub shuffle: bool,
@@ -91,6 +91,9 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// What is monitored of logits `[rows, outputs]` for these rows of the dataset; `None` where the rows have no such value.
+pub type Judge<'a> = dyn Fn(&Matrix, &[u32]) -> Option<f64> + 'a;
+
 /// Trains a pack of networks. `observe` hears of every slice of steps and every epoch, and may end the run after it.
 pub fn train(
     backend: &mut dyn Backend,
@@ -100,9 +103,29 @@ pub fn train(
     options: &Options,
     observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome, TrainError> {
+    train_judged(backend, network, members, rows, options, None, observe)
+}
+
+/// The same with a judge, which every [`Monitor`] that is not summed on the device needs.
+pub fn train_judged(
+    backend: &mut dyn Backend,
+    network: &Network,
+    members: &[Member],
+    rows: Rows<'_>,
+    options: &Options,
+    judge: Option<&Judge<'_>>,
+    observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+) -> Result<Outcome, TrainError> {
     check(network, members, rows, options)?;
+    let monitor = options.monitor;
+    if !monitor.is_summed() && (judge.is_none() || rows.counts()[1] == 0) {
+        return Err(TrainError::Data(format!(
+            "{monitor} is of the answers for validation rows: there are none, or nothing judges them"
+        )));
+    }
     let layout = Layout::new(network, members.len(), rows, options, backend.limits());
     let mut run = Run::new(backend, network, members, rows, options, layout)?;
+    run.judge = judge.filter(|_| !monitor.is_summed());
     let end = run.epochs(observe)?;
     run.finish(end)
 }
@@ -181,10 +204,14 @@ pub(super) struct Run<'a> {
     pub(super) layout: Layout,
     learn: Learn,
     pub(super) evaluate: ProgramId,
+    /// The buffer of the evaluation's logits, and where they begin.
+    pub(super) logits: (String, usize),
+    pub(super) judge: Option<&'a Judge<'a>>,
     histories: Vec<Vec<Epoch>>,
     best: Vec<Option<(f64, Weights)>>,
-    stale: usize,
-    plateau: Plateau,
+    /// Rounds in which a member did not improve.
+    stale: Vec<usize>,
+    plateaus: Vec<Plateau>,
     steps: u64,
     samples: u64,
     measured: (u64, u64, Duration),
@@ -215,9 +242,9 @@ impl<'a> Run<'a> {
             }
         };
         let kept = optimizer.kept();
-        let evaluation =
-            Program::evaluation(network, loss, kept, layout.capacity(layout.evaluated));
-        let evaluate = backend.compile(&evaluation.fused())?;
+        let capacity = layout.capacity(layout.evaluated);
+        let evaluation = Program::evaluation(network, loss, kept, capacity).fused();
+        let evaluate = backend.compile(&evaluation)?;
         backend.write(buffer::INPUTS, 0, 0, Data::F32(&rows.inputs.values))?;
         backend.write(buffer::TARGETS, 0, 0, Data::F32(&rows.targets.values))?;
         let mut run = Run {
@@ -229,18 +256,18 @@ impl<'a> Run<'a> {
             layout,
             learn,
             evaluate,
+            logits: logits_of(&evaluation),
+            judge: None,
             histories: vec![Vec::new(); members.len()],
             best: vec![None; members.len()],
-            stale: 0,
-            plateau: Plateau::default(),
+            stale: vec![0; members.len()],
+            plateaus: vec![Plateau::default(); members.len()],
             steps: 0,
             samples: 0,
             measured: (0, 0, Duration::ZERO),
         };
         for (index, member) in members.iter().enumerate() {
-            let hyper = bytemuck::cast_slice(std::slice::from_ref(&member.hyper));
-            run.backend
-                .write(buffer::HYPER, index, 0, Data::F32(hyper))?;
+            run.write_rate(index, 1.0)?;
             if network.drops(0) {
                 let key = key(member.seed, Purpose::Dropout);
                 run.backend.write(buffer::KEYS, index, 0, Data::U32(&key))?;
@@ -260,6 +287,21 @@ impl<'a> Run<'a> {
             }
         }
         Ok(run)
+    }
+
+    /// Writes a member's hyper-parameters, its learning rate times `factor`.
+    fn write_rate(&mut self, member: usize, factor: f64) -> Result<(), BackendError> {
+        let mut hyper = self.members[member].hyper;
+        hyper.learning_rate *= factor as f32;
+        let hyper = bytemuck::cast_slice(std::slice::from_ref(&hyper));
+        self.backend
+            .write(buffer::HYPER, member, 0, Data::F32(hyper))
+    }
+
+    /// Whether a member still learns: the patience with it is not over.
+    fn learns(&self, member: usize) -> bool {
+        let patience = self.options.patience;
+        patience.is_none_or(|patience| self.stale[member] < patience)
     }
 
     fn write_weights(&mut self, member: usize, weights: &Weights) -> Result<(), BackendError> {
@@ -290,11 +332,7 @@ impl<'a> Run<'a> {
             if self.round(round, observe)?.is_break() {
                 return Ok(End::Stopped);
             }
-            if self
-                .options
-                .patience
-                .is_some_and(|patience| self.stale >= patience)
-            {
+            if !(0..self.members.len()).any(|member| self.learns(member)) {
                 return Ok(End::Patience);
             }
             if self
@@ -350,9 +388,6 @@ impl<'a> Run<'a> {
         let mut steps =
             self.layout
                 .training_steps(self.options, self.network, self.steps, epochs.len());
-        for step in steps.iter_mut().flatten() {
-            step.rate *= self.plateau.factor() as f32;
-        }
         steps.truncate(left);
         let mut flow = ControlFlow::Continue(());
         let mut done = 0;
@@ -386,7 +421,7 @@ impl<'a> Run<'a> {
         }
         let log = self.log(&steps[..done].concat())?;
         self.measured.2 += start.elapsed();
-        let validated = self.evaluate(Part::Validation)?;
+        let validated = self.validate()?;
         let mut record = 0;
         for (number, steps) in epochs.zip(steps[..done].chunks(per_epoch)) {
             let (first, rows) = (
@@ -394,17 +429,20 @@ impl<'a> Run<'a> {
                 steps.iter().flatten().map(|step| step.rows as usize).sum(),
             );
             record += record::WIDTH * steps.iter().map(Vec::len).sum::<usize>();
-            let epoch: Vec<Epoch> = (0..self.members.len())
-                .map(|member| Epoch {
-                    number,
-                    train: self.score(&log[member][first..record], rows),
-                    validation: validated.as_ref().map(|scores| scores[member]),
-                })
-                .collect();
-            self.check_finite(&epoch)?;
-            for (history, epoch) in self.histories.iter_mut().zip(&epoch) {
-                history.push(*epoch);
+            let mut epoch = Vec::new();
+            for member in 0..self.members.len() {
+                if self.learns(member) {
+                    let validated = validated.as_ref().map(|validated| validated[member]);
+                    epoch.push(Epoch {
+                        number,
+                        train: self.score(&log[member][first..record], rows),
+                        validation: validated.map(|validated| validated.scores),
+                        judged: validated.and_then(|validated| validated.judged),
+                    });
+                    self.histories[member].extend(epoch.last());
+                }
             }
+            self.check_finite(&epoch)?;
             if flow.is_continue() {
                 flow = observe(Event::Epoch(&epoch));
             }
@@ -414,7 +452,8 @@ impl<'a> Run<'a> {
     }
 
     fn check_finite(&mut self, epoch: &[Epoch]) -> Result<(), TrainError> {
-        let loss = epoch.iter().map(loss_of).find(|loss| !loss.is_finite());
+        let losses = epoch.iter().map(|epoch| epoch.watched().loss);
+        let loss = losses.into_iter().find(|loss| !loss.is_finite());
         loss.map_or(Ok(()), |loss| Err(self.diverged(loss, epoch[0].number)?))
     }
 
@@ -458,27 +497,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Keeps what is better than before at the end of a round, and counts rounds in which nothing was.
+    /// Keeps what is better of a member than before at the end of a round, counts the rounds in which nothing was, and lowers
+    /// its rate where its schedule says so. A member with which the patience is over has no rate any more.
     fn note(&mut self) -> Result<(), BackendError> {
-        self.stale += 1;
-        if let Curve::Plateau { factor, patience } = self.options.schedule.curve {
-            let losses = self.histories.iter().filter_map(|history| history.last());
-            let total: f64 = losses.map(loss_of).sum();
-            let mean = total / self.histories.len() as f64;
-            self.plateau.after(mean, factor, patience);
-        }
         for member in 0..self.members.len() {
-            let monitor = self.options.monitor;
-            let value = self.histories[member].last();
-            let Some(value) = value.map(|epoch| monitor.of(&watched(epoch))) else {
+            let epoch = self.histories[member].last().copied();
+            let Some(epoch) = epoch.filter(|_| self.learns(member)) else {
                 continue;
             };
+            self.stale[member] += 1;
+            let value = self.options.monitor.of(&epoch);
             if self.best[member]
                 .as_ref()
                 .is_none_or(|(best, _)| value < *best)
             {
-                self.stale = 0;
+                self.stale[member] = 0;
                 self.best[member] = Some((value, self.read_weights(member)?));
+            }
+            if !self.learns(member) {
+                self.write_rate(member, 0.0)?;
+            } else if let Curve::Plateau { factor, patience } = self.options.schedule.curve {
+                let (loss, before) = (epoch.watched().loss, self.plateaus[member].factor());
+                let after = self.plateaus[member].after(loss, factor, patience);
+                if after != before {
+                    self.write_rate(member, after)?;
+                }
             }
         }
         Ok(())
@@ -499,7 +542,8 @@ impl<'a> Run<'a> {
         // The last step's outcome is seen here for the first time.
         let infinite = || (!kept.iter().all(Weights::is_finite)).then_some(f64::NAN);
         if let Some(loss) = unsound(&parts).or_else(infinite) {
-            let epoch = self.histories[0].len();
+            let epochs = self.histories.iter().map(Vec::len);
+            let epoch = epochs.max().unwrap_or(0);
             return Err(self.diverged(loss, epoch)?);
         }
         let mut members = Vec::with_capacity(self.members.len());
@@ -525,11 +569,13 @@ impl<'a> Run<'a> {
 /// Steps handed to the backend at a time: enough for its slice on any device.
 const SLICE_STEPS: usize = 1 << 16;
 
-/// The scores that early stopping watches.
-fn watched(epoch: &Epoch) -> Scores {
-    epoch.validation.unwrap_or(epoch.train)
-}
-
-fn loss_of(epoch: &Epoch) -> f64 {
-    watched(epoch).loss
+/// The buffer that holds the logits of a program's loss, and where they begin.
+fn logits_of(program: &Program) -> (String, usize) {
+    let logits = program.ops.iter().find_map(|op| match op {
+        Op::LossGradient { logits, .. } => Some(&program.tensors[*logits]),
+        _ => None,
+    });
+    logits.map_or_else(Default::default, |logits| {
+        (program.buffers[logits.buffer].name.clone(), logits.offset)
+    })
 }

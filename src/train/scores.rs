@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use super::Epoch;
+use crate::data::Task;
+use crate::predictor::{Averages, Metrics, Report};
 use crate::program::{Loss, record};
 
 /// What tells better weights from worse.
@@ -15,16 +18,91 @@ pub enum Monitor {
     Mae,
     /// The root of the mean squared error of values
     Rmse,
+    /// The mean recall of the classes
+    BalancedAccuracy,
+    /// The mean F1 of the classes
+    F1,
+    /// Matthews' correlation coefficient of classes
+    Matthews,
+    /// The area under the receiver operating characteristic of classes
+    RocAuc,
+    /// The average precision of classes
+    AveragePrecision,
+    /// The mean of −log of the class's probability, the lower the better
+    LogLoss,
+    /// The share of the values' variance that is explained
+    R2,
+    /// The mean relative error of values
+    Mape,
+    /// The share of the variance that is explained, a constant error left out
+    ExplainedVariance,
 }
 
 impl Monitor {
-    /// The lower, the better.
-    pub(super) fn of(self, scores: &Scores) -> f64 {
+    /// Whether it is found from sums that are made on the device; all others need each row's answer.
+    pub fn is_summed(self) -> bool {
+        matches!(
+            self,
+            Monitor::Loss | Monitor::Accuracy | Monitor::Mae | Monitor::Rmse
+        )
+    }
+
+    /// Whether the target has it.
+    pub fn suits(self, task: Task) -> bool {
+        match self {
+            Monitor::Loss => true,
+            Monitor::Accuracy
+            | Monitor::BalancedAccuracy
+            | Monitor::F1
+            | Monitor::Matthews
+            | Monitor::RocAuc
+            | Monitor::AveragePrecision
+            | Monitor::LogLoss => task == Task::Classification,
+            Monitor::Mae
+            | Monitor::Rmse
+            | Monitor::R2
+            | Monitor::Mape
+            | Monitor::ExplainedVariance => task == Task::Regression,
+        }
+    }
+
+    /// What is watched of an epoch, on the validation rows or else the training rows: the lower, the better.
+    pub(super) fn of(self, epoch: &Epoch) -> f64 {
+        let scores = epoch.watched();
+        let judged = epoch.judged.unwrap_or(f64::NAN);
         match self {
             Monitor::Loss => scores.loss,
             Monitor::Accuracy => -scores.accuracy,
             Monitor::Mae => scores.absolute,
             Monitor::Rmse => scores.squared,
+            Monitor::LogLoss | Monitor::Mape => judged,
+            Monitor::BalancedAccuracy
+            | Monitor::F1
+            | Monitor::Matthews
+            | Monitor::RocAuc
+            | Monitor::AveragePrecision
+            | Monitor::R2
+            | Monitor::ExplainedVariance => -judged,
+        }
+    }
+
+    /// Its value for rows with their answers; `None` where these rows have none, or the device's sums tell it.
+    pub(super) fn judge(self, report: &Report) -> Option<f64> {
+        let averages = || Averages::new(report.confusion());
+        match self {
+            Monitor::Loss | Monitor::Accuracy | Monitor::Mae | Monitor::Rmse => None,
+            Monitor::BalancedAccuracy => Some(averages().balanced_accuracy),
+            Monitor::F1 => Some(averages().plain.f1),
+            Monitor::Matthews => Some(averages().matthews),
+            Monitor::RocAuc => report.ranks()?.roc_auc,
+            Monitor::AveragePrecision => report.ranks()?.average_precision,
+            Monitor::LogLoss => report.ranks()?.log_loss,
+            Monitor::R2 => match report.metrics() {
+                Metrics::Regression { r2, .. } => Some(r2),
+                Metrics::Classification { .. } => None,
+            },
+            Monitor::Mape => Some(report.errors()?.mape),
+            Monitor::ExplainedVariance => Some(report.errors()?.explained_variance),
         }
     }
 }

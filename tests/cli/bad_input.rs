@@ -146,6 +146,18 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             "train digits --monitor rmse",
             &["--monitor rmse", "classes", "accuracy"],
         ),
+        (
+            "train digits --monitor r2 --validation 0.1",
+            &["--monitor r2", "classes"],
+        ),
+        (
+            "train digits --monitor roc-auc",
+            &["--monitor roc-auc", "--validation"],
+        ),
+        (
+            "train digits --monitor log-loss --loss hinge --validation 0.1",
+            &["--monitor log-loss", "hinge"],
+        ),
         ("train digits --accumulate 0", &["--accumulate"]),
         ("train digits --average 1", &["--average", "below 1"]),
         ("train digits --dropout 1", &["--dropout", "below 1"]),

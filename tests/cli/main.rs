@@ -3,6 +3,7 @@
 mod answers;
 mod bad_input;
 mod interruption;
+mod monitor;
 mod packs;
 mod train;
 
