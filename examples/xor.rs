@@ -7,18 +7,23 @@ use gpu_mlp::backend::Backend;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::data::{ReadOptions, load};
-use gpu_mlp::model::{Activation, Weights};
+use gpu_mlp::model::{Activation, NamedTensors};
 use gpu_mlp::program::{Reduction, Rule};
 use gpu_mlp::train::{BatchSize, Config, HiddenLayers, LossChoice, Plan};
 
 /// 2·rand − 0.5 from `NumPy`'s `RandomState(1)`, in the order W1, b1, W2, b2, with W1 and W2 as `[out, in]`.
-fn initial() -> Weights {
-    Weights(vec![
-        vec![0.334_044, -0.499_771_24, 0.940_649, 0.104_665_145],
-        vec![-0.206_488_22, -0.315_322_82],
-        vec![-0.127_479_58, 0.191_121_46],
-        vec![0.293_534_93],
-    ])
+fn initial() -> NamedTensors {
+    [
+        (
+            "layers.0.weight",
+            vec![0.334_044, -0.499_771_24, 0.940_649, 0.104_665_145],
+        ),
+        ("layers.0.bias", vec![-0.206_488_22, -0.315_322_82]),
+        ("layers.1.weight", vec![-0.127_479_58, 0.191_121_46]),
+        ("layers.1.bias", vec![0.293_534_93]),
+    ]
+    .map(|(name, values)| (name.to_owned(), values))
+    .into()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -63,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 shuffle: Some(false),
                 ..Config::default()
             };
-            let plan = Plan::new(&data, &config, Some(initial()))?;
+            let plan = Plan::new(&data, &config, Some(&initial()))?;
             let fitted = plan.fit(&mut **backend, &mut |_| ControlFlow::Continue(()))?;
             let mut predictor = fitted.model.on(&mut **backend)?;
             let chances = predictor.predict(&data.train)?;

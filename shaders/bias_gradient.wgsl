@@ -3,10 +3,11 @@
 // gradient  [batch, columns]
 // output    [1, columns]
 //
-// A workgroup sums 16 columns, each by 16 lanes that take every 16th row, then a tree over the lanes: the order of the
-// sum depends on the shape alone. A member is a layer of the grid's z.
+// A workgroup sums 16 columns, each by 16 lanes that take every 16th row, then a tree over the lanes (lib/columns): the
+// order of the sum depends on the shape alone. A member is a layer of the grid's z.
 
 #import batch
+#import columns
 
 override ACCUMULATE: bool = false;
 
@@ -21,11 +22,6 @@ struct Shape {
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
-const WIDTH = 16u;
-const LANES = 16u;
-
-var<workgroup> partial: array<f32, WIDTH * LANES>;
-
 @compute @workgroup_size(WIDTH, LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
     let column = group.x * WIDTH + lane.x;
@@ -36,21 +32,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             sum += gradient[first + row * shape.columns];
         }
     }
-    let at = lane.y * WIDTH + lane.x;
-    partial[at] = sum;
-    workgroupBarrier();
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        if lane.y < half {
-            partial[at] += partial[at + half * WIDTH];
-        }
-        workgroupBarrier();
-    }
+    sum = column_sum(lane.xy, vec2(sum, 0.0)).x;
     if lane.y == 0u && column < shape.columns {
         let o = shape.output.x + group.z * shape.output.y + column;
         if ACCUMULATE {
-            output[o] += partial[at];
+            output[o] += sum;
         } else {
-            output[o] = partial[at];
+            output[o] = sum;
         }
     }
 }

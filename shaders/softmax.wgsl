@@ -1,4 +1,4 @@
-// output[r, i] = exp(z[r, i] - max z[r, :]) / sum exp(z[r, :] - max z[r, :]).
+// output[r, i] = exp(z[r, i] - max z[r, :]) / sum exp(z[r, :] - max z[r, :]), or its logarithm if LOG.
 //
 // logits  [batch, columns]
 // output  [batch, columns]
@@ -8,6 +8,8 @@
 #import batch
 #import reduce
 #import exponential
+
+override LOG: bool = false;
 
 struct Shape {
     logits: vec2<u32>,
@@ -38,6 +40,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     total = row_sum(lane, vec4(total, 0.0, 0.0, 0.0)).x;
     for (var c = lane % LANES; c < columns; c += LANES) {
-        output[p + c] = exponential(logits[z + c] - largest) / total;
+        let away = logits[z + c] - largest;
+        if LOG {
+            output[p + c] = away - log(total);
+        } else {
+            output[p + c] = exponential(away) / total;
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter, Result};
 use clap::ValueEnum;
 
 use crate::data::{PreprocessMode, TargetTransform, Task};
-use crate::model::{Activation, Initializer};
+use crate::model::{Activation, Initializer, Normalization};
 use crate::program::{Link, Reduction, Rule};
 use crate::train::{Monitor, ScheduleName};
 
@@ -27,6 +27,7 @@ display_by_name!(
     Initializer,
     Link,
     Monitor,
+    Normalization,
     PreprocessMode,
     Reduction,
     Rule,

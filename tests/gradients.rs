@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::{Backend, Data, write_weights};
-use gpu_mlp::model::{Activation, Dropout, Initializer, Network, initialize};
+use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, initialize};
 use gpu_mlp::program::{
     Capacity, Hyper, Loss, LossFunction, Places, Program, Reduction, Step, buffer, record,
 };
@@ -180,8 +180,8 @@ fn every_loss_and_activation_has_the_gradient_of_its_formula() {
 
 /// Without those whose first or second derivative jumps, where a difference across the place is no derivative.
 fn smooth() -> Vec<Activation> {
-    use Activation::{Elu, HardSigmoid, LeakyRelu, Relu, Selu, Softsign};
-    let jump = [Relu, LeakyRelu, Elu, Selu, HardSigmoid, Softsign];
+    use Activation::{Elu, HardSigmoid, LeakyRelu, Prelu, Relu, Selu, Softsign};
+    let jump = [Relu, LeakyRelu, Prelu, Elu, Selu, HardSigmoid, Softsign];
     let all = Activation::value_variants().iter().copied();
     all.filter(|function| !jump.contains(function)).collect()
 }
@@ -207,10 +207,16 @@ proptest! {
         function in prop::sample::select(smooth_losses()),
         activation in prop::sample::select(smooth()),
         dropout in prop::sample::select(vec![Dropout::None, Dropout::Plain, Dropout::Alpha]),
+        normalization in prop::sample::select(Normalization::value_variants().to_vec()),
+        residual: bool,
         seed in 0_u64..1000,
     ) {
+        // Layers as wide as each other, so that there is something to add.
+        let hidden = if residual { vec![hidden.iter().copied().max().unwrap_or(1); hidden.len()] } else { hidden };
         let network = Network {
             dropout,
+            normalization,
+            residual,
             ..Network::new(inputs, &hidden, activation, outputs, Activation::Identity)
         };
         let loss = Loss::new(function, Reduction::Mean);

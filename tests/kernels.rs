@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode};
 use gpu_mlp::backend::{Backend, TOLERANCE, check, difference, kernels};
-use gpu_mlp::model::{Activation, Dropout, Network};
+use gpu_mlp::model::{Activation, Dropout, Network, Normalization};
 use gpu_mlp::program::{Capacity, Link, Loss, LossFunction, Optimizer, Program, Reduction, Rule};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -49,9 +49,9 @@ fn smooth_losses() -> Vec<LossFunction> {
 }
 
 fn smooth() -> Vec<Activation> {
-    use Activation::{HardSigmoid, LeakyRelu, Relu, Selu};
+    use Activation::{HardSigmoid, LeakyRelu, Prelu, Relu, Selu};
     let all = Activation::value_variants().iter().copied();
-    all.filter(|function| ![Relu, LeakyRelu, Selu, HardSigmoid].contains(function))
+    all.filter(|function| ![Relu, LeakyRelu, Prelu, Selu, HardSigmoid].contains(function))
         .collect()
 }
 
@@ -69,6 +69,8 @@ proptest! {
         loss in prop::sample::select(smooth_losses()),
         activation in prop::sample::select(smooth()),
         dropout in prop::sample::select(vec![Dropout::None, Dropout::Plain, Dropout::Alpha]),
+        normalization in prop::sample::select(Normalization::value_variants().to_vec()),
+        residual: bool,
         rule in prop::sample::select(steady()),
         softmax: bool,
         weighted: bool,
@@ -76,8 +78,12 @@ proptest! {
         kind in 0_usize..4,
         seed in 0_u64..1000,
     ) {
+        // Layers as wide as each other, so that there is something to add.
+        let hidden = if residual { vec![hidden.first().copied().unwrap_or(1); hidden.len()] } else { hidden };
         let network = Network {
             dropout,
+            normalization,
+            residual,
             ..Network::new(inputs, &hidden, activation, outputs, Activation::Identity)
         };
         let loss = Loss { weighted, ..Loss::new(loss, Reduction::Mean) };

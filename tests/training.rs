@@ -6,7 +6,7 @@ use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
-use gpu_mlp::model::{Activation, Dropout, Initializer, Network, initialize};
+use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, initialize};
 use gpu_mlp::predictor::most_probable;
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step};
 use gpu_mlp::train::{
@@ -19,6 +19,7 @@ struct Digits {
     targets: Matrix,
     split: Split,
     dropout: Dropout,
+    normalization: Normalization,
 }
 
 impl Digits {
@@ -41,11 +42,17 @@ impl Digits {
             targets,
             split,
             dropout: Dropout::None,
+            normalization: Normalization::None,
         }
     }
 
     fn with(mut self, dropout: Dropout) -> Self {
         self.dropout = dropout;
+        self
+    }
+
+    fn normalized(mut self, normalization: Normalization) -> Self {
+        self.normalization = normalization;
         self
     }
 
@@ -66,6 +73,7 @@ impl Digits {
     ) -> Result<Outcome, TrainError> {
         let network = Network {
             dropout: self.dropout,
+            normalization: self.normalization,
             ..Network::new(64, &[64], Activation::Relu, 10, Activation::Identity)
         };
         let member = |&seed: &u64| Member {
@@ -214,31 +222,52 @@ fn after_one_epoch_the_adapter_has_the_loss_of_the_cpu() {
 
 #[test]
 fn a_pack_trains_each_member_as_it_trains_alone() {
-    let digits = Digits::new(0.1).with(Dropout::Alpha);
-    let few = |options: &mut Options| options.epochs = 2;
-    let pack = digits
-        .train(&mut cpu(), &[1, 2, 3], 1e-3, few)
-        .expect("it trains");
-    for (member, seed) in pack.members.into_iter().zip([1, 2, 3]) {
-        let alone = digits
-            .train(&mut cpu(), &[seed], 1e-3, few)
-            .expect("it trains");
-        assert_eq!(member, alone.members[0]);
+    for normalization in [Normalization::None, Normalization::Batch] {
+        let digits = Digits::new(0.1)
+            .with(Dropout::Alpha)
+            .normalized(normalization);
+        let run = |gpu_too: bool, seeds: &[u64]| {
+            let mut backend: Box<dyn Backend> = if gpu_too {
+                Box::new(gpu())
+            } else {
+                Box::new(cpu())
+            };
+            let few = |options: &mut Options| options.epochs = 2;
+            let outcome = digits.train(&mut *backend, seeds, 1e-3, few);
+            outcome.expect("it trains").members
+        };
+        for gpu_too in [false, true] {
+            let pack = run(gpu_too, &[1, 2, 3]);
+            for (member, seed) in pack.into_iter().zip([1, 2, 3]) {
+                assert_eq!(member, run(gpu_too, &[seed])[0]);
+            }
+        }
     }
-    let on_gpu = digits
-        .train(&mut gpu(), &[1, 2, 3], 1e-3, few)
-        .expect("it trains");
-    for (member, seed) in on_gpu.members.into_iter().zip([1, 2, 3]) {
-        let alone = digits
-            .train(&mut gpu(), &[seed], 1e-3, few)
-            .expect("it trains");
-        assert_eq!(member, alone.members[0]);
+}
+
+#[test]
+fn normalized_networks_learn_and_the_devices_agree() {
+    for normalization in [Normalization::Batch, Normalization::Layer] {
+        let digits = Digits::new(0.1).normalized(normalization);
+        let run = |backend: &mut dyn Backend| {
+            let outcome = digits.train(backend, &[1], 3e-3, |options| options.epochs = 3);
+            let scores = outcome.expect("it trains").members[0].scores;
+            scores[2].expect("there are such rows")
+        };
+        let (found, expected) = (run(&mut gpu()), run(&mut cpu()));
+        assert!(expected.accuracy > 0.93, "{normalization}: {expected:?}");
+        assert!(
+            (found.loss / expected.loss - 1.0).abs() < 1e-3,
+            "{normalization}: {found:?} on the adapter, {expected:?} on the CPU"
+        );
     }
 }
 
 #[test]
 fn micro_batches_change_a_step_by_rounding_alone() {
-    let digits = Digits::new(0.0).with(Dropout::Plain);
+    let digits = Digits::new(0.0)
+        .with(Dropout::Plain)
+        .normalized(Normalization::Layer);
     let full = |options: &mut Options| {
         options.batch_size = None;
         options.epochs = 3;

@@ -151,7 +151,7 @@ pub fn kernels(
         bias: small.tensor("bias", Rows::Fixed(1), n),
         values: small.tensor("values", batch, n),
     });
-    for &function in Activation::value_variants() {
+    for function in Activation::ELEMENTWISE {
         add(&format!("activation {function}"), &|small| Op::Activation {
             function,
             input: small.tensor("input", batch, n),
@@ -225,10 +225,82 @@ pub fn kernels(
             }
         });
     }
-    add("softmax", &|small| Op::Softmax {
-        logits: small.tensor("logits", batch, n),
+    for log in [false, true] {
+        add(&format!("softmax {log}"), &|small| Op::Softmax {
+            log,
+            logits: small.tensor("logits", batch, n),
+            output: small.tensor("output", batch, n),
+        });
+        add(&format!("softmax gradient {log}"), &|small| {
+            Op::SoftmaxGradient {
+                log,
+                kept: small.tensor("kept", batch, n),
+                gradient: small.tensor("gradient", batch, n),
+            }
+        });
+    }
+    add("add", &|small| Op::Add {
+        a: small.tensor("a", batch, n),
+        b: small.tensor("b", batch, n),
         output: small.tensor("output", batch, n),
     });
+    add("prelu", &|small| Op::Prelu {
+        input: small.tensor("input", batch, n),
+        slope: small.tensor("slope", Rows::Fixed(1), 1),
+        output: small.tensor("output", batch, n),
+    });
+    add("prelu gradient", &|small| Op::PreluGradient {
+        input: small.tensor("input", batch, n),
+        slope: small.tensor("slope", Rows::Fixed(1), 1),
+        gradient: small.tensor("gradient", batch, n),
+        slopes: small.tensor("slopes", batch, n),
+    });
+    add("batch norm", &|small| Op::BatchNorm {
+        input: small.tensor("input", batch, n),
+        scale_shift: small.tensor("scale", Rows::Fixed(2), n),
+        running: small.tensor("moment", Rows::Fixed(2), n),
+        statistics: small.tensor("statistics", Rows::Fixed(2), n),
+        output: small.tensor("output", batch, n),
+    });
+    add("batch norm inference", &|small| Op::BatchNormInference {
+        input: small.tensor("input", batch, n),
+        scale_shift: small.tensor("scale", Rows::Fixed(2), n),
+        running: small.tensor("moment", Rows::Fixed(2), n),
+        output: small.tensor("output", batch, n),
+    });
+    add("layer norm", &|small| Op::LayerNorm {
+        input: small.tensor("input", batch, n),
+        scale_shift: small.tensor("scale", Rows::Fixed(2), n),
+        statistics: small.tensor("statistics", batch, 2),
+        output: small.tensor("output", batch, n),
+    });
+    add("layer norm gradient", &|small| Op::LayerNormGradient {
+        input: small.tensor("input", batch, n),
+        scale_shift: small.tensor("scale", Rows::Fixed(2), n),
+        statistics: small.tensor("statistics", batch, 2),
+        gradient: small.tensor("gradient", batch, n),
+    });
+    for accumulate in [false, true] {
+        add(&format!("batch norm gradient {accumulate}"), &|small| {
+            Op::BatchNormGradient {
+                input: small.tensor("input", batch, n),
+                scale_shift: small.tensor("scale", Rows::Fixed(2), n),
+                statistics: small.tensor("statistics", Rows::Fixed(2), n),
+                gradient: small.tensor("gradient", batch, n),
+                accumulate,
+                output: small.tensor("output", Rows::Fixed(2), n),
+            }
+        });
+        add(&format!("layer norm parameters {accumulate}"), &|small| {
+            Op::LayerNormParameters {
+                input: small.tensor("input", batch, n),
+                statistics: small.tensor("statistics", batch, 2),
+                gradient: small.tensor("gradient", batch, n),
+                accumulate,
+                output: small.tensor("output", Rows::Fixed(2), n),
+            }
+        });
+    }
     add("metrics", &|small| Op::Metrics {
         rows: small.tensor("rows", batch, record::WIDTH),
         log: small.tensor("log", Rows::Fixed(3), record::WIDTH),
@@ -439,7 +511,7 @@ fn contents(
                 };
                 let to_grid = |value: f32| (value * 8.0).round() / 8.0 + between;
                 values = values.into_iter().map(to_grid).collect();
-            } else if name.starts_with("moment") {
+            } else if name.starts_with("moment") || name == buffer::RUNNING {
                 values = values.into_iter().map(f32::abs).collect();
             } else if let Some(classes) = classes
                 && (name.starts_with("classes") || name == buffer::TARGETS)

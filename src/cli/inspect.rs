@@ -36,15 +36,24 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let row = |cells: &[&dyn std::fmt::Display]| {
         cells.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
+    let network = &model.network;
     let mut layers = vec![row(&[&"layer", &"shape", &"activation", &"parameters"])];
-    for (n, layer) in model.network.layers.iter().enumerate() {
-        let fan_in = model.network.fan_in(n);
-        let shape = format!("{fan_in} → {}", layer.units);
+    for (n, layer) in network.layers.iter().enumerate() {
+        let shape = format!("{} → {}", network.fan_in(n), layer.units);
+        let parameters = network.parameters_of(n).into_iter();
+        let trained = parameters.filter(|parameter| parameter.role.is_trained());
+        let mut activation = layer.activation.to_string();
+        if network.normalizes(n) {
+            activation = format!("{} norm, {activation}", network.normalization);
+        }
+        if network.adds(n) {
+            activation += " + input";
+        }
         layers.push(row(&[
             &format!("layers.{n}"),
             &shape,
-            &layer.activation,
-            &((fan_in + 1) * layer.units),
+            &activation,
+            &trained.map(|parameter| parameter.len()).sum::<usize>(),
         ]));
     }
     let mut inputs = vec![row(&[&"input", &"width", &"encoding"])];

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use gpu_mlp::backend::gpu::wgsl;
 use gpu_mlp::data::{ReadOptions, load};
-use gpu_mlp::model::{Activation, Layer, Network};
+use gpu_mlp::model::Network;
 use gpu_mlp::program::{Capacity, Loss, Op, Optimizer, Program};
 use gpu_mlp::train::{BatchSize, Config, Plan};
 
@@ -85,18 +85,7 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
             config.reduction.unwrap_or_default(),
         )
     };
-    let hidden = config.hidden.clone().unwrap_or_default();
-    let output = config.output_activation.unwrap_or(Activation::Identity);
-    let activation = config.activation.unwrap_or_default();
-    let last = Layer {
-        units: outputs,
-        activation: output,
-    };
-    let network = Network {
-        inputs,
-        dropout: config.dropout_of(&hidden, activation).map_err(bad_input)?,
-        layers: hidden.layers(activation).chain([last]).collect(),
-    };
+    let network = config.network(inputs, outputs).map_err(bad_input)?;
     let batch = match config.batch_size {
         Some(BatchSize::Rows(rows)) => rows,
         _ => 32,

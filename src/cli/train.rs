@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use gpu_mlp::data::{ReadOptions, load};
-use gpu_mlp::model::{WholeFile, load_weights};
+use gpu_mlp::model::{WholeFile, load_tensors};
 use gpu_mlp::train::{Config, End, Event, FitError, Plan, range_test};
 
 use super::device::{DeviceChoice, open_for};
@@ -24,7 +24,7 @@ pub(super) struct Options {
     /// TOML file with any of these options, as hidden = [128, 64], and data; the command line wins
     #[arg(long = "config", value_name = "FILE", id = "config_file")]
     config_file: Option<PathBuf>,
-    /// Safetensors file with the initial layers.N.weight and layers.N.bias
+    /// Safetensors file with the initial layers.N.weight, layers.N.bias and what else the network has
     #[arg(long, value_name = "FILE")]
     init_from: Option<PathBuf>,
     /// auto (the fastest), cpu, gpu, gpu:N, or a part of an adapter's name
@@ -147,7 +147,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         }
         writable("--out-of-fold", path)?;
     }
-    let initial = init_from.as_deref().map(load_weights).transpose()?;
+    let initial = init_from.as_deref().map(load_tensors).transpose()?;
     let read = ReadOptions {
         target: config.target.clone(),
     };
@@ -162,7 +162,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     } else {
         config
     };
-    let plan = Plan::new(&loaded, &config, initial)?;
+    let plan = Plan::new(&loaded, &config, initial.as_ref())?;
     drop(loaded);
     for notice in &plan.notices {
         log::warn!("{notice}");

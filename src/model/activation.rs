@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// An elementwise function behind a layer, named as on the command line; constants are `PyTorch`'s defaults.
+/// A function behind a layer, named as on the command line; constants are `PyTorch`'s defaults.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
 )]
@@ -35,9 +35,38 @@ pub enum Activation {
     Softsign,
     /// f(z) = z/6 + 1/2, within 0 and 1
     HardSigmoid,
+    /// f(z) = z if z > 0, else α·z, with one α a layer that is learned, from 0.25 on (He et al. 2015)
+    Prelu,
+    /// f(z) = e^z / Σ e^z, over a row
+    Softmax,
+    /// f(z) = z − log Σ e^z, over a row
+    LogSoftmax,
 }
 
 impl Activation {
+    /// Functions of one value alone, which kernels of other work take along; the rest have ops of their own.
+    pub const ELEMENTWISE: [Activation; 14] = [
+        Activation::Identity,
+        Activation::Relu,
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::LeakyRelu,
+        Activation::Elu,
+        Activation::Selu,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Silu,
+        Activation::Mish,
+        Activation::Softplus,
+        Activation::Softsign,
+        Activation::HardSigmoid,
+    ];
+
+    /// Whether it is one of [`Activation::ELEMENTWISE`].
+    pub fn is_elementwise(self) -> bool {
+        Activation::ELEMENTWISE.contains(&self)
+    }
+
     /// Whether the backward pass finds f′ from the function's input. From its output otherwise, so that the input need not
     /// be kept.
     pub fn keeps_input(self) -> bool {
@@ -49,13 +78,16 @@ impl Activation {
             | Activation::LeakyRelu
             | Activation::Elu
             | Activation::Selu
-            | Activation::HardSigmoid => false,
+            | Activation::HardSigmoid
+            | Activation::Softmax
+            | Activation::LogSoftmax => false,
             Activation::Gelu
             | Activation::GeluTanh
             | Activation::Silu
             | Activation::Mish
             | Activation::Softplus
-            | Activation::Softsign => true,
+            | Activation::Softsign
+            | Activation::Prelu => true,
         }
     }
 }

@@ -7,7 +7,7 @@ use safetensors::{SafeTensors, serialize};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use super::{Network, ParameterShape, Weights, WeightsError, WholeFile};
+use super::{NamedTensors, Network, ParameterShape, Weights, WeightsError, WholeFile};
 
 /// Version of the metadata; a file of a later one is refused.
 const VERSION: u32 = 1;
@@ -146,9 +146,9 @@ pub fn load_model<T: DeserializeOwned>(
     })
 }
 
-/// Reads `layers.N.weight` and `layers.N.bias` from any safetensors file, as `PyTorch` writes them, in the order of
-/// [`Network::parameters`]; whose network they are is for the caller to check.
-pub fn load_weights(path: &Path) -> Result<Weights, ModelFileError> {
+/// Reads all tensors of any safetensors file, as `PyTorch` writes them, by name; what they are to a network is found by
+/// [`Network::named`].
+pub fn load_tensors(path: &Path) -> Result<NamedTensors, ModelFileError> {
     let bytes = std::fs::read(path).map_err(|source| ModelFileError::Io {
         path: path.into(),
         source,
@@ -158,28 +158,23 @@ pub fn load_weights(path: &Path) -> Result<Weights, ModelFileError> {
         reason,
     };
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| invalid(error.to_string()))?;
-    let mut weights = Vec::new();
-    while let Ok(weight) = tensors.tensor(&format!("layers.{}.weight", weights.len() / 2)) {
-        let name = format!("layers.{}.bias", weights.len() / 2);
-        let bias = tensors
-            .tensor(&name)
-            .map_err(|_| invalid(format!("it has no {name}")))?;
-        for tensor in [weight, bias] {
-            if tensor.dtype() != Dtype::F32 {
-                return Err(invalid(format!(
-                    "it holds {:?} where F32 is needed",
-                    tensor.dtype()
-                )));
-            }
-            weights.push(numbers(tensor.data()));
+    let mut named = NamedTensors::new();
+    for (name, tensor) in tensors.iter() {
+        // How many batches a normalisation has seen, in whole numbers.
+        if name.ends_with(".num_batches_tracked") {
+            continue;
         }
+        if tensor.dtype() != Dtype::F32 {
+            let found = tensor.dtype();
+            return Err(invalid(format!("{name} is {found:?} where F32 is needed")));
+        }
+        let values = numbers(tensor.data());
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(invalid(format!("{name} has a value that is not finite")));
+        }
+        named.insert(name.to_owned(), values);
     }
-    let weights = Weights(weights);
-    match weights.is_finite() {
-        _ if weights.0.is_empty() => Err(invalid("it has no layers.0.weight".into())),
-        false => Err(invalid("it has a weight that is not finite".into())),
-        true => Ok(weights),
-    }
+    Ok(named)
 }
 
 fn numbers(bytes: &[u8]) -> Vec<f32> {

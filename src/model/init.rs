@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Activation, Network, ParameterShape, Role, Weights};
 use crate::random::{Purpose, Stream};
 
-/// How initial weights are drawn. Biases start at zero, but for [`Initializer::Teaching`].
+/// How initial weights are drawn. Biases start at zero, but for [`Initializer::Teaching`]; γ at 1, β at 0, the slope of `PReLU` at
+/// 0.25.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initializer {
@@ -48,6 +49,7 @@ impl Initializer {
                 Initializer::Auto,
                 Activation::Relu
                 | Activation::LeakyRelu
+                | Activation::Prelu
                 | Activation::Elu
                 | Activation::Gelu
                 | Activation::GeluTanh
@@ -74,7 +76,9 @@ pub fn initialize(network: &Network, initializer: Initializer, seed: u64) -> Wei
         Role::Bias(n) if suiting(n) == Initializer::Teaching => {
             uniform(-0.5, 1.5, parameter.len(), stream(2 * n + 1))
         }
-        Role::Bias(_) => vec![0.0; parameter.len()],
+        Role::Slope => vec![0.25; parameter.len()],
+        Role::Scale | Role::RunningVariance => vec![1.0; parameter.len()],
+        Role::Bias(_) | Role::Shift | Role::RunningMean => vec![0.0; parameter.len()],
     };
     Weights(network.parameters().into_iter().map(values).collect())
 }

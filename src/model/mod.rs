@@ -5,11 +5,13 @@ mod dropout;
 mod file;
 mod init;
 mod network;
+mod normalization;
 mod whole;
 
 pub use activation::Activation;
 pub use dropout::Dropout;
-pub use file::{ModelFileError, load_model, load_weights, save_model};
+pub use file::{ModelFileError, load_model, load_tensors, save_model};
 pub use init::{Initializer, initialize};
-pub use network::{Layer, Network, ParameterShape, Role, Weights, WeightsError};
+pub use network::{Layer, NamedTensors, Network, ParameterShape, Role, Weights, WeightsError};
+pub use normalization::Normalization;
 pub use whole::WholeFile;

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Dropout};
+use super::{Activation, Dropout, Normalization};
 
 /// A fully connected layer: a = f(x·Wᵀ + b).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,12 @@ pub struct Network {
     /// What training leaves out behind each layer but the last.
     #[serde(default)]
     pub dropout: Dropout,
+    /// What brings each hidden layer's z to a common scale.
+    #[serde(default)]
+    pub normalization: Normalization,
+    /// Whether a hidden layer as wide as the one before adds its input to its output (He et al. 2016).
+    #[serde(default)]
+    pub residual: bool,
 }
 
 /// What a parameter is to its network.
@@ -30,12 +38,30 @@ pub enum Role {
     Weight(usize),
     /// b of a layer, `[out]`.
     Bias(usize),
+    /// α of a layer whose activation is [`Activation::Prelu`], `[1]`.
+    Slope,
+    /// γ of a normalisation, `[out]`.
+    Scale,
+    /// β of a normalisation, `[out]`.
+    Shift,
+    /// A unit's mean over the batches so far, `[out]`: kept, not trained.
+    RunningMean,
+    /// Its variance, `[out]`: kept, not trained.
+    RunningVariance,
+}
+
+impl Role {
+    /// Whether gradients change it.
+    pub fn is_trained(self) -> bool {
+        !matches!(self, Role::RunningMean | Role::RunningVariance)
+    }
 }
 
 /// Name and shape of one parameter, as `PyTorch` names and lays out `nn.Linear`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterShape {
-    /// `layers.N.weight` or `layers.N.bias`.
+    /// `layers.N.weight`, `layers.N.bias`, `norms.N.weight`, `norms.N.bias`, `norms.N.running_mean`, `norms.N.running_var` or
+    /// `activations.N.weight`: what a `ModuleList` of that name has.
     pub name: String,
     /// `[out, in]` or `[out]`.
     pub shape: Vec<usize>,
@@ -66,6 +92,9 @@ impl Weights {
     }
 }
 
+/// The values of tensors by their names.
+pub type NamedTensors = BTreeMap<String, Vec<f32>>;
+
 /// Weights that do not belong to a network.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WeightsError {
@@ -76,6 +105,18 @@ pub enum WeightsError {
         expected: usize,
         /// Parameters given.
         found: usize,
+    },
+    /// A parameter without a tensor of its name.
+    #[error("there is no {name}")]
+    Missing {
+        /// The parameter.
+        name: String,
+    },
+    /// A tensor that is no parameter.
+    #[error("the network has no {name}")]
+    Unknown {
+        /// The tensor.
+        name: String,
     },
     /// A parameter of another size.
     #[error("{name} has {expected} values in the network, {found} in the weights")]
@@ -107,6 +148,8 @@ impl Network {
             inputs,
             layers: hidden.chain([output]).collect(),
             dropout: Dropout::None,
+            normalization: Normalization::None,
+            residual: false,
         }
     }
 
@@ -128,27 +171,80 @@ impl Network {
         self.dropout != Dropout::None && index + 1 < self.layers.len()
     }
 
-    /// All parameters: weight and bias of each layer, from the input to the output.
+    /// Whether layer `index` brings its z to a common scale.
+    pub fn normalizes(&self, index: usize) -> bool {
+        self.normalization != Normalization::None && index + 1 < self.layers.len()
+    }
+
+    /// Whether layer `index` adds its input to its output.
+    pub fn adds(&self, index: usize) -> bool {
+        let hidden = index > 0 && index + 1 < self.layers.len();
+        self.residual && hidden && self.fan_in(index) == self.layers[index].units
+    }
+
+    /// All parameters of each layer, from the input to the output: weight and bias, then what its normalisation and its
+    /// activation have.
     pub fn parameters(&self) -> Vec<ParameterShape> {
         (0..self.layers.len())
-            .flat_map(|n| {
-                let units = self.layers[n].units;
-                [
-                    ("weight", vec![units, self.fan_in(n)], Role::Weight(n)),
-                    ("bias", vec![units], Role::Bias(n)),
-                ]
-                .map(|(name, shape, role)| ParameterShape {
-                    name: format!("layers.{n}.{name}"),
-                    shape,
-                    role,
-                })
-            })
+            .flat_map(|n| self.parameters_of(n))
             .collect()
+    }
+
+    /// Those of layer `n`.
+    pub fn parameters_of(&self, n: usize) -> Vec<ParameterShape> {
+        let Layer { units, activation } = self.layers[n];
+        let mut parameters = Vec::new();
+        let mut add = |module: &str, name: &str, shape: &[usize], role| {
+            parameters.push(ParameterShape {
+                name: format!("{module}.{n}.{name}"),
+                shape: shape.to_vec(),
+                role,
+            });
+        };
+        add(
+            "layers",
+            "weight",
+            &[units, self.fan_in(n)],
+            Role::Weight(n),
+        );
+        add("layers", "bias", &[units], Role::Bias(n));
+        if self.normalizes(n) {
+            add("norms", "weight", &[units], Role::Scale);
+            add("norms", "bias", &[units], Role::Shift);
+        }
+        if self.normalizes(n) && self.normalization == Normalization::Batch {
+            add("norms", "running_mean", &[units], Role::RunningMean);
+            add("norms", "running_var", &[units], Role::RunningVariance);
+        }
+        if activation == Activation::Prelu {
+            add("activations", "weight", &[1], Role::Slope);
+        }
+        parameters
     }
 
     /// Number of trained values.
     pub fn parameter_count(&self) -> usize {
-        self.parameters().iter().map(ParameterShape::len).sum()
+        let parameters = self.parameters().into_iter();
+        let trained = parameters.filter(|parameter| parameter.role.is_trained());
+        trained.map(|parameter| parameter.len()).sum()
+    }
+
+    /// The weights that tensors of the parameters' names hold.
+    pub fn named(&self, tensors: &NamedTensors) -> Result<Weights, WeightsError> {
+        let parameters = self.parameters();
+        let is_parameter = |name: &String| parameters.iter().any(|known| known.name == *name);
+        if let Some(name) = tensors.keys().find(|name| !is_parameter(name)) {
+            return Err(WeightsError::Unknown { name: name.clone() });
+        }
+        let values = |parameter: &ParameterShape| {
+            let found = tensors.get(&parameter.name).cloned();
+            found.ok_or_else(|| WeightsError::Missing {
+                name: parameter.name.clone(),
+            })
+        };
+        let weights = parameters.iter().map(values).collect::<Result<_, _>>();
+        let weights = Weights(weights?);
+        self.check(&weights).map(|()| weights)
     }
 
     /// Whether `weights` has one value for each of this network's.

@@ -1,8 +1,9 @@
-//! Networks become programs: each layer's forward and backward pass, next to each other.
+//! Networks become programs: a batch, the layers, the loss, the update.
 
+use super::layers::last;
 use super::{
-    Element, Hyper, Link, Loss, Op, Optimizer, Places, Program, Rows, Rule, TensorId, Transpose,
-    buffer, chunk, record,
+    Element, Hyper, Link, Loss, Op, Optimizer, Places, Program, Rows, Rule, TensorId, buffer,
+    chunk, record,
 };
 use crate::model::{Activation, Network, Role};
 
@@ -74,23 +75,11 @@ impl Program {
     }
 }
 
-/// A layer's result `[batch, units]`.
-#[derive(Clone, Copy)]
-struct Activated {
-    output: TensorId,
-    /// What the backward pass finds the activation's derivative from: the output, or z.
-    kept: TensorId,
-}
-
-fn last(activations: &[Activated], input: TensorId) -> TensorId {
-    activations.last().map_or(input, |last| last.output)
-}
-
 pub(super) struct Builder<'a> {
     pub(super) network: &'a Network,
     capacity: Capacity,
     /// The buffer that the forward pass takes weights and biases from.
-    parameters: &'static str,
+    pub(super) parameters: &'static str,
     pub(super) program: Program,
     pub(super) places: Places,
 }
@@ -169,12 +158,12 @@ impl<'a> Builder<'a> {
     }
 
     /// W`[out, in]` of layer `n`, or its gradient.
-    fn weight(&mut self, n: usize, flat: &str) -> TensorId {
+    pub(super) fn weight(&mut self, n: usize, flat: &str) -> TensorId {
         self.parameter(&format!("layers.{n}.weight"), flat)
     }
 
     /// b`[1, out]` of layer `n`, or its gradient.
-    fn bias(&mut self, n: usize, flat: &str) -> TensorId {
+    pub(super) fn bias(&mut self, n: usize, flat: &str) -> TensorId {
         self.parameter(&format!("layers.{n}.bias"), flat)
     }
 
@@ -194,143 +183,12 @@ impl<'a> Builder<'a> {
         output
     }
 
-    /// z = a·Wᵀ + b;  a′ = f(z), for each layer, and in training what dropout leaves of a′.
-    fn forward(&mut self, input: TensorId, training: bool) -> Vec<Activated> {
-        let mut activations = Vec::new();
-        let mut a = input;
-        for (n, layer) in self.network.layers.iter().enumerate() {
-            let (b, bias) = (
-                self.weight(n, self.parameters),
-                self.bias(n, self.parameters),
-            );
-            let z = self
-                .program
-                .add_own(&format!("layers.{n}.z"), Rows::Batch, layer.units);
-            self.push(Op::Matmul {
-                a,
-                b,
-                transpose: Transpose::B,
-                accumulate: false,
-                output: z,
-            });
-            self.push(Op::BiasAdd { bias, values: z });
-            a = z;
-            if layer.activation != Activation::Identity {
-                a = self
-                    .program
-                    .add_own(&format!("layers.{n}.a"), Rows::Batch, layer.units);
-                self.push(Op::Activation {
-                    function: layer.activation,
-                    input: z,
-                    output: a,
-                });
-            }
-            let kept = if layer.activation.keeps_input() { z } else { a };
-            if training && self.network.drops(n) {
-                a = self.dropout(n, a);
-            }
-            activations.push(Activated { output: a, kept });
-        }
-        activations
-    }
-
-    /// From dz `[batch, units]` of the last layer:  dW = dzᵀ·a;  db = Σ dz;  da = dz·W;  dz of the layer below = da ⊙ f′.
-    fn backward(
-        &mut self,
-        input: TensorId,
-        activations: &[Activated],
-        mut dz: TensorId,
-        accumulate: bool,
-    ) {
-        for n in (0..self.network.layers.len()).rev() {
-            let a = if n == 0 {
-                input
-            } else {
-                activations[n - 1].output
-            };
-            let dw = self.weight(n, buffer::GRADIENTS);
-            let db = self.bias(n, buffer::GRADIENTS);
-            self.push(Op::Matmul {
-                a: dz,
-                b: a,
-                transpose: Transpose::A,
-                accumulate,
-                output: dw,
-            });
-            self.push(Op::BiasGradient {
-                gradient: dz,
-                accumulate,
-                output: db,
-            });
-            if n > 0 {
-                let w = self.weight(n, buffer::PARAMETERS);
-                let below = self.network.layers[n - 1];
-                let da = self.program.add_own(
-                    &format!("d layers.{}.z", n - 1),
-                    Rows::Batch,
-                    below.units,
-                );
-                self.push(Op::Matmul {
-                    a: dz,
-                    b: w,
-                    transpose: Transpose::Neither,
-                    accumulate: false,
-                    output: da,
-                });
-                self.activation_gradient(below.activation, activations[n - 1].kept, da);
-                self.dropout_gradient(n - 1, da);
-                dz = da;
-            }
-        }
-    }
-
-    fn activation_gradient(&mut self, function: Activation, kept: TensorId, gradient: TensorId) {
-        if function != Activation::Identity {
-            self.push(Op::ActivationGradient {
-                function,
-                kept,
-                gradient,
-            });
-        }
-    }
-
-    /// a′ = what is left of a.
-    fn dropout(&mut self, n: usize, input: TensorId) -> TensorId {
-        let (hyper, keys) = (self.hyper(), self.keys());
-        let name = format!("layers.{n}.dropout");
-        let units = self.network.layers[n].units;
-        let output = self.program.add_own(&name, Rows::Batch, units);
-        self.push(Op::Dropout {
-            kind: self.network.dropout,
-            layer: n as u32,
-            hyper,
-            keys,
-            input,
-            output,
-        });
-        output
-    }
-
-    /// da = da′ ⊙ ∂a′/∂a. Factors of a product: it is no matter that the activation's comes first.
-    fn dropout_gradient(&mut self, n: usize, gradient: TensorId) {
-        if self.network.drops(n) {
-            let (hyper, keys) = (self.hyper(), self.keys());
-            self.push(Op::DropoutGradient {
-                kind: self.network.dropout,
-                layer: n as u32,
-                hyper,
-                keys,
-                gradient,
-            });
-        }
-    }
-
     pub(super) fn hyper(&mut self) -> TensorId {
         let place = self.buffer(buffer::HYPER, Element::F32, Hyper::WIDTH, false);
         self.tensor(buffer::HYPER, place, 0, 1, Hyper::WIDTH)
     }
 
-    fn keys(&mut self) -> TensorId {
+    pub(super) fn keys(&mut self) -> TensorId {
         let place = self.buffer(buffer::KEYS, Element::U32, 2, false);
         self.tensor(buffer::KEYS, place, 0, 1, 2)
     }
@@ -360,11 +218,8 @@ impl<'a> Builder<'a> {
         let network = self.network;
         let input = self.batch_of(buffer::INPUTS, "x", network.inputs);
         let activations = self.forward(input, true);
-        if let (Some(&last), Some(layer)) = (activations.last(), network.layers.last()) {
-            let gradient = self.loss(loss, last.output);
-            self.activation_gradient(layer.activation, last.kept, gradient);
-            self.backward(input, &activations, gradient, accumulate);
-        }
+        let gradient = self.loss(loss, last(&activations, input));
+        self.backward(input, &activations, gradient, accumulate);
     }
 
     fn update(&mut self, optimizer: &Optimizer, clear: bool) {
@@ -440,7 +295,11 @@ impl<'a> Builder<'a> {
             .program
             .add_own(buffer::OUTPUTS, Rows::Batch, self.network.outputs());
         self.push(match link {
-            Link::Softmax => Op::Softmax { logits, output },
+            Link::Softmax => Op::Softmax {
+                log: false,
+                logits,
+                output,
+            },
             Link::Sigmoid => Op::Activation {
                 function: Activation::Sigmoid,
                 input: logits,
@@ -456,6 +315,6 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn prefix(flat: &str) -> &'static str {
+pub(super) fn prefix(flat: &str) -> &'static str {
     if flat == buffer::GRADIENTS { "d " } else { "" }
 }

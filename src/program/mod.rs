@@ -6,6 +6,7 @@
 
 mod build;
 mod fuse;
+mod layers;
 mod loss;
 mod muon;
 mod op;
@@ -47,6 +48,8 @@ pub mod buffer {
     pub const MOMENT3: &str = "moment3";
     /// The running mean of the parameters, laid out alike.
     pub const AVERAGE: &str = "average";
+    /// Running means and variances of normalisations over batches.
+    pub const RUNNING: &str = "running";
     /// What an inference program answers: `[members, batch, outputs]`.
     pub const OUTPUTS: &str = "outputs";
 }

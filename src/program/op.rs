@@ -234,17 +234,132 @@ pub enum Op {
         /// `[1, parameters]`
         average: TensorId,
     },
+    /// output = a + b
+    Add {
+        /// `[batch, columns]`
+        a: TensorId,
+        /// `[batch, columns]`
+        b: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// output = z if z > 0, else α·z
+    Prelu {
+        /// z, `[batch, columns]`
+        input: TensorId,
+        /// α, `[1, 1]`
+        slope: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// slopes = gradient·min(z, 0), which sum up to the gradient by α;  gradient = gradient·(1 if z > 0, else α)
+    PreluGradient {
+        /// z, `[batch, columns]`
+        input: TensorId,
+        /// α, `[1, 1]`
+        slope: TensorId,
+        /// `[batch, columns]`
+        gradient: TensorId,
+        /// `[batch, columns]`
+        slopes: TensorId,
+    },
+    /// output = γ·ẑ + β with ẑ = (z − m)/√(v + ε), m and v each column's mean and variance over the batch, which also go into
+    /// their running means with a share of a tenth. A batch of one row has no moments: it goes by the running ones.
+    BatchNorm {
+        /// z, `[batch, columns]`
+        input: TensorId,
+        /// γ and β, `[2, columns]`
+        scale_shift: TensorId,
+        /// The running mean and, of samples, variance: `[2, columns]`
+        running: TensorId,
+        /// m and 1/√(v + ε), `[2, columns]`
+        statistics: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// output = γ·(z − m)/√(v + ε) + β with the running m and v.
+    BatchNormInference {
+        /// z, `[batch, columns]`
+        input: TensorId,
+        /// γ and β, `[2, columns]`
+        scale_shift: TensorId,
+        /// m and v, `[2, columns]`
+        running: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// dγ = Σ dy·ẑ and dβ = Σ dy over the n rows, as output;  gradient = γ/√(v + ε)·(dy − dβ/n − ẑ·dγ/n) for the gradient dy.
+    BatchNormGradient {
+        /// z, `[batch, columns]`
+        input: TensorId,
+        /// γ and β, `[2, columns]`
+        scale_shift: TensorId,
+        /// m and 1/√(v + ε), `[2, columns]`
+        statistics: TensorId,
+        /// `[batch, columns]`
+        gradient: TensorId,
+        /// Whether dγ and dβ are added to what is there.
+        accumulate: bool,
+        /// dγ and dβ, `[2, columns]`
+        output: TensorId,
+    },
+    /// output = γ·ẑ + β with ẑ = (z − m)/√(v + ε), m and v each row's mean and variance.
+    LayerNorm {
+        /// z, `[batch, columns]`
+        input: TensorId,
+        /// γ and β, `[2, columns]`
+        scale_shift: TensorId,
+        /// m and 1/√(v + ε), `[batch, 2]`
+        statistics: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// dγ = Σ dy·ẑ and dβ = Σ dy over the rows, as output, for the gradient dy.
+    LayerNormParameters {
+        /// z, `[batch, columns]`
+        input: TensorId,
+        /// m and 1/√(v + ε), `[batch, 2]`
+        statistics: TensorId,
+        /// dy, `[batch, columns]`
+        gradient: TensorId,
+        /// Whether dγ and dβ are added to what is there.
+        accumulate: bool,
+        /// dγ and dβ, `[2, columns]`
+        output: TensorId,
+    },
+    /// gradient = (g − mean g − ẑ·mean(g·ẑ))/√(v + ε) with g = γ·dy, for the gradient dy; means over the row.
+    LayerNormGradient {
+        /// z, `[batch, columns]`
+        input: TensorId,
+        /// γ and β, `[2, columns]`
+        scale_shift: TensorId,
+        /// m and 1/√(v + ε), `[batch, 2]`
+        statistics: TensorId,
+        /// `[batch, columns]`
+        gradient: TensorId,
+    },
     /// values = 0
     Clear {
         /// Any shape.
         values: TensorId,
     },
-    /// Each row's softmax: exp(zᵢ − max z) / Σ exp(zⱼ − max z).
+    /// Each row's softmax: exp(zᵢ − max z) / Σ exp(zⱼ − max z), or its logarithm.
     Softmax {
+        /// Whether the logarithm is meant.
+        log: bool,
         /// `[batch, columns]`
         logits: TensorId,
         /// `[batch, columns]`
         output: TensorId,
+    },
+    /// gradient = p ⊙ (g − Σ g·p) for the gradient g and the softmax p of a row; g − p·Σ g for its logarithm.
+    SoftmaxGradient {
+        /// Whether the logarithm was meant.
+        log: bool,
+        /// p, or log p, `[batch, columns]`
+        kept: TensorId,
+        /// `[batch, columns]`
+        gradient: TensorId,
     },
 }
 
@@ -273,8 +388,18 @@ impl Op {
             Op::Normalize { .. } => "normalize",
             Op::Combine { .. } => "combine",
             Op::Average { .. } => "average",
+            Op::Add { .. } => "add",
+            Op::Prelu { .. } => "prelu",
+            Op::PreluGradient { .. } => "prelu_gradient",
+            Op::BatchNorm { .. } => "batch_norm",
+            Op::BatchNormInference { .. } => "batch_norm_inference",
+            Op::BatchNormGradient { .. } => "batch_norm_gradient",
+            Op::LayerNorm { .. } => "layer_norm",
+            Op::LayerNormParameters { .. } => "layer_norm_parameters",
+            Op::LayerNormGradient { .. } => "layer_norm_gradient",
             Op::Clear { .. } => "clear",
             Op::Softmax { .. } => "softmax",
+            Op::SoftmaxGradient { .. } => "softmax_gradient",
         }
     }
 
@@ -294,7 +419,7 @@ impl Op {
                 logits, targets, ..
             } => vec![logits, targets],
             Op::Metrics { rows, .. } => vec![rows],
-            Op::ActivationGradient { kept, .. } => vec![kept],
+            Op::ActivationGradient { kept, .. } | Op::SoftmaxGradient { kept, .. } => vec![kept],
             Op::MatmulActivationGradient { a, b, kept, .. } => vec![a, b, kept],
             Op::BiasGradient { gradient, .. } => vec![gradient],
             Op::Update {
@@ -307,6 +432,40 @@ impl Op {
             Op::Normalize { sums, values, .. } => vec![sums, values],
             Op::Combine { other, .. } => vec![other],
             Op::ClipValue { .. } | Op::MaxNorm { .. } | Op::Clear { .. } => vec![],
+            Op::Add { a, b, .. } => vec![a, b],
+            Op::Prelu { input, slope, .. } | Op::PreluGradient { input, slope, .. } => {
+                vec![input, slope]
+            }
+            Op::BatchNorm {
+                input, scale_shift, ..
+            }
+            | Op::LayerNorm {
+                input, scale_shift, ..
+            } => vec![input, scale_shift],
+            Op::BatchNormInference {
+                input,
+                scale_shift,
+                running,
+                ..
+            } => vec![input, scale_shift, running],
+            Op::BatchNormGradient {
+                input,
+                scale_shift,
+                statistics,
+                ..
+            }
+            | Op::LayerNormGradient {
+                input,
+                scale_shift,
+                statistics,
+                ..
+            } => vec![input, scale_shift, statistics],
+            Op::LayerNormParameters {
+                input,
+                statistics,
+                gradient,
+                ..
+            } => vec![input, statistics, gradient],
             Op::Softmax { logits, .. } => vec![logits],
         }
     }
@@ -322,7 +481,26 @@ impl Op {
             | Op::MatmulActivationGradient { output, .. }
             | Op::BiasGradient { output, .. }
             | Op::Normalize { output, .. }
+            | Op::Add { output, .. }
+            | Op::Prelu { output, .. }
+            | Op::BatchNormInference { output, .. }
+            | Op::LayerNormParameters { output, .. }
             | Op::Softmax { output, .. } => vec![output],
+            Op::PreluGradient {
+                gradient, slopes, ..
+            } => vec![gradient, slopes],
+            Op::BatchNorm {
+                running,
+                statistics,
+                output,
+                ..
+            } => vec![running, statistics, output],
+            Op::BatchNormGradient {
+                gradient, output, ..
+            } => vec![gradient, output],
+            Op::LayerNorm {
+                statistics, output, ..
+            } => vec![statistics, output],
             Op::BiasAdd { values, .. }
             | Op::ClipValue { values, .. }
             | Op::ClipNorm { values, .. }
@@ -336,9 +514,10 @@ impl Op {
             Op::Average { average, .. } => vec![average],
             Op::LossGradient { gradient, rows, .. } => vec![gradient, rows],
             Op::Metrics { log, .. } => vec![log],
-            Op::ActivationGradient { gradient, .. } | Op::DropoutGradient { gradient, .. } => {
-                vec![gradient]
-            }
+            Op::ActivationGradient { gradient, .. }
+            | Op::DropoutGradient { gradient, .. }
+            | Op::LayerNormGradient { gradient, .. }
+            | Op::SoftmaxGradient { gradient, .. } => vec![gradient],
             Op::Update {
                 parameters,
                 ref moments,
@@ -394,9 +573,19 @@ impl Op {
             | Op::MatmulActivationGradient { .. } => 0,
             Op::BiasAdd { values: tensor, .. }
             | Op::Activation { output: tensor, .. }
+            | Op::Add { output: tensor, .. }
             | Op::BiasGradient {
                 gradient: tensor, ..
             } => width(tensor),
+            Op::Prelu { output, .. } | Op::BatchNormInference { output, .. } => 2 * width(output),
+            Op::PreluGradient { gradient, .. } | Op::SoftmaxGradient { gradient, .. } => {
+                3 * width(gradient)
+            }
+            Op::LayerNormParameters { gradient, .. } => 5 * width(gradient),
+            Op::BatchNorm { output, .. } | Op::LayerNorm { output, .. } => 8 * width(output),
+            Op::BatchNormGradient { gradient, .. } | Op::LayerNormGradient { gradient, .. } => {
+                10 * width(gradient)
+            }
             Op::Dropout { output, .. } => 2 * width(output),
             Op::ActivationGradient { gradient, .. } | Op::DropoutGradient { gradient, .. } => {
                 2 * width(gradient)
@@ -431,10 +620,16 @@ impl Op {
                 .sum(),
         };
         let in_place = match *self {
-            Op::Matmul { accumulate, .. } | Op::BiasGradient { accumulate, .. } => accumulate,
+            Op::Matmul { accumulate, .. }
+            | Op::BiasGradient { accumulate, .. }
+            | Op::LayerNormParameters { accumulate, .. } => accumulate,
             Op::BiasAdd { .. }
             | Op::ActivationGradient { .. }
             | Op::DropoutGradient { .. }
+            | Op::SoftmaxGradient { .. }
+            | Op::LayerNormGradient { .. }
+            | Op::PreluGradient { .. }
+            | Op::BatchNormGradient { .. }
             | Op::ClipValue { .. }
             | Op::ClipNorm { .. }
             | Op::MaxNorm { .. }

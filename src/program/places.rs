@@ -10,6 +10,8 @@ pub struct Places {
     pub decayed: usize,
     /// Trained values, those between parameters counted.
     pub len: usize,
+    /// Values of [`buffer::RUNNING`].
+    pub running: usize,
 }
 
 /// Where one parameter lies.
@@ -17,7 +19,8 @@ pub struct Places {
 pub struct Place {
     /// As the network names it.
     pub name: String,
-    /// The buffer that it lies in: [`buffer::PARAMETERS`], in whose place may stand any other that is laid out alike.
+    /// The buffer that it lies in: [`buffer::PARAMETERS`], in whose place may stand any other that is laid out alike, or
+    /// [`buffer::RUNNING`].
     pub buffer: &'static str,
     /// Its first value there.
     pub offset: usize,
@@ -40,34 +43,42 @@ impl Places {
                 [rows, columns] => (rows, columns),
                 _ => (1, parameter.len()),
             };
+            let trained = parameter.role.is_trained();
             places.push(Place {
                 name: parameter.name.clone(),
-                buffer: buffer::PARAMETERS,
+                buffer: if trained {
+                    buffer::PARAMETERS
+                } else {
+                    buffer::RUNNING
+                },
                 offset: 0,
                 rows,
                 columns,
             });
         }
-        let mut len: usize = 0;
-        let mut decayed = 0;
-        for penalised in [true, false] {
-            for (place, parameter) in places.iter_mut().zip(&parameters) {
-                if matches!(parameter.role, Role::Weight(_)) == penalised {
-                    place.offset = len;
-                    len += parameter.len();
-                    if penalised {
-                        len = len.next_multiple_of(ALIGNMENT);
-                    }
-                }
+        let penalised = |role| matches!(role, Role::Weight(_));
+        let [mut decayed, mut len, mut running] = [0_usize; 3];
+        for (place, parameter) in places.iter_mut().zip(&parameters) {
+            if penalised(parameter.role) {
+                place.offset = decayed;
+                decayed = (decayed + parameter.len()).next_multiple_of(ALIGNMENT);
             }
-            if penalised {
-                decayed = len;
+        }
+        // γ and β of a normalisation follow one another, so that they are one tensor; so do its running moments.
+        for (place, parameter) in places.iter_mut().zip(&parameters) {
+            if !parameter.role.is_trained() {
+                place.offset = running;
+                running += parameter.len();
+            } else if !penalised(parameter.role) {
+                place.offset = decayed + len;
+                len += parameter.len();
             }
         }
         Places {
             places,
             decayed,
-            len: len.next_multiple_of(ALIGNMENT),
+            len: (decayed + len).next_multiple_of(ALIGNMENT),
+            running,
         }
     }
 

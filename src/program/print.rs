@@ -209,8 +209,106 @@ impl Program {
                 parameters,
                 average,
             } => format!("{} ← mean({})", t(*average), t(*parameters)),
+            Op::Add { a, b, output } => format!("{} = {} + {}", t(*output), t(*a), t(*b)),
+            Op::Prelu {
+                input,
+                slope,
+                output,
+            } => format!("{} = prelu({}, {})", t(*output), t(*input), t(*slope)),
+            Op::PreluGradient {
+                input,
+                slope,
+                gradient,
+                slopes,
+            } => format!(
+                "{}, {} ⊙= prelu′({}, {})",
+                t(*slopes),
+                t(*gradient),
+                t(*input),
+                t(*slope)
+            ),
+            Op::BatchNorm {
+                input,
+                scale_shift,
+                running,
+                output,
+                ..
+            } => format!(
+                "{}, {} ← batch norm({}, {})",
+                t(*output),
+                t(*running),
+                t(*input),
+                t(*scale_shift)
+            ),
+            Op::BatchNormInference {
+                input,
+                scale_shift,
+                running,
+                output,
+            } => format!(
+                "{} = norm({}, {}, {})",
+                t(*output),
+                t(*input),
+                t(*scale_shift),
+                t(*running)
+            ),
+            Op::BatchNormGradient {
+                input,
+                gradient,
+                accumulate,
+                output,
+                ..
+            } => format!(
+                "{} {} Σ batch norm′({}, {})",
+                t(*output),
+                assign(*accumulate),
+                t(*input),
+                t(*gradient)
+            ),
+            Op::LayerNorm {
+                input,
+                scale_shift,
+                output,
+                ..
+            } => format!(
+                "{} = layer norm({}, {})",
+                t(*output),
+                t(*input),
+                t(*scale_shift)
+            ),
+            Op::LayerNormParameters {
+                input,
+                gradient,
+                accumulate,
+                output,
+                ..
+            } => format!(
+                "{} {} Σ {} ⊙ layer norm({})",
+                t(*output),
+                assign(*accumulate),
+                t(*gradient),
+                t(*input)
+            ),
+            Op::LayerNormGradient {
+                input, gradient, ..
+            } => format!("{} ← layer norm′({})", t(*gradient), t(*input)),
             Op::Clear { values } => format!("{} = 0", t(*values)),
-            Op::Softmax { logits, output } => format!("{} = softmax({})", t(*output), t(*logits)),
+            Op::Softmax {
+                log,
+                logits,
+                output,
+            } => {
+                let function = if *log { "log-softmax" } else { "softmax" };
+                format!("{} = {function}({})", t(*output), t(*logits))
+            }
+            Op::SoftmaxGradient {
+                log,
+                kept,
+                gradient,
+            } => {
+                let function = if *log { "log-softmax" } else { "softmax" };
+                format!("{} ← {function}′({})", t(*gradient), t(*kept))
+            }
         }
     }
 }

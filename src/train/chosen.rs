@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Curve, HiddenLayers, Schedule};
-use crate::model::{Activation, Dropout};
+use crate::model::{Activation, Dropout, Layer, Network, Normalization};
 use crate::program::{LossFunction, Optimizer, Rule};
 
 /// A loss, or the one that suits the target.
@@ -155,12 +155,39 @@ impl Config {
         })
     }
 
+    /// The network asked for, of so many inputs and outputs.
+    pub fn network(&self, inputs: usize, outputs: usize) -> Result<Network, String> {
+        let hidden = self.hidden.clone().unwrap_or_default();
+        let activation = self.activation.unwrap_or_default();
+        let last = Layer {
+            units: outputs,
+            activation: self.output_activation.unwrap_or(Activation::Identity),
+        };
+        let network = Network {
+            inputs,
+            layers: hidden.layers(activation).chain([last]).collect(),
+            dropout: self.dropout_of(&hidden, activation)?,
+            normalization: self.norm.unwrap_or_default(),
+            residual: self.residual.unwrap_or(false),
+        };
+        if network.normalization != Normalization::None && hidden.0.is_empty() {
+            return Err(format!(
+                "--norm {} is of hidden layers; there is none",
+                network.normalization
+            ));
+        }
+        let adds = (0..network.layers.len()).any(|n| network.adds(n));
+        if network.residual && !adds {
+            return Err(
+                "--residual needs a hidden layer as wide as the one before, as --hidden 128,128"
+                    .into(),
+            );
+        }
+        Ok(network)
+    }
+
     /// What training leaves out of these hidden layers.
-    pub fn dropout_of(
-        &self,
-        hidden: &HiddenLayers,
-        activation: Activation,
-    ) -> Result<Dropout, String> {
+    fn dropout_of(&self, hidden: &HiddenLayers, activation: Activation) -> Result<Dropout, String> {
         if self.dropout.unwrap_or(0.0) == 0.0 {
             return match self.alpha_dropout {
                 Some(true) => Err("--alpha-dropout needs a share; give --dropout".into()),

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use super::{ClassWeight, HiddenLayers, LossChoice, Monitor, ScheduleName, Warmup};
 use crate::data::{PreprocessMode, TargetTransform, Task};
-use crate::model::{Activation, Initializer};
+use crate::model::{Activation, Initializer, Normalization};
 use crate::program::{Reduction, Rule};
 
 /// How to train, as the command line and a TOML file say it. What is left out is decided from the data.
@@ -66,6 +66,17 @@ pub struct Config {
     /// Whether dropout keeps mean and variance, as SELU needs it [default: true where all hidden layers are selu]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Network")]
     pub alpha_dropout: Option<bool>,
+    /// What brings each hidden layer's sums to a common scale before its function [default: none]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NORMALIZATION",
+        help_heading = "Network"
+    )]
+    pub norm: Option<Normalization>,
+    /// Whether a hidden layer as wide as the one before adds its input to its output [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Network")]
+    pub residual: Option<bool>,
     /// How initial weights are drawn [default: auto]
     #[arg(long, value_enum, value_name = "INITIALIZER", help_heading = "Network")]
     pub init: Option<Initializer>,
@@ -401,6 +412,8 @@ impl Config {
             hidden: self.hidden.or(other.hidden),
             activation: self.activation.or(other.activation),
             output_activation: self.output_activation.or(other.output_activation),
+            norm: self.norm.or(other.norm),
+            residual: self.residual.or(other.residual),
             init: self.init.or(other.init),
             loss: self.loss.or(other.loss),
             label_smoothing: self.label_smoothing.or(other.label_smoothing),

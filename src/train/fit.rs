@@ -5,7 +5,9 @@ use crate::data::{
     DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, Table,
     TargetEncoding, TargetTransform, Task,
 };
-use crate::model::{Activation, Layer, Network, Weights, WeightsError, initialize};
+use crate::model::{
+    Activation, NamedTensors, Network, Normalization, Weights, WeightsError, initialize,
+};
 use crate::predictor::Model;
 use crate::program::{Hyper, Link, Loss, LossFunction, Optimizer, Rule};
 
@@ -63,7 +65,7 @@ impl Plan {
     pub fn new(
         loaded: &Loaded,
         config: &Config,
-        initial: Option<Weights>,
+        initial: Option<&NamedTensors>,
     ) -> Result<Self, FitError> {
         let weighed = config.sample_weight.as_deref();
         let weighed = weighed.map(|column| take_weights(&loaded.train, column));
@@ -142,8 +144,6 @@ impl Plan {
             weigh(&mut targets, &weights, &parts.train);
             loss.weighted = true;
         }
-        let hidden = config.hidden.clone().unwrap_or_default();
-        let activation = config.activation.unwrap_or_default();
         let output = config.output_activation.unwrap_or(Activation::Identity);
         if output != Activation::Identity && loss.function != LossFunction::Mse {
             return Err(FitError::Option(format!(
@@ -152,17 +152,9 @@ impl Plan {
             )));
         }
         let outputs = loss.outputs(target.labels().len());
-        let last = Layer {
-            units: outputs,
-            activation: output,
-        };
-        let network = Network {
-            inputs: preprocessing.inputs(),
-            dropout: config
-                .dropout_of(&hidden, activation)
-                .map_err(FitError::Option)?,
-            layers: hidden.layers(activation).chain([last]).collect(),
-        };
+        let network = config
+            .network(preprocessing.inputs(), outputs)
+            .map_err(FitError::Option)?;
         let batch = match config.batch_size {
             Some(BatchSize::All) => parts.train.len(),
             Some(BatchSize::Rows(rows)) => rows.min(parts.train.len()),
@@ -170,9 +162,7 @@ impl Plan {
         };
         check_memory(&network, batch, config.members())?;
         let init = config.init.unwrap_or_default();
-        if let Some(weights) = &initial {
-            network.check(weights)?;
-        }
+        let initial = initial.map(|tensors| network.named(tensors)).transpose()?;
         let rows = [parts.train, parts.validation, tested];
         let mut plan = Plan {
             options: Options {
@@ -193,8 +183,10 @@ impl Plan {
                 preprocess: Some(mode),
                 validation: Some(validation),
                 test: Some(test),
-                hidden: Some(hidden),
-                activation: Some(activation),
+                hidden: Some(config.hidden.clone().unwrap_or_default()),
+                activation: Some(config.activation.unwrap_or_default()),
+                norm: Some(network.normalization),
+                residual: Some(network.residual),
                 output_activation: Some(output),
                 init: Some(init),
                 loss: Some(loss.function.into()),
@@ -255,6 +247,11 @@ impl Plan {
         let patience = config
             .patience
             .unwrap_or(if validated > 0 { 15 } else { 0 });
+        if batch == 1 && self.network.normalization == Normalization::Batch {
+            return Err(FitError::Option(
+                "--norm batch needs batches of two rows or more; make --batch-size larger".into(),
+            ));
+        }
         let whole = size == BatchSize::All;
         let (optimizer, momentum) = config.chosen_optimizer(whole).map_err(FitError::Option)?;
         let rule = optimizer.rule;

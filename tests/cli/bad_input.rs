@@ -267,7 +267,7 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ),
         (
             "train good.csv --init-from price.safetensors --hidden 3",
-            &["initial weights", "4 parameters"],
+            &["initial weights", "no layers.2.bias"],
         ),
         (
             "train good.csv --out /nowhere/model.safetensors",
@@ -275,6 +275,15 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ),
         ("train good.csv --out /dev/full", &["/dev/full"]),
         ("train good.csv --preprocess none", &["good.csv", "colour"]),
+        ("train good.csv --norm batch --hidden 0", &["--norm batch"]),
+        (
+            "train good.csv --norm batch --batch-size 1",
+            &["--norm batch", "--batch-size"],
+        ),
+        (
+            "train good.csv --residual --hidden 9,8",
+            &["--residual", "--hidden"],
+        ),
         ("train good.csv --device gpu:77", &["gpu:77"]),
         ("train good.csv --device nonesuch", &["nonesuch"]),
         (

@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod interruption;
 mod monitor;
+mod networks;
 mod packs;
 mod train;
 

@@ -3,6 +3,7 @@
 //! The scripts beside the values in tests/data/ make them.
 
 mod activations;
+mod layers;
 mod losses;
 mod max_norm;
 mod muon;
@@ -33,6 +34,17 @@ fn empty(rows: usize) -> Program {
 /// Runs the program's ops once everywhere on `inputs`, by buffer, and holds the beginnings of the
 /// buffers named in `expected` against it.
 fn hold(program: &Program, step: Step, inputs: &[(&str, &[f32])], expected: &[(&str, &[f64])]) {
+    hold_within(PRECISE, program, step, inputs, expected);
+}
+
+/// The same with another error for f64, where an input is rounded to f32 before.
+fn hold_within(
+    precise_error: f64,
+    program: &Program,
+    step: Step,
+    inputs: &[(&str, &[f32])],
+    expected: &[(&str, &[f64])],
+) {
     let run = |backend: &mut dyn Backend| {
         let compiled = backend.compile(program).expect("it compiles");
         for (name, values) in inputs {
@@ -56,7 +68,7 @@ fn hold(program: &Program, step: Step, inputs: &[(&str, &[f32])], expected: &[(&
             name,
             &found[..expected.len()],
             expected,
-            PRECISE,
+            precise_error,
             "the CPU in f64",
             program,
         );

@@ -1,7 +1,7 @@
 use super::Real;
 
-/// Each row's exp(zᵢ − max z) / Σ exp(zⱼ − max z).
-pub(super) fn softmax<T: Real>(logits: &[T], columns: usize, output: &mut [T]) {
+/// Each row's exp(zᵢ − max z) / Σ exp(zⱼ − max z), or its logarithm.
+pub(super) fn softmax<T: Real>(log: bool, logits: &[T], columns: usize, output: &mut [T]) {
     for (p, z) in output
         .chunks_exact_mut(columns)
         .zip(logits.chunks_exact(columns))
@@ -12,8 +12,13 @@ pub(super) fn softmax<T: Real>(logits: &[T], columns: usize, output: &mut [T]) {
             *p = (z - largest).exp();
             total += *p;
         }
-        for p in p {
-            *p = *p / total;
+        let logarithm = total.ln();
+        for (p, &z) in p.iter_mut().zip(z) {
+            *p = if log {
+                z - largest - logarithm
+            } else {
+                *p / total
+            };
         }
     }
 }

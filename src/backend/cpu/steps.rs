@@ -5,10 +5,11 @@ use gemm::Parallelism;
 
 use super::matmul::Factor;
 use super::{
-    Real, Values, activation, activation_gradient, average, bias_add, bias_gradient, clear,
-    clip_norm, clip_value, combine, dropout, dropout_gradient, gather, loss_gradient, matmul,
-    matmul_activation_gradient, matmul_bias_activation, max_norm, metrics, momentum, normalize,
-    softmax, square_sums, update,
+    Real, Values, activation, activation_gradient, add, average, batch_norm, batch_norm_gradient,
+    batch_norm_inference, bias_add, bias_gradient, clear, clip_norm, clip_value, combine, dropout,
+    dropout_gradient, gather, layer_norm, layer_norm_gradient, layer_norm_parameters,
+    loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation, max_norm, metrics,
+    momentum, normalize, prelu, prelu_gradient, softmax, softmax_gradient, square_sums, update,
 };
 use crate::model::Dropout;
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
@@ -320,11 +321,168 @@ impl<T: Real> Memory<'_, T> {
                 clear::clear(&mut out[range(values)]);
                 self.put(place(values), out);
             }
-            Op::Softmax { logits, output } => {
+            Op::Softmax {
+                log,
+                logits,
+                output,
+            } => {
                 let mut out = self.take(place(output));
                 let logits = &self.own[place(logits)].numbers()[range(logits)];
-                softmax::softmax(logits, columns(output), &mut out[range(output)]);
+                softmax::softmax(log, logits, columns(output), &mut out[range(output)]);
                 self.put(place(output), out);
+            }
+            Op::SoftmaxGradient {
+                log,
+                kept,
+                gradient,
+            } => {
+                let mut out = self.take(place(gradient));
+                let kept = &self.own[place(kept)].numbers()[range(kept)];
+                let values = &mut out[range(gradient)];
+                softmax_gradient::softmax_gradient(log, kept, columns(gradient), values);
+                self.put(place(gradient), out);
+            }
+            Op::Add { a, b, output } => {
+                let mut out = self.take(place(output));
+                let (a, b) = (self.rows(program, step, a), self.rows(program, step, b));
+                add::add(a, b, &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::Prelu {
+                input,
+                slope,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let slope = self.rows(program, step, slope)[0];
+                prelu::prelu(
+                    self.rows(program, step, input),
+                    slope,
+                    &mut out[range(output)],
+                );
+                self.put(place(output), out);
+            }
+            Op::PreluGradient {
+                input,
+                slope,
+                gradient,
+                slopes,
+            } => {
+                let (mut d, mut out) = (self.take(place(gradient)), self.take(place(slopes)));
+                let slope = self.rows(program, step, slope)[0];
+                prelu_gradient::prelu_gradient(
+                    self.rows(program, step, input),
+                    slope,
+                    &mut d[range(gradient)],
+                    &mut out[range(slopes)],
+                );
+                self.put(place(gradient), d);
+                self.put(place(slopes), out);
+            }
+            Op::BatchNorm {
+                input,
+                scale_shift,
+                running,
+                statistics,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let mut moments = self.take(place(statistics));
+                let mut kept = self.take(place(running));
+                batch_norm::batch_norm(
+                    self.rows(program, step, input),
+                    self.rows(program, step, scale_shift),
+                    &mut kept[range(running)],
+                    &mut moments[range(statistics)],
+                    &mut out[range(output)],
+                );
+                self.put(place(output), out);
+                self.put(place(statistics), moments);
+                self.put(place(running), kept);
+            }
+            Op::BatchNormInference {
+                input,
+                scale_shift,
+                running,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                batch_norm_inference::batch_norm_inference(
+                    self.rows(program, step, input),
+                    self.rows(program, step, scale_shift),
+                    self.rows(program, step, running),
+                    &mut out[range(output)],
+                );
+                self.put(place(output), out);
+            }
+            Op::BatchNormGradient {
+                input,
+                scale_shift,
+                statistics,
+                gradient,
+                accumulate,
+                output,
+            } => {
+                let (mut d, mut out) = (self.take(place(gradient)), self.take(place(output)));
+                batch_norm_gradient::batch_norm_gradient(
+                    self.rows(program, step, input),
+                    self.rows(program, step, scale_shift),
+                    self.rows(program, step, statistics),
+                    &mut d[range(gradient)],
+                    accumulate,
+                    &mut out[range(output)],
+                );
+                self.put(place(gradient), d);
+                self.put(place(output), out);
+            }
+            Op::LayerNorm {
+                input,
+                scale_shift,
+                statistics,
+                output,
+            } => {
+                let (mut out, mut moments) =
+                    (self.take(place(output)), self.take(place(statistics)));
+                layer_norm::layer_norm(
+                    self.rows(program, step, input),
+                    self.rows(program, step, scale_shift),
+                    &mut moments[range(statistics)],
+                    &mut out[range(output)],
+                );
+                self.put(place(output), out);
+                self.put(place(statistics), moments);
+            }
+            Op::LayerNormParameters {
+                input,
+                statistics,
+                gradient,
+                accumulate,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                layer_norm_parameters::layer_norm_parameters(
+                    self.rows(program, step, input),
+                    self.rows(program, step, statistics),
+                    self.rows(program, step, gradient),
+                    accumulate,
+                    &mut out[range(output)],
+                );
+                self.put(place(output), out);
+            }
+            Op::LayerNormGradient {
+                input,
+                scale_shift,
+                statistics,
+                gradient,
+            } => {
+                let mut d = self.take(place(gradient));
+                layer_norm_gradient::layer_norm_gradient(
+                    self.rows(program, step, input),
+                    self.rows(program, step, scale_shift),
+                    self.rows(program, step, statistics),
+                    &mut d[range(gradient)],
+                );
+                self.put(place(gradient), d);
             }
         }
     }
@@ -338,6 +496,16 @@ impl<T: Real> Memory<'_, T> {
 
     fn put(&mut self, place: usize, values: Vec<T>) {
         self.own[place] = Values::Numbers(values);
+    }
+
+    /// A tensor's values in the rows that the step has.
+    fn rows(&self, program: &Program, step: &Step, tensor: TensorId) -> &[T] {
+        let tensor = &program.tensors[tensor];
+        let rows = match tensor.rows {
+            Rows::Batch => step.rows as usize,
+            Rows::Fixed(rows) => rows,
+        };
+        &self.own[tensor.buffer].numbers()[tensor.offset..tensor.offset + rows * tensor.columns]
     }
 
     fn numbers(&self, program: &Program, tensor: TensorId) -> &[T] {

@@ -30,10 +30,12 @@ pub(super) const BATCH: u32 = u32::MAX;
 /// Workgroups that WebGPU guarantees in one dimension; kernels loop where there is more to do.
 const MAX_GROUPS: usize = 65_535;
 
-/// The number by which kernels know the function: shaders/lib/functions.wgsl.
+/// The number by which kernels know the function: shaders/lib/functions.wgsl. One that is not elementwise has kernels of its own.
 pub(super) fn function(activation: Activation) -> u32 {
     match activation {
-        Activation::Identity => 0,
+        Activation::Identity | Activation::Prelu | Activation::Softmax | Activation::LogSoftmax => {
+            0
+        }
         Activation::Relu => 1,
         Activation::Sigmoid => 2,
         Activation::Tanh => 3,
@@ -194,30 +196,105 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             gradient,
             rows,
         } => {
-            let columns = calls.columns(logits);
-            let (lanes, grid) = calls.rowwise(columns);
-            vec![Call {
-                kernel: name,
-                constants: vec![
-                    ("LANES", lanes),
-                    ("FUNCTION", loss(f)),
-                    ("WEIGHTED", weighted.into()),
-                ],
-                operands: calls.whole(&[logits, targets, gradient, rows]),
-                scalars: vec![columns as u32, f.parameter().to_bits()],
-                grid,
-            }]
+            let mut call = calls.by_row(name, &[logits, targets, gradient, rows], logits);
+            let constants = [("FUNCTION", loss(f)), ("WEIGHTED", weighted.into())];
+            call.constants.extend(constants);
+            call.scalars.push(f.parameter().to_bits());
+            vec![call]
         }
-        Op::Softmax { logits, output } => {
-            let columns = calls.columns(logits);
-            let (lanes, grid) = calls.rowwise(columns);
-            vec![Call {
-                kernel: name,
-                constants: vec![("LANES", lanes)],
-                operands: calls.whole(&[logits, output]),
-                scalars: vec![BATCH, columns as u32],
-                grid,
-            }]
+        Op::Softmax {
+            log,
+            logits,
+            output,
+        } => {
+            let mut call = calls.by_row(name, &[logits, output], logits);
+            call.constants.push(("LOG", log.into()));
+            call.scalars.insert(0, BATCH);
+            vec![call]
+        }
+        Op::SoftmaxGradient {
+            log,
+            kept,
+            gradient,
+        } => {
+            let mut call = calls.by_row(name, &[kept, gradient], kept);
+            call.constants.push(("LOG", log.into()));
+            call.scalars.insert(0, BATCH);
+            vec![call]
+        }
+        Op::Add { a, b, output } => {
+            vec![calls.elementwise(name, vec![], &[a, b, output], output)]
+        }
+        Op::Prelu {
+            input,
+            slope,
+            output,
+        } => vec![calls.elementwise(name, vec![], &[input, slope, output], output)],
+        Op::PreluGradient {
+            input,
+            slope,
+            gradient,
+            slopes,
+        } => {
+            let tensors = [input, slope, gradient, slopes];
+            vec![calls.elementwise(name, vec![], &tensors, gradient)]
+        }
+        Op::BatchNorm {
+            input,
+            scale_shift,
+            running,
+            statistics,
+            output,
+        } => {
+            let tensors = [input, scale_shift, running, statistics, output];
+            vec![calls.by_column(name, vec![], &tensors, input)]
+        }
+        Op::BatchNormInference {
+            input,
+            scale_shift,
+            running,
+            output,
+        } => {
+            let tensors = [input, scale_shift, running, output];
+            vec![calls.elementwise(name, vec![], &tensors, output)]
+        }
+        Op::BatchNormGradient {
+            input,
+            scale_shift,
+            statistics,
+            gradient,
+            accumulate,
+            output,
+        } => {
+            let tensors = [input, scale_shift, statistics, gradient, output];
+            let constants = vec![("ACCUMULATE", accumulate.into())];
+            vec![calls.by_column(name, constants, &tensors, input)]
+        }
+        Op::LayerNorm {
+            input,
+            scale_shift,
+            statistics,
+            output,
+        } => vec![calls.by_row(name, &[input, scale_shift, statistics, output], input)],
+        Op::LayerNormParameters {
+            input,
+            statistics,
+            gradient,
+            accumulate,
+            output,
+        } => {
+            let tensors = [input, statistics, gradient, output];
+            let constants = vec![("ACCUMULATE", accumulate.into())];
+            vec![calls.by_column(name, constants, &tensors, input)]
+        }
+        Op::LayerNormGradient {
+            input,
+            scale_shift,
+            statistics,
+            gradient,
+        } => {
+            let tensors = [input, scale_shift, statistics, gradient];
+            vec![calls.by_row(name, &tensors, input)]
         }
         Op::Metrics { rows, log } => vec![Call {
             kernel: name,
@@ -230,16 +307,12 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             gradient,
             accumulate,
             output,
-        } => vec![Call {
-            kernel: name,
-            constants: vec![("ACCUMULATE", accumulate.into())],
-            operands: calls.whole(&[gradient, output]),
-            scalars: vec![
-                rows(program.tensors[gradient].rows),
-                calls.columns(gradient) as u32,
-            ],
-            grid: [calls.columns(output).div_ceil(16) as u32, 1],
-        }],
+        } => {
+            let constants = vec![("ACCUMULATE", accumulate.into())];
+            let mut call = calls.by_column(name, constants, &[gradient, output], gradient);
+            call.scalars.insert(0, rows(program.tensors[gradient].rows));
+            vec![call]
+        }
         Op::Update {
             ref optimizer,
             parameters,
@@ -520,13 +593,35 @@ impl Calls<'_> {
         }
     }
 
-    /// Lanes that share a row, and the grid for a batch of such rows.
-    fn rowwise(&self, columns: usize) -> (u32, [u32; 2]) {
+    /// Lanes share a row of `rows`, a tensor of a batch's: shaders/lib/reduce.wgsl.
+    fn by_row(&self, kernel: &'static str, tensors: &[TensorId], rows: TensorId) -> Call {
+        let columns = self.columns(rows);
         let lanes = lanes(columns);
-        (
-            lanes,
-            [self.program.batch.div_ceil(64 / lanes as usize) as u32, 1],
-        )
+        Call {
+            kernel,
+            constants: vec![("LANES", lanes)],
+            operands: self.whole(tensors),
+            scalars: vec![columns as u32],
+            grid: [self.program.batch.div_ceil(64 / lanes as usize) as u32, 1],
+        }
+    }
+
+    /// Lanes share a column of `columns`, 16 columns a workgroup: shaders/lib/columns.wgsl.
+    fn by_column(
+        &self,
+        kernel: &'static str,
+        constants: Constants,
+        tensors: &[TensorId],
+        columns: TensorId,
+    ) -> Call {
+        let columns = self.columns(columns);
+        Call {
+            kernel,
+            constants,
+            operands: self.whole(tensors),
+            scalars: vec![columns as u32],
+            grid: [columns.div_ceil(16) as u32, 1],
+        }
     }
 
     /// An optimizer's update of flat buffers, in pieces that a binding holds.

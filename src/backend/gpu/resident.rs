@@ -66,13 +66,13 @@ impl Resident {
             return Ok(None);
         }
         let mut table = vec![Entry::default(); OPS];
+        let entries = Table {
+            program,
+            memory,
+            arena: &arena,
+        };
         for (entry, op) in table.iter_mut().zip(&program.ops) {
-            *entry = Table {
-                program,
-                memory,
-                arena: &arena,
-            }
-            .entry(op);
+            *entry = entries.entry(op);
         }
         let mut words = vec![program.ops.len() as u32, 0, 0, 0];
         words.extend(bytemuck::cast_slice::<Entry, u32>(&table));

@@ -117,7 +117,7 @@ fn kind_of(op: &Op) -> Option<u32> {
         Op::BiasGradient { .. } => kind::BIAS_GRADIENT,
         Op::Update { .. } => kind::UPDATE,
         Op::Clear { .. } => kind::CLEAR,
-        Op::Softmax { .. } => kind::SOFTMAX,
+        Op::Softmax { log: false, .. } => kind::SOFTMAX,
         Op::ClipValue { .. } => kind::CLIP_VALUE,
         Op::SquareSums { .. } => kind::SQUARE_SUMS,
         Op::ClipNorm { .. } => kind::CLIP_NORM,
@@ -125,8 +125,20 @@ fn kind_of(op: &Op) -> Option<u32> {
         Op::DropoutGradient { .. } => kind::DROPOUT_GRADIENT,
         Op::Average { .. } => kind::AVERAGE,
         Op::MaxNorm { .. } => kind::MAX_NORM,
-        // Around products that are too much for one workgroup.
-        Op::Momentum { .. } | Op::Normalize { .. } | Op::Combine { .. } => return None,
+        Op::Softmax { log: true, .. }
+        | Op::SoftmaxGradient { .. }
+        | Op::Add { .. }
+        | Op::Prelu { .. }
+        | Op::PreluGradient { .. }
+        | Op::BatchNorm { .. }
+        | Op::BatchNormInference { .. }
+        | Op::BatchNormGradient { .. }
+        | Op::LayerNorm { .. }
+        | Op::LayerNormParameters { .. }
+        | Op::LayerNormGradient { .. }
+        | Op::Momentum { .. }
+        | Op::Normalize { .. }
+        | Op::Combine { .. } => return None,
     })
 }
 
@@ -352,8 +364,7 @@ impl Table<'_> {
                 epilogue: if accumulate { kind::ACCUMULATE } else { 0 },
                 ..self.elementwise(0, gradient, output)
             },
-            Op::Softmax { logits, output } => self.elementwise(0, logits, output),
-            Op::Momentum { .. } | Op::Normalize { .. } | Op::Combine { .. } => Entry::default(),
+            Op::Softmax { logits, output, .. } => self.elementwise(0, logits, output),
             Op::Update {
                 ref optimizer,
                 parameters,
@@ -384,6 +395,8 @@ impl Table<'_> {
                     ..Entry::default()
                 }
             }
+            // Not the shader's: see kind_of.
+            _ => Entry::default(),
         }
     }
 }
