@@ -12,6 +12,8 @@ override LANES_Y: u32 = 16u;
 override A_TRANSPOSED: bool = false; // a is stored [k, m]
 override B_TRANSPOSED: bool = false; // b is stored [n, k]
 
+override ROW_SUMS: bool = false; // the first workgroup of a row of them also sums a over k
+
 const DEPTH = 16u;
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -19,6 +21,9 @@ const DEPTH = 16u;
 
 var<workgroup> tile_a: array<f32, 4u * LANES_Y * DEPTH>; // [k, m]
 var<workgroup> tile_b: array<f32, 4u * LANES_X * DEPTH>; // [k, n]
+
+// With ROW_SUMS, of the lane's four rows of a.
+var<private> row_sums: vec4<f32>;
 
 struct Place {
     member: u32,
@@ -71,16 +76,25 @@ fn product(group: vec3<u32>, lane: vec3<u32>) -> mat4x4<f32> {
         for (var j = 0u; j < DEPTH; j++) {
             let at_a = j * height + lane.y;
             let at_b = j * width + lane.x;
+            let left = vec4(
+                tile_a[at_a],
+                tile_a[at_a + LANES_Y],
+                tile_a[at_a + 2u * LANES_Y],
+                tile_a[at_a + 3u * LANES_Y],
+            );
             let right = vec4(
                 tile_b[at_b],
                 tile_b[at_b + LANES_X],
                 tile_b[at_b + 2u * LANES_X],
                 tile_b[at_b + 3u * LANES_X],
             );
-            sums[0] = fma(vec4(tile_a[at_a]), right, sums[0]);
-            sums[1] = fma(vec4(tile_a[at_a + LANES_Y]), right, sums[1]);
-            sums[2] = fma(vec4(tile_a[at_a + 2u * LANES_Y]), right, sums[2]);
-            sums[3] = fma(vec4(tile_a[at_a + 3u * LANES_Y]), right, sums[3]);
+            sums[0] = fma(left.xxxx, right, sums[0]);
+            sums[1] = fma(left.yyyy, right, sums[1]);
+            sums[2] = fma(left.zzzz, right, sums[2]);
+            sums[3] = fma(left.wwww, right, sums[3]);
+            if ROW_SUMS && group.x == 0u {
+                row_sums += left;
+            }
         }
         workgroupBarrier();
     }

@@ -117,7 +117,28 @@ pub fn kernels(
         order: small.order(m),
         output: small.tensor("output", batch, n),
     });
+    add("gather both", &|small| Op::GatherBoth {
+        sources: [
+            small.shared("source", k, n),
+            small.shared("other source", k, m),
+        ],
+        order: small.order(m),
+        outputs: [
+            small.tensor("output", batch, n),
+            small.tensor("other output", batch, m),
+        ],
+    });
     for accumulate in [false, true] {
+        add(&format!("weights and bias {accumulate}"), &|small| {
+            let [output, bias] = small.flat("gradients", [[k, n], [1, k]]);
+            Op::MatmulBiasGradient {
+                a: small.tensor("a", batch, k),
+                b: small.tensor("b", batch, n),
+                accumulate,
+                output,
+                bias,
+            }
+        });
         add(&format!("forward {accumulate}"), &|small| Op::Matmul {
             a: small.tensor("a", batch, k),
             b: small.tensor("b", Rows::Fixed(n), k),
@@ -394,6 +415,20 @@ impl Small {
         self.program.add_own(&name, rows, columns)
     }
 
+    /// Tensors of a buffer of their own, one behind the other.
+    fn flat<const N: usize>(&mut self, name: &str, shapes: [[usize; 2]; N]) -> [TensorId; N] {
+        let name = format!("{name} {}", self.suffix);
+        let len = shapes.iter().map(|[rows, columns]| rows * columns).sum();
+        let place = self.program.add_buffer(&name, Element::F32, len, false);
+        let mut offset = 0;
+        shapes.map(|[rows, columns]| {
+            let at = offset;
+            offset += rows * columns;
+            let rows = Rows::Fixed(rows);
+            self.program.add_tensor(&name, place, at, rows, columns)
+        })
+    }
+
     fn shared(&mut self, name: &str, rows: usize, columns: usize) -> TensorId {
         let name = format!("{name} {}", self.suffix);
         let place = self
@@ -467,6 +502,7 @@ fn contents(
     let compiled = backend.compile(program)?;
     let height = program.ops.iter().find_map(|op| match op {
         Op::Gather { source, .. } => Some(program.rows(*source) as u32),
+        Op::GatherBoth { sources, .. } => Some(program.rows(sources[0]) as u32),
         _ => None,
     });
     let classes = program.ops.iter().find_map(|op| match op {

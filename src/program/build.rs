@@ -59,9 +59,9 @@ impl Program {
     ) -> Self {
         let mut builder = Builder::new(network, capacity);
         builder.parameters = parameters;
-        let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
+        let [input, targets] = builder.examples(loss);
         let activations = builder.forward(input, false);
-        builder.loss(*loss, last(&activations, input));
+        builder.loss(*loss, last(&activations, input), targets);
         builder.program
     }
 
@@ -193,10 +193,18 @@ impl<'a> Builder<'a> {
         self.tensor(buffer::KEYS, place, 0, 1, 2)
     }
 
+    /// x and t, the inputs and the targets of a batch.
+    fn examples(&mut self, loss: &Loss) -> [TensorId; 2] {
+        let targets = loss.target_columns(self.network.outputs());
+        [
+            self.batch_of(buffer::INPUTS, "x", self.network.inputs),
+            self.batch_of(buffer::TARGETS, "t", targets),
+        ]
+    }
+
     /// The loss of the output against the targets, its gradient by the output, and the step's record.
-    fn loss(&mut self, loss: Loss, logits: TensorId) -> TensorId {
+    fn loss(&mut self, loss: Loss, logits: TensorId, targets: TensorId) -> TensorId {
         let outputs = self.network.outputs();
-        let targets = self.batch_of(buffer::TARGETS, "t", loss.target_columns(outputs));
         let gradient = self.program.add_own("d output", Rows::Batch, outputs);
         let rows = self.program.add_own("records", Rows::Batch, record::WIDTH);
         let records = self.capacity.records;
@@ -215,10 +223,9 @@ impl<'a> Builder<'a> {
     }
 
     fn learn(&mut self, loss: Loss, accumulate: bool) {
-        let network = self.network;
-        let input = self.batch_of(buffer::INPUTS, "x", network.inputs);
+        let [input, targets] = self.examples(&loss);
         let activations = self.forward(input, true);
-        let gradient = self.loss(loss, last(&activations, input));
+        let gradient = self.loss(loss, last(&activations, input), targets);
         self.backward(input, &activations, gradient, accumulate);
     }
 

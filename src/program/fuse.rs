@@ -13,6 +13,8 @@ impl Program {
             let (op, taken) = self
                 .forward(rest)
                 .or_else(|| backward(rest))
+                .or_else(|| weights(rest))
+                .or_else(|| examples(rest))
                 .unwrap_or_else(|| (first.clone(), 1));
             ops.push(op);
             rest = &rest[taken..];
@@ -22,6 +24,48 @@ impl Program {
         program.ops = ops;
         program.drop_unused();
         program
+    }
+
+    /// The same program with what is two ops in one as those two, for whom a dispatch costs nothing.
+    pub(crate) fn parted(&self) -> Program {
+        let ops = self.ops.iter().flat_map(|op| match *op {
+            Op::MatmulBiasGradient {
+                a,
+                b,
+                accumulate,
+                output,
+                bias,
+            } => vec![
+                Op::Matmul {
+                    a,
+                    b,
+                    transpose: Transpose::A,
+                    accumulate,
+                    output,
+                },
+                Op::BiasGradient {
+                    gradient: a,
+                    accumulate,
+                    output: bias,
+                },
+            ],
+            Op::GatherBoth {
+                sources,
+                order,
+                outputs,
+            } => [0, 1]
+                .map(|which| Op::Gather {
+                    source: sources[which],
+                    order,
+                    output: outputs[which],
+                })
+                .to_vec(),
+            _ => vec![op.clone()],
+        });
+        Program {
+            ops: ops.collect(),
+            ..self.clone()
+        }
     }
 
     /// matmul, `bias_add` and, if it is the next and alone reads z, activation.
@@ -108,6 +152,64 @@ fn backward(ops: &[Op]) -> Option<(Op, usize)> {
                 function,
                 kept,
                 output,
+            },
+            2,
+        )),
+        _ => None,
+    }
+}
+
+/// The matmul and the `bias_gradient` that make a layer's gradients of one tensor.
+fn weights(ops: &[Op]) -> Option<(Op, usize)> {
+    match *ops {
+        [
+            Op::Matmul {
+                a,
+                b,
+                transpose: Transpose::A,
+                accumulate,
+                output,
+            },
+            Op::BiasGradient {
+                gradient,
+                accumulate: bias_accumulates,
+                output: bias,
+            },
+            ..,
+        ] if (gradient, bias_accumulates) == (a, accumulate) => Some((
+            Op::MatmulBiasGradient {
+                a,
+                b,
+                accumulate,
+                output,
+                bias,
+            },
+            2,
+        )),
+        _ => None,
+    }
+}
+
+/// A batch's rows of two datasets.
+fn examples(ops: &[Op]) -> Option<(Op, usize)> {
+    match *ops {
+        [
+            Op::Gather {
+                source,
+                order,
+                output,
+            },
+            Op::Gather {
+                source: other_source,
+                order: other_order,
+                output: other_output,
+            },
+            ..,
+        ] if order == other_order => Some((
+            Op::GatherBoth {
+                sources: [source, other_source],
+                order,
+                outputs: [output, other_output],
             },
             2,
         )),

@@ -29,6 +29,15 @@ pub enum Op {
         /// `[batch, columns]`
         output: TensorId,
     },
+    /// The same of two datasets in one go, fused from two [`Op::Gather`].
+    GatherBoth {
+        /// `[dataset rows, columns]` each, shared.
+        sources: [TensorId; 2],
+        /// `[1, order]`, of u32.
+        order: TensorId,
+        /// `[batch, columns]` each
+        outputs: [TensorId; 2],
+    },
     /// output = a·b, or output += a·b
     Matmul {
         /// `[m, k]`, or `[k, m]` if transposed.
@@ -152,6 +161,19 @@ pub enum Op {
         accumulate: bool,
         /// `[1, columns]`
         output: TensorId,
+    },
+    /// output = aᵀ·b and bias`[c]` = Σ a`[r, c]`, or += them, fused from [`Op::Matmul`] and [`Op::BiasGradient`].
+    MatmulBiasGradient {
+        /// `[batch, m]`
+        a: TensorId,
+        /// `[batch, n]`
+        b: TensorId,
+        /// Whether the sums are added to what is there.
+        accumulate: bool,
+        /// `[m, n]`
+        output: TensorId,
+        /// `[1, m]`, behind the output in the same buffer.
+        bias: TensorId,
     },
     /// Each weight w by its gradient g, as the optimizer's [`Rule`](super::Rule) says.
     Update {
@@ -368,6 +390,7 @@ impl Op {
     pub fn name(&self) -> &'static str {
         match self {
             Op::Gather { .. } => "gather",
+            Op::GatherBoth { .. } => "gather_both",
             Op::Matmul { .. } => "matmul",
             Op::BiasAdd { .. } => "bias_add",
             Op::Activation { .. } => "activation",
@@ -379,6 +402,7 @@ impl Op {
             Op::ActivationGradient { .. } => "activation_gradient",
             Op::MatmulActivationGradient { .. } => "matmul_activation_gradient",
             Op::BiasGradient { .. } => "bias_gradient",
+            Op::MatmulBiasGradient { .. } => "matmul_bias_gradient",
             Op::Update { optimizer, .. } => optimizer.rule.kernel(),
             Op::ClipValue { .. } => "clip_value",
             Op::SquareSums { .. } => "square_sums",
@@ -407,7 +431,12 @@ impl Op {
     pub fn reads(&self) -> Vec<TensorId> {
         match *self {
             Op::Gather { source, order, .. } => vec![source, order],
-            Op::Matmul { a, b, .. } => vec![a, b],
+            Op::GatherBoth {
+                sources: [first, second],
+                order,
+                ..
+            } => vec![first, second, order],
+            Op::Matmul { a, b, .. } | Op::MatmulBiasGradient { a, b, .. } => vec![a, b],
             Op::BiasAdd { bias, .. } => vec![bias],
             Op::Activation { input, .. } => vec![input],
             Op::MatmulBiasActivation { a, b, bias, .. } => vec![a, b, bias],
@@ -510,6 +539,8 @@ impl Op {
             Op::Momentum {
                 moment, gradient, ..
             } => vec![moment, gradient],
+            Op::GatherBoth { outputs, .. } => outputs.to_vec(),
+            Op::MatmulBiasGradient { output, bias, .. } => vec![output, bias],
             Op::SquareSums { sums, .. } => vec![sums],
             Op::Average { average, .. } => vec![average],
             Op::LossGradient { gradient, rows, .. } => vec![gradient, rows],
@@ -537,6 +568,7 @@ impl Op {
             } => (a, output, transpose == Transpose::A),
             Op::MatmulBiasActivation { a, output, .. }
             | Op::MatmulActivationGradient { a, output, .. } => (a, output, false),
+            Op::MatmulBiasGradient { a, output, .. } => (a, output, true),
             _ => return None,
         };
         let inner = if transposed {
@@ -560,6 +592,7 @@ impl Op {
             };
             let epilogue = match self {
                 Op::Matmul { .. } => 0,
+                Op::MatmulBiasGradient { .. } => size(m) * size(k),
                 _ => 2 * size(m) * n,
             };
             return 2 * size(m) * n * size(k) + epilogue;
@@ -567,8 +600,10 @@ impl Op {
         let width = |tensor: TensorId| program.len(tensor);
         match *self {
             Op::Gather { .. }
+            | Op::GatherBoth { .. }
             | Op::Clear { .. }
             | Op::Matmul { .. }
+            | Op::MatmulBiasGradient { .. }
             | Op::MatmulBiasActivation { .. }
             | Op::MatmulActivationGradient { .. } => 0,
             Op::BiasAdd { values: tensor, .. }
@@ -613,6 +648,10 @@ impl Op {
         let gathered = |output: TensorId| program.len(output) + program.batch;
         let read = match *self {
             Op::Gather { output, .. } => gathered(output),
+            Op::GatherBoth {
+                outputs: [first, second],
+                ..
+            } => gathered(first) + program.len(second),
             _ => self
                 .reads()
                 .into_iter()
@@ -622,6 +661,7 @@ impl Op {
         let in_place = match *self {
             Op::Matmul { accumulate, .. }
             | Op::BiasGradient { accumulate, .. }
+            | Op::MatmulBiasGradient { accumulate, .. }
             | Op::LayerNormParameters { accumulate, .. } => accumulate,
             Op::BiasAdd { .. }
             | Op::ActivationGradient { .. }

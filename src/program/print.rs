@@ -70,6 +70,18 @@ impl Program {
                 order,
                 output,
             } => format!("{} = {}[{}]", t(*output), t(*source), t(*order)),
+            Op::GatherBoth {
+                sources: [first, second],
+                order,
+                outputs: [output, other],
+            } => format!(
+                "{}, {} = {}, {}[{}]",
+                t(*output),
+                t(*other),
+                t(*first),
+                t(*second),
+                t(*order)
+            ),
             Op::Matmul {
                 a,
                 b,
@@ -157,6 +169,20 @@ impl Program {
                 accumulate,
                 output,
             } => format!("{} {} Σ {}", t(*output), assign(*accumulate), t(*gradient)),
+            Op::MatmulBiasGradient {
+                a,
+                b,
+                accumulate,
+                output,
+                bias,
+            } => format!(
+                "{}, {} {} {}ᵀ·{}, Σ",
+                t(*output),
+                t(*bias),
+                assign(*accumulate),
+                t(*a),
+                t(*b)
+            ),
             Op::Update {
                 optimizer,
                 parameters,

@@ -7,9 +7,10 @@ use super::matmul::Factor;
 use super::{
     Real, Values, activation, activation_gradient, add, average, batch_norm, batch_norm_gradient,
     batch_norm_inference, bias_add, bias_gradient, clear, clip_norm, clip_value, combine, dropout,
-    dropout_gradient, gather, layer_norm, layer_norm_gradient, layer_norm_parameters,
-    loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation, max_norm, metrics,
-    momentum, normalize, prelu, prelu_gradient, softmax, softmax_gradient, square_sums, update,
+    dropout_gradient, gather, gather_both, layer_norm, layer_norm_gradient, layer_norm_parameters,
+    loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation,
+    matmul_bias_gradient, max_norm, metrics, momentum, normalize, prelu, prelu_gradient, softmax,
+    softmax_gradient, square_sums, update,
 };
 use crate::model::Dropout;
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
@@ -63,6 +64,45 @@ impl<T: Real> Memory<'_, T> {
                 let first = step.first as usize;
                 let order = &self.own[place(order)].indices()[first..first + step.rows as usize];
                 gather::gather(source, order, columns(output), &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::GatherBoth {
+                sources,
+                order,
+                outputs: [first, second],
+            } => {
+                let (mut x, mut t) = (self.take(place(first)), self.take(place(second)));
+                let sources = sources.map(|source| self.shared[place(source)].numbers());
+                let from = step.first as usize;
+                let order = &self.own[place(order)].indices()[from..from + step.rows as usize];
+                gather_both::gather_both(
+                    sources,
+                    order,
+                    [first, second].map(columns),
+                    [&mut x[range(first)], &mut t[range(second)]],
+                );
+                self.put(place(first), x);
+                self.put(place(second), t);
+            }
+            Op::MatmulBiasGradient {
+                a,
+                b,
+                accumulate,
+                output,
+                bias,
+            } => {
+                let mut out = self.take(place(output));
+                let gradient = self.rows(program, step, a);
+                let (a, b) = self.factors(program, a, b, Transpose::A, step);
+                let (weights, biases) = out.split_at_mut(program.tensors[bias].offset);
+                matmul_bias_gradient::matmul_bias_gradient(
+                    (gradient, a),
+                    b,
+                    accumulate,
+                    &mut weights[range(output)],
+                    &mut biases[..columns(bias)],
+                    parallelism,
+                );
                 self.put(place(output), out);
             }
             Op::Matmul {

@@ -113,6 +113,30 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             order,
             output,
         } => calls.gather(source, order, output),
+        Op::GatherBoth {
+            sources: [first, second],
+            order,
+            outputs: [x, t],
+        } => {
+            if [first, second]
+                .iter()
+                .any(|&source| calls.windows(source) > 1)
+            {
+                let both = [
+                    calls.gather(first, order, x),
+                    calls.gather(second, order, t),
+                ];
+                return both.concat();
+            }
+            let [of_x, of_t] = [x, t].map(|output| calls.columns(output) as u32);
+            vec![Call {
+                kernel: name,
+                constants: vec![],
+                operands: calls.whole(&[first, second, order, x, t]),
+                scalars: vec![of_x, of_t],
+                grid: groups(program.len(x) + program.len(t)),
+            }]
+        }
         Op::Matmul {
             a,
             b,
@@ -146,6 +170,13 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             call.constants.push(("FUNCTION", function(f)));
             vec![call]
         }
+        Op::MatmulBiasGradient {
+            a,
+            b,
+            accumulate,
+            output,
+            bias,
+        } => calls.weights(op, [a, b], accumulate, [output, bias]),
         Op::BiasAdd { bias, values } => {
             vec![calls.elementwise(name, vec![], &[bias, values], values)]
         }
@@ -307,12 +338,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             gradient,
             accumulate,
             output,
-        } => {
-            let constants = vec![("ACCUMULATE", accumulate.into())];
-            let mut call = calls.by_column(name, constants, &[gradient, output], gradient);
-            call.scalars.insert(0, rows(program.tensors[gradient].rows));
-            vec![call]
-        }
+        } => vec![calls.bias_gradient(gradient, accumulate, output)],
         Op::Update {
             ref optimizer,
             parameters,
@@ -487,12 +513,54 @@ impl Calls<'_> {
         tensors.iter().map(operand).collect()
     }
 
+    /// Rows of a dataset that a binding holds. Its beginning is rounded down to the adapter's alignment, which may cost up to
+    /// 64 elements.
+    fn window(&self, source: TensorId) -> usize {
+        (self.binding.saturating_sub(64) / self.columns(source)).max(1)
+    }
+
+    fn windows(&self, source: TensorId) -> usize {
+        self.program.rows(source).div_ceil(self.window(source))
+    }
+
+    fn bias_gradient(&self, gradient: TensorId, accumulate: bool, output: TensorId) -> Call {
+        let constants = vec![("ACCUMULATE", accumulate.into())];
+        let tensors = [gradient, output];
+        let mut call = self.by_column("bias_gradient", constants, &tensors, gradient);
+        let height = self.program.tensors[gradient].rows;
+        call.scalars.insert(0, rows(height));
+        call
+    }
+
+    /// A layer's gradients. Weights and biases are one binding, since no two that are written may overlap; where they are too far
+    /// apart for that, each has a call of its own.
+    fn weights(
+        &self,
+        op: &Op,
+        [a, b]: [TensorId; 2],
+        accumulate: bool,
+        [output, bias]: [TensorId; 2],
+    ) -> Vec<Call> {
+        let mut call = self.product(op, a, b, Transpose::A, &[output]);
+        call.constants.push(("ACCUMULATE", accumulate.into()));
+        let place = |tensor: TensorId| self.program.tensors[tensor].offset;
+        let distance = place(bias) - place(output);
+        let len = distance + self.columns(bias);
+        if len > self.binding.saturating_sub(64) {
+            call.kernel = "matmul";
+            return vec![call, self.bias_gradient(a, accumulate, bias)];
+        }
+        call.constants.push(("ROW_SUMS", 1));
+        call.operands[2].len = len;
+        call.scalars.push(distance as u32);
+        vec![call]
+    }
+
     /// A dataset larger than a binding is gathered window by window, each of whole rows.
     fn gather(&self, source: TensorId, order: TensorId, output: TensorId) -> Vec<Call> {
         let columns = self.columns(source);
         let height = self.program.rows(source);
-        // The binding's beginning is rounded down to the adapter's alignment, which may cost up to 64 elements.
-        let window = (self.binding.saturating_sub(64) / columns).max(1);
+        let window = self.window(source);
         let call = |first: usize| {
             let height = window.min(height - first);
             let mut operands = self.whole(&[source, order, output]);
@@ -669,5 +737,37 @@ impl Calls<'_> {
             .step_by(piece)
             .map(|start| call(start, piece.min(len - start)))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Network;
+    use crate::program::{Capacity, Loss, Reduction};
+
+    #[test]
+    fn weights_and_biases_too_far_apart_for_a_binding_are_two_calls() {
+        let network = Network::new(8, &[16, 16], Activation::Relu, 4, Activation::Identity);
+        let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
+        let capacity = Capacity {
+            members: 1,
+            batch: 8,
+            rows: 8,
+            order: 8,
+            records: 1,
+        };
+        let program = Program::gradients(&network, &loss, capacity).fused();
+        let kernels = |binding: usize| -> Vec<&str> {
+            let ops = program.ops.iter();
+            let ops = ops.filter(|op| matches!(op, Op::MatmulBiasGradient { .. }));
+            let calls = ops.flat_map(|op| calls(&program, op, binding));
+            calls.map(|call| call.kernel).collect()
+        };
+        assert_eq!(kernels(1 << 20), ["matmul_bias_gradient"; 3]);
+        // 128 + 256 + 64 weights before 36 biases: from the first layer's weights to its biases it is 464 values.
+        let split = ["matmul", "bias_gradient"];
+        let expected = [&["matmul_bias_gradient"; 2][..], &split].concat();
+        assert_eq!(kernels(450 + 64), expected);
     }
 }

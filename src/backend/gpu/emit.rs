@@ -13,7 +13,7 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     let of_ops = program.ops.iter();
     let of_ops = of_ops.flat_map(|op| calls(program, op, usize::MAX));
     let kernels = of_ops.map(|call| (call.kernel, call.constants));
-    let steps = resident::constants(program, LANES).map(|constants| ("steps", constants));
+    let steps = resident::constants(&program.parted(), LANES).map(|constants| ("steps", constants));
     let mut texts: Vec<(String, String)> = Vec::new();
     for (kernel, constants) in kernels.chain(steps) {
         let values = constants.iter().map(|(name, value)| match *value {

@@ -48,6 +48,7 @@ impl Resident {
         program: &Program,
         memory: &Memory<'_>,
     ) -> Result<Option<Resident>, BackendError> {
+        let program = &program.parted();
         let Some(constants) = constants(program, device.lanes) else {
             return Ok(None);
         };

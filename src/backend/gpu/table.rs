@@ -136,6 +136,8 @@ fn kind_of(op: &Op) -> Option<u32> {
         | Op::LayerNorm { .. }
         | Op::LayerNormParameters { .. }
         | Op::LayerNormGradient { .. }
+        | Op::GatherBoth { .. }
+        | Op::MatmulBiasGradient { .. }
         | Op::Momentum { .. }
         | Op::Normalize { .. }
         | Op::Combine { .. } => return None,
