@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 output_activation: Some(output),
                 loss: Some(loss),
                 reduction: Some(reduction),
-                optimizer: Some(Rule::Sgd),
+                optimizer: Some(Rule::Sgd.into()),
                 lr: Some(0.01),
                 batch_size: Some(BatchSize::All),
                 epochs: Some(30_000),

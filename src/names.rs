@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::data::{PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
 use crate::program::{Link, Reduction, Rule};
-use crate::train::{Monitor, ScheduleName};
+use crate::train::{Monitor, OptimizerChoice, ScheduleName};
 
 macro_rules! display_by_name {
     ($($kind:ty),*) => {$(
@@ -27,6 +27,7 @@ display_by_name!(
     Initializer,
     Link,
     Monitor,
+    OptimizerChoice,
     Normalization,
     PreprocessMode,
     Reduction,

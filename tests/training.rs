@@ -98,6 +98,7 @@ impl Digits {
             patience: None,
             shuffle: true,
             schedule: Schedule::default(),
+            lbfgs: None,
         };
         change(&mut options);
         let rows = Rows {
@@ -367,6 +368,7 @@ fn steps_can_be_limited_and_a_run_stopped() {
         patience: None,
         shuffle: true,
         schedule: Schedule::default(),
+        lbfgs: None,
     };
     let mut stop = |event: Event<'_>| match event {
         Event::Steps { done, .. } if done > 100 => ControlFlow::Break(()),
@@ -433,6 +435,7 @@ fn members_train_on_rows_of_their_own() {
         patience: None,
         shuffle: true,
         schedule: Schedule::default(),
+        lbfgs: None,
     };
     let run = |backend: &mut dyn Backend, members: &[Member], trained: &[&[u32]]| {
         let parts: Vec<_> = trained
@@ -625,6 +628,7 @@ fn what_needs_every_rows_answer_is_judged_by_the_validation_rows_logits() {
         patience: Some(8),
         shuffle: true,
         schedule: Schedule::default(),
+        lbfgs: None,
     };
     let rows = Rows {
         inputs: &digits.inputs,

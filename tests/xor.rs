@@ -93,6 +93,7 @@ fn agrees_with_numpy(make: impl Fn() -> Box<dyn Backend>) {
             patience: None,
             shuffle: false,
             schedule: Schedule::default(),
+            lbfgs: None,
         };
         let rows = Rows {
             inputs: &Matrix {

@@ -46,8 +46,8 @@ pub(super) struct Options {
     json: bool,
 }
 
-/// A network, how it is trained, and how much of it there is.
-type Step = (Network, Loss, Optimizer, Capacity);
+/// A network, how it is trained, and how much of it there is. L-BFGS has gradients of the device alone.
+type Step = (Network, Loss, Option<Optimizer>, Capacity);
 
 /// The step that training on the data would make.
 fn data(options: &Options) -> Result<Step> {
@@ -69,7 +69,7 @@ fn data(options: &Options) -> Result<Step> {
     Ok((
         plan.network.clone(),
         training.loss,
-        training.optimizer,
+        training.lbfgs.is_none().then_some(training.optimizer),
         capacity,
     ))
 }
@@ -97,7 +97,9 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
         order: batch,
         records: 1,
     };
+    let lbfgs = config.chosen_lbfgs().map_err(bad_input)?;
     let (optimizer, _) = config.chosen_optimizer(false).map_err(bad_input)?;
+    let optimizer = lbfgs.is_none().then_some(optimizer);
     Ok((network, loss, optimizer, capacity))
 }
 
@@ -121,7 +123,10 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             "--batch-size: a step of this many rows, members and units is beyond all counting; make it smaller",
         ));
     }
-    let program = Program::training(&network, &loss, &optimizer, capacity);
+    let program = match &optimizer {
+        Some(optimizer) => Program::training(&network, &loss, optimizer, capacity),
+        None => Program::gradients(&network, &loss, capacity),
+    };
     let program = if options.unfused {
         program
     } else {

@@ -71,6 +71,7 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
             model: out.display().to_string(),
             end: match outcome.end {
                 End::Done => "done",
+                End::Converged => "converged",
                 End::Patience => "patience",
                 End::Stopped => "stopped",
             },
@@ -105,6 +106,7 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
     }
     let why = match outcome.end {
         End::Done => "",
+        End::Converged => ", as it has converged",
         End::Patience => ", as it got no better",
         End::Stopped => ", as it was stopped",
     };

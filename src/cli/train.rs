@@ -75,7 +75,7 @@ The object that --json prints:
                       with --folds: metrics of the rows that each fold held out,
                       their mean and standard deviation, those of all such rows
   model               the file that was written
-  end                 done, patience or stopped
+  end                 done, converged, patience or stopped
 
 Exit codes: 0 trained, 1 the loss diverged or a device failed, 2 the input is at fault, 130 stopped by Ctrl-C.";
 
@@ -184,6 +184,11 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         log::info!("no rows are kept from training: the figures are of the rows trained on");
     }
     let mut backend = open_for(&device, &plan)?;
+    if find_lr && plan.options().lbfgs.is_some() {
+        return Err(bad_input(
+            "--find-lr is for optimizers of many small steps, not for --optimizer lbfgs; leave one of them out",
+        ));
+    }
     if find_lr {
         let test = range_test(&mut *backend, &plan).map_err(anyhow::Error::new)?;
         report::find_lr(&test, json)?;
@@ -235,7 +240,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
             ));
             interrupt::code()
         }
-        End::Done | End::Patience => ExitCode::SUCCESS,
+        End::Done | End::Converged | End::Patience => ExitCode::SUCCESS,
     })
 }
 

@@ -4,10 +4,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
-use super::{ClassWeight, HiddenLayers, LossChoice, Monitor, ScheduleName, Warmup};
+use super::{
+    ClassWeight, HiddenLayers, LossChoice, Monitor, OptimizerChoice, ScheduleName, Warmup,
+};
 use crate::data::{PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
-use crate::program::{Reduction, Rule};
+use crate::program::Reduction;
 
 /// How to train, as the command line and a TOML file say it. What is left out is decided from the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -103,10 +105,14 @@ pub struct Config {
     pub reduction: Option<Reduction>,
     /// How gradients change the weights; one that is named has its usual rate and decay [default: adamw; adam for a few rows]
     #[arg(long, value_enum, value_name = "OPTIMIZER", help_heading = "Training")]
-    pub optimizer: Option<Rule>,
-    /// Learning rate [default: 0.003; with --optimizer its own, 0.001 for adam, 0.01 for sgd]
+    pub optimizer: Option<OptimizerChoice>,
+    /// Learning rate [default: 0.003; with --optimizer its own, 0.001 for adam, 0.01 for sgd, 1 for lbfgs]
     #[arg(long, allow_negative_numbers = true, value_name = "RATE", value_parser = positive, help_heading = "Training")]
     pub lr: Option<f32>,
+    /// Largest gradient of a weight with which lbfgs has converged; it has too where an iteration changes the loss by less than a
+    /// hundredth of this [default: 1e-7]
+    #[arg(long, allow_negative_numbers = true, value_name = "GRADIENT", value_parser = power, help_heading = "Training")]
+    pub tolerance: Option<f64>,
     /// Momentum of sgd, rmsprop and muon [default: 0.9 for sgd by batches, 0.95 for muon, else 0]
     #[arg(long, allow_negative_numbers = true, value_parser = momentum, help_heading = "Training")]
     pub momentum: Option<f32>,
@@ -175,7 +181,7 @@ pub struct Config {
     /// Decay of a running mean of the weights, which is what is evaluated and kept, as 0.999 [default: none is made]
     #[arg(long, allow_negative_numbers = true, value_name = "DECAY", value_parser = momentum, help_heading = "Training")]
     pub average: Option<f32>,
-    /// Passes over the training rows at most [default: 100; 30 from 5,000 rows on, 10 from 100,000; more below 160]
+    /// Passes over the training rows at most, iterations of lbfgs [default: 100; 200 for lbfgs; 30 from 5,000 rows on, 10 from 100,000; more below 160]
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000_000), help_heading = "Training")]
     pub epochs: Option<u32>,
     /// Steps at most
@@ -363,6 +369,7 @@ impl Config {
         named("dropout", self.dropout.as_ref(), momentum)?;
         named("schedule-factor", self.schedule_factor.as_ref(), share)?;
         named("schedule-power", self.schedule_power.as_ref(), power)?;
+        named("tolerance", self.tolerance.as_ref(), power)?;
         named("beta1", self.beta1.as_ref(), momentum)?;
         named("beta2", self.beta2.as_ref(), momentum)?;
         named("epsilon", self.epsilon.as_ref(), positive)?;
@@ -424,6 +431,7 @@ impl Config {
             reduction: self.reduction.or(other.reduction),
             optimizer: self.optimizer.or(other.optimizer),
             lr: self.lr.or(other.lr),
+            tolerance: self.tolerance.or(other.tolerance),
             momentum: self.momentum.or(other.momentum),
             schedule: self.schedule.or(other.schedule),
             warmup: self.warmup.or(other.warmup),

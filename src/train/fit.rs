@@ -1,6 +1,6 @@
 use super::config::{BatchSize, Config};
 use super::sample_weight::{row_weights, take_weights};
-use super::{Fold, Member, Monitor, Options, Parts, TrainError, folds, split};
+use super::{Fold, Member, Monitor, OptimizerChoice, Options, Parts, TrainError, folds, split};
 use crate::data::{
     DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, Table,
     TargetEncoding, TargetTransform, Task,
@@ -59,6 +59,9 @@ const FEW: usize = 50;
 /// Steps that a few rows are trained for by default, and that a small table is at least.
 const FEW_STEPS: usize = 2_000;
 const SMALL_STEPS: usize = 500;
+
+/// Iterations of L-BFGS at most, as scikit-learn's `MLPClassifier` has them.
+const LBFGS_ITERATIONS: u32 = 200;
 
 impl Plan {
     /// Encodes the data and decides what the configuration leaves open. With `initial` weights, training starts from them.
@@ -155,12 +158,13 @@ impl Plan {
         let network = config
             .network(preprocessing.inputs(), outputs)
             .map_err(FitError::Option)?;
+        let lbfgs = config.chosen_lbfgs().map_err(FitError::Option)?;
         let batch = match config.batch_size {
-            Some(BatchSize::All) => parts.train.len(),
             Some(BatchSize::Rows(rows)) => rows.min(parts.train.len()),
-            Some(BatchSize::Auto) | None => 1,
+            Some(BatchSize::Auto) | None if lbfgs.is_none() => 1,
+            Some(BatchSize::All | BatchSize::Auto) | None => parts.train.len(),
         };
-        check_memory(&network, batch, config.members())?;
+        check_memory(&network, batch, config.members(), lbfgs.is_some())?;
         let init = config.init.unwrap_or_default();
         let initial = initial.map(|tensors| network.named(tensors)).transpose()?;
         let rows = [parts.train, parts.validation, tested];
@@ -176,6 +180,7 @@ impl Plan {
                 patience: None,
                 shuffle: config.shuffle.unwrap_or(true),
                 schedule: config.chosen_schedule().map_err(FitError::Option)?,
+                lbfgs,
             },
             hyper: Hyper::default(),
             config: Config {
@@ -222,7 +227,9 @@ impl Plan {
             )));
         }
         let config = &mut self.config;
+        let whole = self.options.lbfgs.is_some();
         let batch = match config.batch_size.unwrap_or_default() {
+            BatchSize::Auto if whole => rows,
             BatchSize::Auto if rows < FEW => rows,
             BatchSize::Auto if rows < 5_000 => 32,
             BatchSize::Auto if rows < 20_000 => 64,
@@ -239,6 +246,7 @@ impl Plan {
         let taken = batch.saturating_mul(self.options.accumulate).max(1);
         let steps = rows.div_ceil(taken).max(1);
         let epochs = config.epochs.unwrap_or(match rows {
+            _ if whole => LBFGS_ITERATIONS,
             0..FEW => FEW_STEPS.div_ceil(steps) as u32,
             FEW..5_000 => SMALL_STEPS.div_ceil(steps).max(100) as u32,
             5_000..100_000 => 30,
@@ -255,12 +263,23 @@ impl Plan {
         let whole = size == BatchSize::All;
         let (optimizer, momentum) = config.chosen_optimizer(whole).map_err(FitError::Option)?;
         let rule = optimizer.rule;
-        let lr = config.lr.unwrap_or(rule.learning_rate());
+        let usual_rate = if self.options.lbfgs.is_some() {
+            1.0
+        } else {
+            rule.learning_rate()
+        };
+        let lr = config.lr.unwrap_or(usual_rate);
         let weight_decay = config.weight_decay.unwrap_or(rule.weight_decay());
         config.batch_size = Some(size);
         config.epochs = Some(epochs);
         config.patience = Some(patience);
-        config.optimizer = Some(rule);
+        config.optimizer = Some(match self.options.lbfgs {
+            Some(lbfgs) => {
+                config.tolerance = Some(lbfgs.tolerance);
+                OptimizerChoice::Lbfgs
+            }
+            None => rule.into(),
+        });
         config.schedule = Some(config.schedule.unwrap_or_default());
         let used = |constant: f32| (constant > 0.0).then_some(constant);
         config.beta1 = used(optimizer.beta1);
@@ -274,7 +293,8 @@ impl Plan {
                     .into(),
             ));
         }
-        if matches!(rule, Rule::Sgd | Rule::Rmsprop | Rule::Muon) {
+        let has_momentum = matches!(rule, Rule::Sgd | Rule::Rmsprop | Rule::Muon);
+        if has_momentum && self.options.lbfgs.is_none() {
             config.momentum = Some(momentum);
         }
         self.options.batch_size = (size != BatchSize::All).then_some(batch);
@@ -380,13 +400,21 @@ fn append(matrix: &mut Matrix, other: Matrix) {
 }
 
 /// Refuses networks that there is no memory for, before it runs out.
-fn check_memory(network: &Network, batch: usize, members: usize) -> Result<(), FitError> {
+fn check_memory(
+    network: &Network,
+    batch: usize,
+    members: usize,
+    lbfgs: bool,
+) -> Result<(), FitError> {
     // Parameters, their gradients, up to three moments, the initial and the best values; activations and their gradients of as many
     // rows as a step takes at a time.
     const COPIES: usize = 7;
+    // In L-BFGS' place of the moments: ten steps and changes, some places and gradients, in 64 bits.
+    const LBFGS_COPIES: usize = 60;
     const ROWS: usize = 16_384;
     let units: usize = network.layers.iter().map(|layer| layer.units).sum();
-    let parameters = network.parameter_count().saturating_mul(COPIES);
+    let copies = if lbfgs { LBFGS_COPIES } else { COPIES };
+    let parameters = network.parameter_count().saturating_mul(copies);
     let activations = units.saturating_mul(2 * batch.min(ROWS));
     let bytes = parameters
         .saturating_add(activations)

@@ -59,7 +59,8 @@ impl Layout {
         let batch = batch.saturating_mul(options.accumulate).clamp(1, parts[0]);
         let short = (ROUND_STEPS / parts[0].div_ceil(batch)).min(ROUND_ROWS / parts[0]);
         let watched = matches!(options.schedule.curve, Curve::Plateau { .. });
-        let looked_at = parts[1] > 0 || options.patience.is_some() || watched;
+        let looked_at =
+            parts[1] > 0 || options.patience.is_some() || watched || options.lbfgs.is_some();
         Layout {
             members,
             dataset: rows.inputs.rows,

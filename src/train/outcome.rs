@@ -45,6 +45,8 @@ pub enum Event<'a> {
 pub enum End {
     /// All epochs or steps are done.
     Done,
+    /// There is nothing more to find for any member.
+    Converged,
     /// Every member came to where it did not improve for as long as the patience lasts.
     Patience,
     /// The observer asked for it.

@@ -1,11 +1,12 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-use super::evaluate::unsound;
+use super::evaluate::{Validated, unsound};
 use super::layout::{Layout, Part};
+use super::lbfgs::Lbfgs;
 use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 use super::schedule::{Curve, Plateau, Schedule};
-use super::scores::Monitor;
+use super::scores::{Monitor, Scores};
 use crate::backend::{
     Backend, BackendError, Data, ProgramId, read_weights, run_all, write_weights,
 };
@@ -38,6 +39,8 @@ pub struct Options {
     pub shuffle: bool,
     /// How the learning rate changes.
     pub schedule: Schedule,
+    /// Training by iterations over all rows in the place of the optimizer's steps.
+    pub lbfgs: Option<Lbfgs>,
 }
 
 /// One network of the pack.
@@ -126,7 +129,10 @@ pub fn train_judged(
     let layout = Layout::new(network, members.len(), rows, options, backend.limits());
     let mut run = Run::new(backend, network, members, rows, options, layout)?;
     run.judge = judge.filter(|_| !monitor.is_summed());
-    let end = run.epochs(observe)?;
+    let end = match options.lbfgs {
+        Some(lbfgs) => run.iterations(lbfgs, observe)?,
+        None => run.epochs(observe)?,
+    };
     run.finish(end)
 }
 
@@ -186,8 +192,9 @@ fn check(
     }
 }
 
-/// The programs of a run: a whole step, or a step in micro-batches.
+/// The programs of a run: a whole step, a step in micro-batches, or gradients that are no step.
 enum Learn {
+    Gradients(ProgramId),
     Step(ProgramId),
     Micro {
         gradients: ProgramId,
@@ -207,14 +214,16 @@ pub(super) struct Run<'a> {
     /// The buffer of the evaluation's logits, and where they begin.
     pub(super) logits: (String, usize),
     pub(super) judge: Option<&'a Judge<'a>>,
-    histories: Vec<Vec<Epoch>>,
+    pub(super) histories: Vec<Vec<Epoch>>,
     best: Vec<Option<(f64, Weights)>>,
     /// Rounds in which a member did not improve.
     stale: Vec<usize>,
     plateaus: Vec<Plateau>,
-    steps: u64,
-    samples: u64,
-    measured: (u64, u64, Duration),
+    /// Whether there is nothing more to learn for a member.
+    pub(super) ended: Vec<bool>,
+    pub(super) steps: u64,
+    pub(super) samples: u64,
+    pub(super) measured: (u64, u64, Duration),
 }
 
 impl<'a> Run<'a> {
@@ -229,7 +238,10 @@ impl<'a> Run<'a> {
         let Options {
             loss, optimizer, ..
         } = options;
-        let learn = if layout.micro == layout.batch {
+        let learn = if options.lbfgs.is_some() {
+            let gradients = Program::gradients(network, loss, layout.capacity(layout.micro));
+            Learn::Gradients(backend.compile(&gradients.fused())?)
+        } else if layout.micro == layout.batch {
             let program =
                 Program::training(network, loss, optimizer, layout.capacity(layout.micro));
             Learn::Step(backend.compile(&program.fused())?)
@@ -262,6 +274,7 @@ impl<'a> Run<'a> {
             best: vec![None; members.len()],
             stale: vec![0; members.len()],
             plateaus: vec![Plateau::default(); members.len()],
+            ended: vec![false; members.len()],
             steps: 0,
             samples: 0,
             measured: (0, 0, Duration::ZERO),
@@ -291,6 +304,9 @@ impl<'a> Run<'a> {
 
     /// Writes a member's hyper-parameters, its learning rate times `factor`.
     fn write_rate(&mut self, member: usize, factor: f64) -> Result<(), BackendError> {
+        if let Learn::Gradients(_) = self.learn {
+            return Ok(());
+        }
         let mut hyper = self.members[member].hyper;
         hyper.learning_rate *= factor as f32;
         let hyper = bytemuck::cast_slice(std::slice::from_ref(&hyper));
@@ -298,10 +314,10 @@ impl<'a> Run<'a> {
             .write(buffer::HYPER, member, 0, Data::F32(hyper))
     }
 
-    /// Whether a member still learns: the patience with it is not over.
-    fn learns(&self, member: usize) -> bool {
+    /// Whether a member still learns: there is something to learn, and the patience with it is not over.
+    pub(super) fn learns(&self, member: usize) -> bool {
         let patience = self.options.patience;
-        patience.is_none_or(|patience| self.stale[member] < patience)
+        !self.ended[member] && patience.is_none_or(|patience| self.stale[member] < patience)
     }
 
     fn write_weights(&mut self, member: usize, weights: &Weights) -> Result<(), BackendError> {
@@ -347,7 +363,7 @@ impl<'a> Run<'a> {
     }
 
     /// Each member's batch orders of some epochs: functions of its seed and the epoch.
-    fn write_orders(&mut self, epochs: Range<usize>) -> Result<(), BackendError> {
+    pub(super) fn write_orders(&mut self, epochs: Range<usize>) -> Result<(), BackendError> {
         if !self.options.shuffle && epochs.start > 1 {
             return Ok(());
         }
@@ -429,26 +445,39 @@ impl<'a> Run<'a> {
                 steps.iter().flatten().map(|step| step.rows as usize).sum(),
             );
             record += record::WIDTH * steps.iter().map(Vec::len).sum::<usize>();
-            let mut epoch = Vec::new();
-            for member in 0..self.members.len() {
-                if self.learns(member) {
-                    let validated = validated.as_ref().map(|validated| validated[member]);
-                    epoch.push(Epoch {
-                        number,
-                        train: self.score(&log[member][first..record], rows),
-                        validation: validated.map(|validated| validated.scores),
-                        judged: validated.and_then(|validated| validated.judged),
-                    });
-                    self.histories[member].extend(epoch.last());
-                }
-            }
-            self.check_finite(&epoch)?;
+            let trained = log.iter().map(|log| self.score(&log[first..record], rows));
+            let trained: Vec<Scores> = trained.collect();
+            let epoch = self.epoch(number, &trained, validated.as_deref())?;
             if flow.is_continue() {
                 flow = observe(Event::Epoch(&epoch));
             }
         }
         self.note()?;
         Ok(flow)
+    }
+
+    /// Notes an epoch of the members that still learn, and tells it.
+    pub(super) fn epoch(
+        &mut self,
+        number: usize,
+        trained: &[Scores],
+        validated: Option<&[Validated]>,
+    ) -> Result<Vec<Epoch>, TrainError> {
+        let mut epoch = Vec::new();
+        for (member, &train) in trained.iter().enumerate() {
+            if self.learns(member) {
+                let validated = validated.map(|validated| validated[member]);
+                epoch.push(Epoch {
+                    number,
+                    train,
+                    validation: validated.map(|validated| validated.scores),
+                    judged: validated.and_then(|validated| validated.judged),
+                });
+                self.histories[member].extend(epoch.last());
+            }
+        }
+        self.check_finite(&epoch)?;
+        Ok(epoch)
     }
 
     fn check_finite(&mut self, epoch: &[Epoch]) -> Result<(), TrainError> {
@@ -459,7 +488,7 @@ impl<'a> Run<'a> {
 
     /// What is left when the loss is no number any more: the best weights, if they have a loss themselves. Where nothing is
     /// validated, what was noted of them is a loss from before their last step.
-    fn diverged(&mut self, loss: f64, epoch: usize) -> Result<TrainError, BackendError> {
+    pub(super) fn diverged(&mut self, loss: f64, epoch: usize) -> Result<TrainError, BackendError> {
         let best = self.best.iter_mut().map(Option::take);
         let best: Option<Vec<_>> = best.map(|best| best.map(|(_, weights)| weights)).collect();
         let mut kept = None;
@@ -480,11 +509,17 @@ impl<'a> Run<'a> {
     }
 
     /// Runs some of the steps, each of which is one batch or its micro-batches. Returns how many.
-    fn learn(&mut self, steps: &[Vec<Step>]) -> Result<usize, BackendError> {
+    pub(super) fn learn(&mut self, steps: &[Vec<Step>]) -> Result<usize, BackendError> {
         match self.learn {
             Learn::Step(program) => {
                 let flat: Vec<Step> = steps.iter().take(SLICE_STEPS).flatten().copied().collect();
                 self.backend.run(program, &flat)
+            }
+            Learn::Gradients(gradients) => {
+                for step in steps {
+                    run_all(self.backend, gradients, step)?;
+                }
+                Ok(steps.len())
             }
             Learn::Micro { gradients, update } => {
                 let Some(step) = steps.first() else {
@@ -499,7 +534,7 @@ impl<'a> Run<'a> {
 
     /// Keeps what is better of a member than before at the end of a round, counts the rounds in which nothing was, and lowers
     /// its rate where its schedule says so. A member with which the patience is over has no rate any more.
-    fn note(&mut self) -> Result<(), BackendError> {
+    pub(super) fn note(&mut self) -> Result<(), BackendError> {
         for member in 0..self.members.len() {
             let epoch = self.histories[member].last().copied();
             let Some(epoch) = epoch.filter(|_| self.learns(member)) else {

@@ -3,6 +3,7 @@
 mod answers;
 mod bad_input;
 mod interruption;
+mod lbfgs;
 mod monitor;
 mod networks;
 mod packs;
