@@ -1,5 +1,6 @@
 use super::Curve;
-use super::run::{Options, Rows};
+use super::rows::Rows;
+use super::run::Options;
 use crate::backend::Limits;
 use crate::model::Network;
 use crate::program::{Capacity, Step};

@@ -1,18 +1,18 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-use super::evaluate::{Validated, unsound};
 use super::layout::{Layout, Part};
 use super::lbfgs::Lbfgs;
-use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
-use super::schedule::{Curve, Plateau, Schedule};
+use super::outcome::{End, Epoch, Event, Outcome, TrainError};
+use super::rows::{Member, Rows, check};
+use super::schedule::{Plateau, Schedule};
 use super::scores::{Monitor, Scores};
 use crate::backend::{
     Backend, BackendError, Data, ProgramId, read_weights, run_all, write_weights,
 };
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
-use crate::program::{Hyper, Loss, Op, Optimizer, Program, Step, buffer, record};
+use crate::program::{Loss, Op, Optimizer, Program, Step, buffer, record};
 use crate::random::{Purpose, key, shuffle};
 
 /// How a pack of networks is trained.
@@ -41,57 +41,6 @@ pub struct Options {
     pub schedule: Schedule,
     /// Training by iterations over all rows in the place of the optimizer's steps.
     pub lbfgs: Option<Lbfgs>,
-}
-
-/// One network of the pack.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Member {
-    /// Where it starts.
-    pub weights: Weights,
-    /// Its step size, penalties, momentum and dropout.
-    pub hyper: Hyper,
-    /// What its batch orders follow from.
-    pub seed: u64,
-}
-
-/// Encoded rows, and what they are for.
-#[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
-    /// `[rows, inputs]`
-    pub inputs: &'a Matrix,
-    /// `[rows, 1]` for classes, else `[rows, outputs]`.
-    pub targets: &'a Matrix,
-    /// What each member does with which rows, or all of them if there is one entry. Members validate and test as many rows
-    /// as each other; one with more training rows than another leaves some out of each epoch, with shuffling others each time.
-    pub parts: &'a [Parts<'a>],
-}
-
-/// What rows are for.
-#[derive(Clone, Copy, Debug)]
-pub struct Parts<'a> {
-    /// Rows that gradients come from.
-    pub train: &'a [u32],
-    /// Rows that early stopping looks at; may be empty.
-    pub validation: &'a [u32],
-    /// Rows for the final report; may be empty.
-    pub test: &'a [u32],
-}
-
-impl<'a> Rows<'a> {
-    /// The parts of a member.
-    pub fn of(&self, member: usize) -> &Parts<'a> {
-        &self.parts[member % self.parts.len()]
-    }
-
-    /// Rows of an epoch, of a validation and of a test.
-    pub fn counts(&self) -> [usize; 3] {
-        let least = |part: fn(&Parts<'a>) -> usize| self.parts.iter().map(part).min().unwrap_or(0);
-        [
-            least(|parts| parts.train.len()),
-            least(|parts| parts.validation.len()),
-            least(|parts| parts.test.len()),
-        ]
-    }
 }
 
 /// What is monitored of logits `[rows, outputs]` for these rows of the dataset; `None` where the rows have no such value.
@@ -136,62 +85,6 @@ pub fn train_judged(
     run.finish(end)
 }
 
-fn check(
-    network: &Network,
-    members: &[Member],
-    rows: Rows<'_>,
-    options: &Options,
-) -> Result<(), TrainError> {
-    for member in members {
-        network.check(&member.weights)?;
-    }
-    let targets = options.loss.target_columns(network.outputs());
-    let fits = rows.inputs.columns == network.inputs
-        && rows.targets.columns == targets
-        && rows.inputs.rows == rows.targets.rows;
-    if !fits {
-        return Err(TrainError::Data(format!(
-            "{} rows of {} inputs and {} rows of {} targets do not train a network of {} inputs and {targets} targets",
-            rows.inputs.rows,
-            rows.inputs.columns,
-            rows.targets.rows,
-            rows.targets.columns,
-            network.inputs,
-        )));
-    }
-    if ![1, members.len()].contains(&rows.parts.len()) {
-        return Err(TrainError::Data(format!(
-            "{} members and {} divisions of the rows do not go together",
-            members.len(),
-            rows.parts.len()
-        )));
-    }
-    let counts = rows.counts();
-    if counts[0] == 0 || members.is_empty() {
-        return Err(TrainError::Data(
-            "there is nothing to train: no rows, or no members".into(),
-        ));
-    }
-    let alike = |parts: &Parts<'_>| [parts.validation.len(), parts.test.len()] == counts[1..];
-    if !rows.parts.iter().all(alike) {
-        return Err(TrainError::Data(
-            "members validate and test as many rows as each other".into(),
-        ));
-    }
-    let parts = rows.parts.iter();
-    match parts
-        .flat_map(|parts| [parts.train, parts.validation, parts.test])
-        .flatten()
-        .find(|&&row| row as usize >= rows.inputs.rows)
-    {
-        Some(row) => Err(TrainError::Data(format!(
-            "row {row} of {} is asked for",
-            rows.inputs.rows
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// The programs of a run: a whole step, a step in micro-batches, or gradients that are no step.
 enum Learn {
     Gradients(ProgramId),
@@ -215,10 +108,10 @@ pub(super) struct Run<'a> {
     pub(super) logits: (String, usize),
     pub(super) judge: Option<&'a Judge<'a>>,
     pub(super) histories: Vec<Vec<Epoch>>,
-    best: Vec<Option<(f64, Weights)>>,
+    pub(super) best: Vec<Option<(f64, Weights)>>,
     /// Rounds in which a member did not improve.
-    stale: Vec<usize>,
-    plateaus: Vec<Plateau>,
+    pub(super) stale: Vec<usize>,
+    pub(super) plateaus: Vec<Plateau>,
     /// Whether there is nothing more to learn for a member.
     pub(super) ended: Vec<bool>,
     pub(super) steps: u64,
@@ -303,7 +196,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes a member's hyper-parameters, its learning rate times `factor`.
-    fn write_rate(&mut self, member: usize, factor: f64) -> Result<(), BackendError> {
+    pub(super) fn write_rate(&mut self, member: usize, factor: f64) -> Result<(), BackendError> {
         if let Learn::Gradients(_) = self.learn {
             return Ok(());
         }
@@ -320,14 +213,18 @@ impl<'a> Run<'a> {
         !self.ended[member] && patience.is_none_or(|patience| self.stale[member] < patience)
     }
 
-    fn write_weights(&mut self, member: usize, weights: &Weights) -> Result<(), BackendError> {
+    pub(super) fn write_weights(
+        &mut self,
+        member: usize,
+        weights: &Weights,
+    ) -> Result<(), BackendError> {
         for flat in [buffer::PARAMETERS, self.options.optimizer.kept()] {
             write_weights(self.backend, self.network, flat, member, weights)?;
         }
         Ok(())
     }
 
-    fn read_weights(&mut self, member: usize) -> Result<Weights, BackendError> {
+    pub(super) fn read_weights(&mut self, member: usize) -> Result<Weights, BackendError> {
         let kept = self.options.optimizer.kept();
         read_weights(self.backend, self.network, kept, member)
     }
@@ -456,58 +353,6 @@ impl<'a> Run<'a> {
         Ok(flow)
     }
 
-    /// Notes an epoch of the members that still learn, and tells it.
-    pub(super) fn epoch(
-        &mut self,
-        number: usize,
-        trained: &[Scores],
-        validated: Option<&[Validated]>,
-    ) -> Result<Vec<Epoch>, TrainError> {
-        let mut epoch = Vec::new();
-        for (member, &train) in trained.iter().enumerate() {
-            if self.learns(member) {
-                let validated = validated.map(|validated| validated[member]);
-                epoch.push(Epoch {
-                    number,
-                    train,
-                    validation: validated.map(|validated| validated.scores),
-                    judged: validated.and_then(|validated| validated.judged),
-                });
-                self.histories[member].extend(epoch.last());
-            }
-        }
-        self.check_finite(&epoch)?;
-        Ok(epoch)
-    }
-
-    fn check_finite(&mut self, epoch: &[Epoch]) -> Result<(), TrainError> {
-        let losses = epoch.iter().map(|epoch| epoch.watched().loss);
-        let loss = losses.into_iter().find(|loss| !loss.is_finite());
-        loss.map_or(Ok(()), |loss| Err(self.diverged(loss, epoch[0].number)?))
-    }
-
-    /// What is left when the loss is no number any more: the best weights, if they have a loss themselves. Where nothing is
-    /// validated, what was noted of them is a loss from before their last step.
-    pub(super) fn diverged(&mut self, loss: f64, epoch: usize) -> Result<TrainError, BackendError> {
-        let best = self.best.iter_mut().map(Option::take);
-        let best: Option<Vec<_>> = best.map(|best| best.map(|(_, weights)| weights)).collect();
-        let mut kept = None;
-        if let Some(best) = best {
-            for (member, weights) in best.iter().enumerate() {
-                self.write_weights(member, weights)?;
-            }
-            let scores = self.evaluate_all()?;
-            if unsound(&scores).is_none() && best.iter().all(Weights::is_finite) {
-                kept = Some(Box::new(best));
-            }
-        }
-        Ok(TrainError::Diverged {
-            loss,
-            epoch,
-            best: kept,
-        })
-    }
-
     /// Runs some of the steps, each of which is one batch or its micro-batches. Returns how many.
     pub(super) fn learn(&mut self, steps: &[Vec<Step>]) -> Result<usize, BackendError> {
         match self.learn {
@@ -530,74 +375,6 @@ impl<'a> Run<'a> {
                 Ok(1)
             }
         }
-    }
-
-    /// Keeps what is better of a member than before at the end of a round, counts the rounds in which nothing was, and lowers
-    /// its rate where its schedule says so. A member with which the patience is over has no rate any more.
-    pub(super) fn note(&mut self) -> Result<(), BackendError> {
-        for member in 0..self.members.len() {
-            let epoch = self.histories[member].last().copied();
-            let Some(epoch) = epoch.filter(|_| self.learns(member)) else {
-                continue;
-            };
-            self.stale[member] += 1;
-            let value = self.options.monitor.of(&epoch);
-            if self.best[member]
-                .as_ref()
-                .is_none_or(|(best, _)| value < *best)
-            {
-                self.stale[member] = 0;
-                self.best[member] = Some((value, self.read_weights(member)?));
-            }
-            if !self.learns(member) {
-                self.write_rate(member, 0.0)?;
-            } else if let Curve::Plateau { factor, patience } = self.options.schedule.curve {
-                let (loss, before) = (epoch.watched().loss, self.plateaus[member].factor());
-                let after = self.plateaus[member].after(loss, factor, patience);
-                if after != before {
-                    self.write_rate(member, after)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, end: End) -> Result<Outcome, TrainError> {
-        if self.options.patience.is_some() || end == End::Stopped {
-            for member in 0..self.members.len() {
-                if let Some((_, weights)) = self.best[member].take() {
-                    self.write_weights(member, &weights)?;
-                }
-            }
-        }
-        let parts = self.evaluate_all()?;
-        let kept: Vec<Weights> = (0..self.members.len())
-            .map(|member| self.read_weights(member))
-            .collect::<Result<_, _>>()?;
-        // The last step's outcome is seen here for the first time.
-        let infinite = || (!kept.iter().all(Weights::is_finite)).then_some(f64::NAN);
-        if let Some(loss) = unsound(&parts).or_else(infinite) {
-            let epochs = self.histories.iter().map(Vec::len);
-            let epoch = epochs.max().unwrap_or(0);
-            return Err(self.diverged(loss, epoch)?);
-        }
-        let mut members = Vec::with_capacity(self.members.len());
-        let histories = std::mem::take(&mut self.histories);
-        for (member, (history, weights)) in histories.into_iter().zip(kept).enumerate() {
-            let score = |part: usize| parts[part].as_ref().map(|scores| scores[member]);
-            members.push(Trained {
-                weights,
-                history,
-                scores: [score(0), score(1), score(2)],
-            });
-        }
-        Ok(Outcome {
-            members,
-            end,
-            steps: self.steps,
-            samples: self.samples,
-            measured: self.measured,
-        })
     }
 }
 
