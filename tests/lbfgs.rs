@@ -10,8 +10,8 @@ use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
 use gpu_mlp::predictor::most_probable;
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step};
 use gpu_mlp::train::{
-    End, Event, Lbfgs, Member, Monitor, Options, Outcome, Parts, Rows, Schedule, TrainError,
-    Trained, train, train_judged,
+    End, Event, Lbfgs, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule,
+    TrainError, Trained, train, train_judged,
 };
 use serde::Deserialize;
 
@@ -136,6 +136,7 @@ fn options(iterations: usize, tolerance: f64) -> Options {
         max_steps: None,
         patience: None,
         shuffle: true,
+        sampling: Sampling::Each,
         schedule: Schedule::default(),
         lbfgs: Some(Lbfgs { tolerance }),
     }

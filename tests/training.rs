@@ -10,8 +10,8 @@ use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, i
 use gpu_mlp::predictor::most_probable;
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step};
 use gpu_mlp::train::{
-    Curve, End, Event, Member, Monitor, Options, Outcome, Parts, Rows, Schedule, Scores, Split,
-    TrainError, split, train, train_judged,
+    Curve, End, Event, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule, Scores,
+    Split, TrainError, split, train, train_judged,
 };
 
 struct Digits {
@@ -97,6 +97,7 @@ impl Digits {
             max_steps: None,
             patience: None,
             shuffle: true,
+            sampling: Sampling::Each,
             schedule: Schedule::default(),
             lbfgs: None,
         };
@@ -367,6 +368,7 @@ fn steps_can_be_limited_and_a_run_stopped() {
         max_steps: None,
         patience: None,
         shuffle: true,
+        sampling: Sampling::Each,
         schedule: Schedule::default(),
         lbfgs: None,
     };
@@ -434,6 +436,7 @@ fn members_train_on_rows_of_their_own() {
         max_steps: None,
         patience: None,
         shuffle: true,
+        sampling: Sampling::Each,
         schedule: Schedule::default(),
         lbfgs: None,
     };
@@ -627,6 +630,7 @@ fn what_needs_every_rows_answer_is_judged_by_the_validation_rows_logits() {
         max_steps: None,
         patience: Some(8),
         shuffle: true,
+        sampling: Sampling::Each,
         schedule: Schedule::default(),
         lbfgs: None,
     };

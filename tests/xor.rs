@@ -9,7 +9,7 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::data::Matrix;
 use gpu_mlp::model::{Activation, Network, Weights};
 use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Reduction};
-use gpu_mlp::train::{Member, Monitor, Options, Parts, Rows, Schedule, train};
+use gpu_mlp::train::{Member, Monitor, Options, Parts, Rows, Sampling, Schedule, train};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -92,6 +92,7 @@ fn agrees_with_numpy(make: impl Fn() -> Box<dyn Backend>) {
             max_steps: None,
             patience: None,
             shuffle: false,
+            sampling: Sampling::Each,
             schedule: Schedule::default(),
             lbfgs: None,
         };

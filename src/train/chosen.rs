@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Curve, HiddenLayers, Schedule};
+use super::{ClassWeight, Config, Curve, HiddenLayers, Sampling, Schedule};
+use crate::data::Task;
 use crate::model::{Activation, Dropout, Layer, Network, Normalization};
 use crate::program::{LossFunction, Rule};
 
@@ -184,6 +185,29 @@ impl Config {
             );
         }
         Ok(network)
+    }
+
+    /// Which rows an epoch has, for a target of this kind.
+    pub fn chosen_sampling(&self, task: Task) -> Result<Sampling, String> {
+        let sampling = self.sampling.unwrap_or_default();
+        if sampling == Sampling::Balanced {
+            if task == Task::Regression {
+                return Err("--sampling balanced is for classes; the target has values".into());
+            }
+            if self.shuffle == Some(false) {
+                return Err(
+                    "--sampling balanced draws rows in a random order; leave --shuffle false out"
+                        .into(),
+                );
+            }
+            if self.class_weight == Some(ClassWeight::Balanced) {
+                return Err(
+                    "--sampling balanced and --class-weight balanced would make rare classes count twice; leave one of them out"
+                        .into(),
+                );
+            }
+        }
+        Ok(sampling)
     }
 
     /// What training leaves out of these hidden layers.

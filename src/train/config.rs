@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 use super::{
-    ClassWeight, HiddenLayers, LossChoice, Monitor, OptimizerChoice, ScheduleName, Warmup,
+    ClassWeight, HiddenLayers, LossChoice, Monitor, OptimizerChoice, Sampling, ScheduleName, Warmup,
 };
 use crate::data::{PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
@@ -202,6 +202,9 @@ pub struct Config {
     /// Whether each epoch has its own order [default: true]
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, help_heading = "Training")]
     pub shuffle: Option<bool>,
+    /// Which rows an epoch has: `balanced` draws as many of every class [default: each, once]
+    #[arg(long, value_enum, value_name = "SAMPLING", help_heading = "Training")]
+    pub sampling: Option<Sampling>,
     /// Seed of all random numbers [default: 1]
     #[arg(long, allow_negative_numbers = true, help_heading = "Training")]
     pub seed: Option<u64>,
@@ -458,6 +461,7 @@ impl Config {
             max_steps: self.max_steps.or(other.max_steps),
             patience: self.patience.or(other.patience),
             shuffle: self.shuffle.or(other.shuffle),
+            sampling: self.sampling.or(other.sampling),
             seed: self.seed.or(other.seed),
         }
     }

@@ -179,6 +179,9 @@ impl Plan {
                 max_steps: config.max_steps,
                 patience: None,
                 shuffle: config.shuffle.unwrap_or(true),
+                sampling: config
+                    .chosen_sampling(target.task())
+                    .map_err(FitError::Option)?,
                 schedule: config.chosen_schedule().map_err(FitError::Option)?,
                 lbfgs,
             },

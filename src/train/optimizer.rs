@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-use super::{BatchSize, Config, Lbfgs, ScheduleName, Warmup};
+use super::{BatchSize, Config, Lbfgs, Sampling, ScheduleName, Warmup};
 use crate::model::Normalization;
 use crate::program::{Optimizer, Rule};
 
@@ -99,6 +99,10 @@ impl Config {
             ("--max-norm", self.max_norm.is_some()),
             ("--l1", above_zero(self.l1)),
             ("--average", self.average.is_some()),
+            (
+                "--sampling balanced",
+                self.sampling == Some(Sampling::Balanced),
+            ),
             ("--norm batch", self.norm == Some(Normalization::Batch)),
         ];
         if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {

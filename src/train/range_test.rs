@@ -1,9 +1,10 @@
 use serde::Serialize;
 
 use super::Plan;
+use super::sampling::order;
 use crate::backend::{Backend, BackendError, Data, run_all, write_weights};
 use crate::program::{Capacity, Hyper, Program, Step, buffer, record};
-use crate::random::{Purpose, key, shuffle};
+use crate::random::{Purpose, key};
 
 /// What the loss does while the learning rate rises from step to step (Smith 2017, "Cyclical Learning Rates for Training
 /// Neural Networks").
@@ -35,8 +36,8 @@ pub fn range_test(backend: &mut dyn Backend, plan: &Plan) -> Result<RangeTest, B
     let options = plan.options();
     let member = plan.members().swap_remove(0);
     let parts = plan.parts();
-    let mut order = parts[0].train.to_vec();
-    shuffle(&mut order, member.seed, Purpose::Order, 0);
+    let count = parts[0].train.len();
+    let order = order(options, &parts[0], &plan.targets, count, (member.seed, 0));
     let batch = options.batch_size.unwrap_or(order.len());
     let batch = batch.min(backend.limits().rows).clamp(1, order.len());
     let network = &plan.network;

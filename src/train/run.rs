@@ -5,6 +5,7 @@ use super::layout::{Layout, Part};
 use super::lbfgs::Lbfgs;
 use super::outcome::{End, Epoch, Event, Outcome, TrainError};
 use super::rows::{Member, Rows, check};
+use super::sampling::{self, Sampling};
 use super::schedule::{Plateau, Schedule};
 use super::scores::{Monitor, Scores};
 use crate::backend::{
@@ -13,7 +14,7 @@ use crate::backend::{
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
 use crate::program::{Loss, Op, Optimizer, Program, Step, buffer, record};
-use crate::random::{Purpose, key, shuffle};
+use crate::random::{Purpose, key};
 
 /// How a pack of networks is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Options {
     pub patience: Option<usize>,
     /// Whether each epoch has its own order.
     pub shuffle: bool,
+    /// Which rows an epoch has.
+    pub sampling: Sampling,
     /// How the learning rate changes.
     pub schedule: Schedule,
     /// Training by iterations over all rows in the place of the optimizer's steps.
@@ -261,7 +264,10 @@ impl<'a> Run<'a> {
 
     /// Each member's batch orders of some epochs: functions of its seed and the epoch.
     pub(super) fn write_orders(&mut self, epochs: Range<usize>) -> Result<(), BackendError> {
-        if !self.options.shuffle && epochs.start > 1 {
+        let Options {
+            shuffle, sampling, ..
+        } = *self.options;
+        if !shuffle && sampling == Sampling::Each && epochs.start > 1 {
             return Ok(());
         }
         let count = self.rows.counts()[0];
@@ -269,17 +275,13 @@ impl<'a> Run<'a> {
         for (index, member) in self.members.iter().enumerate() {
             orders.clear();
             for epoch in epochs.clone() {
-                let first = orders.len();
-                orders.extend_from_slice(self.rows.of(index).train);
-                if self.options.shuffle {
-                    shuffle(
-                        &mut orders[first..],
-                        member.seed,
-                        Purpose::Order,
-                        epoch as u32 - 1,
-                    );
-                }
-                orders.truncate(first + count);
+                orders.extend(sampling::order(
+                    self.options,
+                    self.rows.of(index),
+                    self.rows.targets,
+                    count,
+                    (member.seed, epoch as u32 - 1),
+                ));
             }
             self.backend
                 .write(buffer::ORDER, index, 0, Data::U32(&orders))?;

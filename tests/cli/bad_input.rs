@@ -107,6 +107,18 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             "train digits --label-smoothing 1",
             &["--label-smoothing", "below 1"],
         ),
+        (
+            "train good.csv --sampling balanced",
+            &["--sampling balanced", "classes"],
+        ),
+        (
+            "train digits --sampling balanced --shuffle false",
+            &["--sampling balanced", "--shuffle"],
+        ),
+        (
+            "train digits --sampling balanced --class-weight balanced",
+            &["--sampling balanced", "--class-weight balanced"],
+        ),
         ("train good.csv --folds 1", &["--folds", "2..=1000"]),
         ("train good.csv --folds 900", &["--folds", "rows"]),
         (

@@ -1,6 +1,7 @@
 //! The real binary, as a user has it.
 
 mod answers;
+mod augment;
 mod bad_input;
 mod interruption;
 mod lbfgs;
