@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use clap::ValueEnum;
 
-use crate::data::{PreprocessMode, TargetTransform, Task};
+use crate::data::{Numeric, PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
 use crate::program::{Link, Reduction, Rule};
 use crate::train::{Monitor, OptimizerChoice, ScheduleName};
@@ -29,6 +29,7 @@ display_by_name!(
     Monitor,
     OptimizerChoice,
     Normalization,
+    Numeric,
     PreprocessMode,
     Reduction,
     Rule,

@@ -20,17 +20,19 @@ pub(super) fn apply(preprocessing: &Preprocessing, table: &Table) -> Result<Matr
                 .enumerate()
                 .filter_map(|(column, scaling)| Some((column, scaling.as_ref()?)))
                 .collect();
-            let mut values = Vec::with_capacity(matrix.rows * kept.len());
-            for row in 0..matrix.rows {
+            let width: usize = kept.iter().map(|(_, scaling)| scaling.inputs()).sum();
+            let mut values = vec![0.0; matrix.rows * width];
+            for (row, mut inputs) in values.chunks_exact_mut(width.max(1)).enumerate() {
                 let row = matrix.row(row);
-                values.extend(
-                    kept.iter()
-                        .map(|&(column, scaling)| scaling.apply(row[column])),
-                );
+                for &(column, scaling) in &kept {
+                    let (own, rest) = inputs.split_at_mut(scaling.inputs());
+                    scaling.apply(row[column], own);
+                    inputs = rest;
+                }
             }
             Ok(Matrix {
                 rows: matrix.rows,
-                columns: kept.len(),
+                columns: width,
                 values,
             })
         }
@@ -135,7 +137,7 @@ fn encode(
         ColumnEncoding::Scaled(scaling) => {
             let numbers = as_numbers(table, &column.name, cells)?;
             for (row, inputs) in rows {
-                inputs[first] = scaling.apply(numbers[row]);
+                scaling.apply(numbers[row], &mut inputs[first..first + scaling.inputs()]);
             }
         }
         ColumnEncoding::AsIs => {

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::io;
 
-use super::preprocess::PreprocessMode;
-
 /// Where a row stands in what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -194,14 +192,14 @@ pub enum DataError {
         available: String,
     },
     /// A choice of preprocessing that images do not have.
-    #[error(
-        "{file}: --preprocess {mode} is for columns of a table or an array; for images use auto, min-max or none"
-    )]
+    #[error("{file}: {option} is for columns of a table or an array; for images {instead}")]
     NotForImages {
         /// The images.
         file: String,
         /// What was asked for.
-        mode: PreprocessMode,
+        option: String,
+        /// What can be.
+        instead: &'static str,
     },
     /// Rows of another width than the model's.
     #[error("{file}: the rows have {found} feature{s}, but the model takes {expected}", s = plural(*found))]

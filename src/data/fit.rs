@@ -3,18 +3,22 @@
 use super::error::{DataError, Notice};
 use super::moments::{self, Moments};
 use super::onehot;
-use super::preprocess::{ColumnEncoding, InputColumn, PreprocessMode, Preprocessing};
+use super::preprocess::{
+    ColumnEncoding, InputColumn, Numeric, PreprocessMode, PreprocessOptions, Preprocessing,
+};
 use super::scaling::Scaling;
 use super::table::{Column, Features, Matrix, Nature, Table, Values};
 
 pub(super) fn fit(
     table: &Table,
     rows: &[u32],
-    mode: PreprocessMode,
+    options: PreprocessOptions,
 ) -> Result<(Preprocessing, Vec<Notice>), DataError> {
     let mut notices = Vec::new();
-    let fitted = match (&table.features, mode) {
-        (Features::Columns(columns), _) => fit_columns(table, columns, rows, mode, &mut notices)?,
+    let fitted = match (&table.features, options.mode) {
+        (Features::Columns(columns), _) => {
+            fit_columns(table, columns, rows, options, &mut notices)?
+        }
         (Features::Numbers { matrix, .. }, PreprocessMode::None) => Preprocessing::Identity {
             columns: matrix.columns,
         },
@@ -26,15 +30,23 @@ pub(super) fn fit(
             },
             mode,
         ) => match *nature {
-            Nature::Exact => Preprocessing::Identity {
+            Nature::Exact if options.numeric != Numeric::Piecewise => Preprocessing::Identity {
                 columns: matrix.columns,
             },
-            Nature::Measurements => fit_array(matrix, rows, mode, &mut notices),
+            Nature::Exact | Nature::Measurements => fit_array(matrix, rows, options, &mut notices),
             Nature::Pixels(full_scale) => match mode {
+                _ if options.numeric != Numeric::Plain => {
+                    return Err(DataError::NotForImages {
+                        file: table.origin.clone(),
+                        option: format!("--numeric {}", options.numeric),
+                        instead: "leave it out",
+                    });
+                }
                 PreprocessMode::Robust | PreprocessMode::Quantile => {
                     return Err(DataError::NotForImages {
                         file: table.origin.clone(),
-                        mode,
+                        option: format!("--preprocess {mode}"),
+                        instead: "use auto, min-max or none",
                     });
                 }
                 PreprocessMode::MinMax => Preprocessing::Image {
@@ -64,12 +76,12 @@ fn fit_columns(
     table: &Table,
     columns: &[Column],
     rows: &[u32],
-    mode: PreprocessMode,
+    options: PreprocessOptions,
     notices: &mut Vec<Notice>,
 ) -> Result<Preprocessing, DataError> {
     let mut fitted = Vec::with_capacity(columns.len());
     for column in columns {
-        let encoding = match (mode, &column.values) {
+        let encoding = match (options.mode, &column.values) {
             (PreprocessMode::None, Values::Numbers(_)) => ColumnEncoding::AsIs,
             (PreprocessMode::None, Values::Text(text)) => {
                 return Err(DataError::TextColumn {
@@ -78,8 +90,8 @@ fn fit_columns(
                     value: text.levels.first().cloned().unwrap_or_default(),
                 });
             }
-            (mode, Values::Numbers(numbers)) => {
-                fit_numbers(&column.name, numbers, rows, mode, notices)
+            (_, Values::Numbers(numbers)) => {
+                fit_numbers(&column.name, numbers, rows, options, notices)
             }
             (_, Values::Text(text)) => onehot::fit(&column.name, text, rows, notices),
         };
@@ -107,13 +119,13 @@ fn fit_numbers(
     name: &str,
     numbers: &[f32],
     rows: &[u32],
-    mode: PreprocessMode,
+    options: PreprocessOptions,
     notices: &mut Vec<Notice>,
 ) -> ColumnEncoding {
     let known = rows.iter().map(|&row| numbers[row as usize]);
     let known: Vec<f32> = known.filter(|number| !number.is_nan()).collect();
     let missing = rows.len() - known.len();
-    let Some(scaling) = Scaling::fit(mode, known) else {
+    let Some(scaling) = Scaling::fit(options, known) else {
         return ColumnEncoding::Constant;
     };
     if missing > 0 {
@@ -129,10 +141,11 @@ fn fit_numbers(
 fn fit_array(
     matrix: &Matrix,
     rows: &[u32],
-    mode: PreprocessMode,
+    options: PreprocessOptions,
     notices: &mut Vec<Notice>,
 ) -> Preprocessing {
-    let columns: Vec<Option<Scaling>> = if mode == PreprocessMode::Auto {
+    let standard = options.mode == PreprocessMode::Auto && options.numeric != Numeric::Piecewise;
+    let columns: Vec<Option<Scaling>> = if standard {
         // Row by row, as the matrix lies in memory.
         let standard =
             |moments: Moments| (moments.deviation > 0.0).then_some(Scaling::Standard(moments));
@@ -143,7 +156,7 @@ fn fit_array(
     } else {
         let of = |column: usize| {
             let numbers = rows.iter().map(|&row| matrix.row(row as usize)[column]);
-            Scaling::fit(mode, numbers.collect())
+            Scaling::fit(options, numbers.collect())
         };
         (0..matrix.columns).map(of).collect()
     };

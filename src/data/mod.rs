@@ -20,6 +20,7 @@
 //! ```
 
 mod apply;
+mod bins;
 mod builtin;
 mod csv;
 mod dense;
@@ -42,12 +43,14 @@ mod table;
 mod target;
 mod typed;
 
+pub use bins::Bins;
 pub use builtin::NAMES as BUILTIN;
 pub use error::{DataError, Notice, Place};
 pub use load::{Loaded, ReadOptions, load};
 pub use moments::Moments;
 pub use preprocess::{
-    ColumnEncoding, InputColumn, InputDescription, PreprocessMode, Preprocessing,
+    ColumnEncoding, InputColumn, InputDescription, Numeric, PreprocessMode, PreprocessOptions,
+    Preprocessing,
 };
 pub use quantiles::Quantiles;
 pub use scaling::Scaling;

@@ -26,6 +26,43 @@ pub enum PreprocessMode {
     Quantile,
 }
 
+/// What numbers become beside being scaled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Numeric {
+    /// One input each.
+    #[default]
+    Plain,
+    /// An input for each of --bins bins, by quantiles: how far the number has come in it (Gorishniy et al. 2022)
+    Piecewise,
+}
+
+/// How preprocessing is fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreprocessOptions {
+    /// Whether, and how numbers are scaled.
+    pub mode: PreprocessMode,
+    /// What numbers become.
+    pub numeric: Numeric,
+    /// Bins of a column at most, from 1 on, where numbers are [`Numeric::Piecewise`].
+    pub bins: usize,
+}
+
+impl PreprocessOptions {
+    /// Bins of a column.
+    pub const BINS: usize = 16;
+}
+
+impl From<PreprocessMode> for PreprocessOptions {
+    fn from(mode: PreprocessMode) -> Self {
+        PreprocessOptions {
+            mode,
+            numeric: Numeric::Plain,
+            bins: Self::BINS,
+        }
+    }
+}
+
 /// How raw columns become network inputs; kept in the model file.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -75,7 +112,7 @@ pub struct InputColumn {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ColumnEncoding {
-    /// One input by the known numbers.
+    /// One input by the known numbers, or several.
     Scaled(Scaling),
     /// An input for each level and one more for texts that are none of them.
     OneHot {
@@ -113,7 +150,8 @@ impl ColumnEncoding {
     /// Number of network inputs.
     pub fn inputs(&self) -> usize {
         match self {
-            ColumnEncoding::Scaled(_) | ColumnEncoding::AsIs => 1,
+            ColumnEncoding::Scaled(scaling) => scaling.inputs(),
+            ColumnEncoding::AsIs => 1,
             ColumnEncoding::OneHot { levels, .. } => levels.len() + 1,
             ColumnEncoding::Constant => 0,
         }
@@ -126,9 +164,9 @@ impl Preprocessing {
     pub fn fit(
         table: &Table,
         rows: &[u32],
-        mode: PreprocessMode,
+        options: impl Into<PreprocessOptions>,
     ) -> Result<(Self, Vec<Notice>), DataError> {
-        fit::fit(table, rows, mode)
+        fit::fit(table, rows, options.into())
     }
 
     /// The network's inputs for the rows of a table: `[rows, inputs()]`.
@@ -142,7 +180,7 @@ impl Preprocessing {
             Preprocessing::Table { columns, .. } => {
                 columns.iter().map(|column| column.encoding.inputs()).sum()
             }
-            Preprocessing::Array { columns } => columns.iter().flatten().count(),
+            Preprocessing::Array { columns } => columns.iter().flatten().map(Scaling::inputs).sum(),
             Preprocessing::Image { shape, .. } => pixels(shape),
             Preprocessing::Identity { columns } => *columns,
         }
@@ -203,9 +241,10 @@ impl Preprocessing {
                         Some(Scaling::MinMax { .. }) => "to 0 … 1",
                         Some(Scaling::Robust { .. }) => "robust, clipped smoothly",
                         Some(Scaling::Quantile(_)) => "to a normal distribution",
+                        Some(Scaling::Piecewise(_)) => "piecewise linear, by bins",
                         Some(Scaling::Standard(_)) | None => "standardised",
                     },
-                    columns.len() - self.inputs()
+                    columns.iter().filter(|scaling| scaling.is_none()).count()
                 ),
             ),
             Preprocessing::Image {

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bins::Bins;
 use super::moments::{self, Moments};
-use super::preprocess::PreprocessMode;
+use super::preprocess::{Numeric, PreprocessMode, PreprocessOptions};
 use super::quantiles::{Quantiles, percentile};
 
-/// How a column of numbers becomes one input.
+/// How a column of numbers becomes one input, or as many as it has bins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "scaling", rename_all = "kebab-case")]
 pub enum Scaling {
@@ -31,11 +32,13 @@ pub enum Scaling {
     /// Φ⁻¹ of the share of the numbers that lie below, Φ being the normal distribution, as scikit-learn's
     /// `QuantileTransformer` has it.
     Quantile(Quantiles),
+    /// For each bin how far the number has come in it, from 0 to 1.
+    Piecewise(Bins),
 }
 
 impl Scaling {
     /// Fits to numbers, none of them NaN; `None` if they are all the same, or there is none.
-    pub(super) fn fit(mode: PreprocessMode, mut numbers: Vec<f32>) -> Option<Self> {
+    pub(super) fn fit(options: PreprocessOptions, mut numbers: Vec<f32>) -> Option<Self> {
         let moments = moments::of(numbers.iter().copied());
         if moments.deviation == 0.0 {
             return None;
@@ -43,7 +46,10 @@ impl Scaling {
         numbers.sort_unstable_by(f32::total_cmp);
         let (least, largest) = (*numbers.first()?, *numbers.last()?);
         let wide = |from: f64, to: f64| (to - from) as f32;
-        let scaling = match mode {
+        let scaling = match options.mode {
+            _ if options.numeric == Numeric::Piecewise => {
+                Scaling::Piecewise(Bins::fit(&numbers, options.bins))
+            }
             PreprocessMode::MinMax => Scaling::MinMax {
                 least,
                 range: wide(least.into(), largest.into()),
@@ -68,8 +74,23 @@ impl Scaling {
         Some(scaling).filter(Scaling::is_sound)
     }
 
-    /// The input for a number; NaN is a missing one.
-    pub(super) fn apply(&self, number: f32) -> f32 {
+    /// How many inputs a number becomes.
+    pub(super) fn inputs(&self) -> usize {
+        match self {
+            Scaling::Piecewise(bins) => bins.len(),
+            _ => 1,
+        }
+    }
+
+    /// Writes the inputs for a number; NaN is a missing one.
+    pub(super) fn apply(&self, number: f32, inputs: &mut [f32]) {
+        match self {
+            Scaling::Piecewise(bins) => bins.encode(number, inputs),
+            one => inputs[0] = one.scaled(number),
+        }
+    }
+
+    fn scaled(&self, number: f32) -> f32 {
         let x = f64::from(number);
         match self {
             Scaling::Standard(_) | Scaling::Robust { .. } | Scaling::Quantile(_)
@@ -87,6 +108,7 @@ impl Scaling {
                 (z / (1.0 + (z / 3.0).powi(2)).sqrt()) as f32
             }
             Scaling::Quantile(quantiles) => quantiles.normal(number) as f32,
+            Scaling::Piecewise(_) => number,
         }
     }
 
@@ -97,6 +119,7 @@ impl Scaling {
                 format!("the mean, {mean}")
             }
             Scaling::Robust { median, .. } => format!("the median, {median}"),
+            Scaling::Piecewise(bins) => format!("the median, {}", bins.median),
             Scaling::Quantile(_) => "the median".to_owned(),
         }
     }
@@ -111,6 +134,7 @@ impl Scaling {
             Scaling::MinMax { least, range, mean } => all(&[*least, *range, *mean]) && *range > 0.0,
             Scaling::Robust { median, scale } => all(&[*median, *scale]) && *scale > 0.0,
             Scaling::Quantile(quantiles) => quantiles.is_sound(),
+            Scaling::Piecewise(bins) => bins.is_sound(),
         }
     }
 
@@ -128,6 +152,9 @@ impl Scaling {
             }
             Scaling::Quantile(quantiles) => {
                 format!("to a normal distribution by {} quantiles", quantiles.len())
+            }
+            Scaling::Piecewise(bins) => {
+                format!("piecewise linear: {} bins by quantiles", bins.len())
             }
         }
     }
@@ -162,9 +189,9 @@ mod tests {
         let cases: Vec<Case> = serde_json::from_str(text).expect("it is valid");
         for case in cases {
             for mode in MODES {
-                let scaling = Scaling::fit(mode, case.fitted.clone()).expect("they differ");
+                let scaling = Scaling::fit(mode.into(), case.fitted.clone()).expect("they differ");
                 for (&number, &expected) in case.new.iter().zip(&case.expected[&mode.to_string()]) {
-                    let found = f64::from(scaling.apply(number));
+                    let found = f64::from(scaling.scaled(number));
                     // Statistics and inputs are single here, double there.
                     let near = (found - expected).abs() <= 4e-6 * expected.abs().max(1.0);
                     assert!(near, "{mode}: {number} is {found}, not {expected}");
@@ -180,11 +207,11 @@ mod tests {
             new in prop::collection::vec(-1e30_f32..1e30, 2..20),
         ) {
             for mode in MODES {
-                let Some(scaling) = Scaling::fit(mode, fitted.clone()) else { continue };
+                let Some(scaling) = Scaling::fit(mode.into(), fitted.clone()) else { continue };
                 let mut new = [&new[..], &fitted].concat();
                 new.sort_unstable_by(f32::total_cmp);
-                let inputs: Vec<f32> = new.iter().map(|&x| scaling.apply(x)).collect();
-                prop_assert!(scaling.apply(f32::NAN).is_finite());
+                let inputs: Vec<f32> = new.iter().map(|&x| scaling.scaled(x)).collect();
+                prop_assert!(scaling.scaled(f32::NAN).is_finite());
                 prop_assert!(inputs.windows(2).all(|pair| pair[0] <= pair[1]), "{} {:?}", mode, inputs);
             }
         }

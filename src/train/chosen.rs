@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ClassWeight, Config, Curve, HiddenLayers, Sampling, Schedule};
-use crate::data::Task;
+use crate::data::{Numeric, PreprocessMode, PreprocessOptions, Task};
 use crate::model::{Activation, Dropout, Layer, Network, Normalization};
 use crate::program::{LossFunction, Rule};
 
@@ -92,6 +92,31 @@ impl Config {
             dropout: self.dropout.or(Some(if wide { 0.2 } else { 0.0 })),
             ..self.clone()
         }
+    }
+
+    /// How columns become inputs.
+    pub fn encoding(&self) -> Result<PreprocessOptions, String> {
+        let (mode, numeric) = (
+            self.preprocess.unwrap_or_default(),
+            self.numeric.unwrap_or_default(),
+        );
+        if numeric == Numeric::Piecewise && mode != PreprocessMode::Auto {
+            return Err(format!(
+                "--numeric piecewise has bins in place of --preprocess {mode}; leave one of them out"
+            ));
+        }
+        if numeric != Numeric::Piecewise && self.bins.is_some() {
+            return Err(format!(
+                "--bins is nothing to --numeric {numeric}; leave it out, or give --numeric piecewise"
+            ));
+        }
+        Ok(PreprocessOptions {
+            numeric,
+            bins: self
+                .bins
+                .map_or(PreprocessOptions::BINS, |bins| bins as usize),
+            ..mode.into()
+        })
     }
 
     /// The schedule asked for.

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::{
     ClassWeight, HiddenLayers, LossChoice, Monitor, OptimizerChoice, Sampling, ScheduleName, Warmup,
 };
-use crate::data::{PreprocessMode, TargetTransform, Task};
+use crate::data::{Numeric, PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
 use crate::program::Reduction;
 
@@ -30,6 +30,12 @@ pub struct Config {
     /// numbers otherwise [default: auto]
     #[arg(long, value_enum, value_name = "MODE", help_heading = "Data")]
     pub preprocess: Option<PreprocessMode>,
+    /// What numbers become beside being scaled [default: plain]
+    #[arg(long, value_enum, value_name = "KIND", help_heading = "Data")]
+    pub numeric: Option<Numeric>,
+    /// Bins of a column at most, with --numeric piecewise [default: 16]
+    #[arg(long, allow_negative_numbers = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=1000), help_heading = "Data")]
+    pub bins: Option<u32>,
     /// What the network learns in place of a value: `log` is log(1 + value), for values of many magnitudes [default: none]
     #[arg(long, value_enum, value_name = "TRANSFORM", help_heading = "Data")]
     pub target_transform: Option<TargetTransform>,
@@ -394,6 +400,9 @@ impl Config {
         least("accumulate", self.accumulate == Some(0))?;
         least("epochs", self.epochs == Some(0))?;
         least("ensemble", self.ensemble == Some(0))?;
+        if self.bins.is_some_and(|bins| !(2..=1000).contains(&bins)) {
+            return Err("bins: a number from 2 to 1000 is needed".into());
+        }
         if self.folds.is_some_and(|folds| folds < 2) {
             return Err("folds: 2 or more are needed".into());
         }
@@ -414,6 +423,8 @@ impl Config {
             target: self.target.or(other.target),
             task: self.task.or(other.task),
             preprocess: self.preprocess.or(other.preprocess),
+            numeric: self.numeric.or(other.numeric),
+            bins: self.bins.or(other.bins),
             target_transform: self.target_transform.or(other.target_transform),
             validation: self.validation.or(other.validation),
             test: self.test.or(other.test),

@@ -2,7 +2,7 @@ use super::config::{BatchSize, Config};
 use super::sample_weight::{row_weights, take_weights};
 use super::{Fold, Member, Monitor, OptimizerChoice, Options, Parts, TrainError, folds, split};
 use crate::data::{
-    DataError, Loaded, Matrix, Moments, Notice, PreprocessMode, Preprocessing, Table,
+    DataError, Loaded, Matrix, Moments, Notice, Numeric, PreprocessMode, Preprocessing, Table,
     TargetEncoding, TargetTransform, Task,
 };
 use crate::model::{
@@ -118,8 +118,9 @@ impl Plan {
                 folds(&classes, &rows, count as usize, validation, seed)
             }
         };
-        let mode = config.preprocess.unwrap_or_default();
-        let (preprocessing, mut notices) = Preprocessing::fit(table, &parts.train, mode)?;
+        let encoded = config.encoding().map_err(FitError::Option)?;
+        let mode = encoded.mode;
+        let (preprocessing, mut notices) = Preprocessing::fit(table, &parts.train, encoded)?;
         notices.splice(0..0, loaded.notices.clone());
         let mut inputs = preprocessing.apply(table)?;
         let mut tested = parts.test;
@@ -189,6 +190,8 @@ impl Plan {
             config: Config {
                 task: Some(target.task()),
                 preprocess: Some(mode),
+                numeric: Some(encoded.numeric),
+                bins: (encoded.numeric == Numeric::Piecewise).then_some(encoded.bins as u32),
                 validation: Some(validation),
                 test: Some(test),
                 hidden: Some(config.hidden.clone().unwrap_or_default()),

@@ -78,6 +78,19 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["--loss cross-entropy", "mse"],
         ),
         ("train good.csv --epochs 0", &["--epochs", "0"]),
+        (
+            "train digits --numeric piecewise",
+            &["--numeric piecewise", "images"],
+        ),
+        (
+            "train good.csv --bins 8",
+            &["--bins", "--numeric piecewise"],
+        ),
+        ("train good.csv --numeric piecewise --bins 1", &["--bins"]),
+        (
+            "train good.csv --numeric piecewise --preprocess robust",
+            &["--numeric piecewise", "--preprocess robust"],
+        ),
         ("train good.csv --epochs -3", &["--epochs", "-3"]),
         ("train good.csv --max-steps 0", &["--max-steps", "0"]),
         ("train good.csv --patience -1", &["--patience", "-1"]),

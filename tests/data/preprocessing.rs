@@ -1,6 +1,9 @@
 //! What becomes of columns and targets.
 
-use gpu_mlp::data::{PreprocessMode, Preprocessing, Table, TargetEncoding, Task};
+use gpu_mlp::data::{
+    Features, Matrix, Nature, Numeric, PreprocessMode, PreprocessOptions, Preprocessing, Table,
+    TargetEncoding, Task,
+};
 
 use crate::{FLOWERS, all_rows, csv, fit, load};
 
@@ -12,6 +15,57 @@ fn numbers_are_standardised() {
     assert!(notices.is_empty());
     let inputs = preprocessing.apply(&table).unwrap();
     assert_eq!(inputs.values, [-1.5, -0.5, -0.5, -0.5, 0.0, 0.0, 1.0, 2.0]);
+}
+
+/// Two bins a column.
+fn piecewise() -> PreprocessOptions {
+    PreprocessOptions {
+        numeric: Numeric::Piecewise,
+        bins: 2,
+        ..PreprocessMode::Auto.into()
+    }
+}
+
+#[test]
+fn numbers_fill_bins_and_text_keeps_its_place() {
+    let table = csv("x,c,same,y\n0,a,3,0\n1,b,3,1\n3,a,3,0\n,b,3,1\n");
+    let (preprocessing, notices) =
+        Preprocessing::fit(&table, &all_rows(&table), piecewise()).unwrap();
+    let messages: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        messages,
+        [
+            "column 'x': 1 missing cell filled in with the median, 1",
+            "1 column is left out because the value never changes: same"
+        ]
+    );
+    let inputs = preprocessing.apply(&table).unwrap();
+    assert_eq!((preprocessing.inputs(), inputs.columns), (5, 5));
+    assert_eq!(inputs.row(0), [0.0, 0.0, 1.0, 0.0, 0.0]);
+    assert_eq!(inputs.row(2), [1.0, 1.0, 1.0, 0.0, 0.0]);
+    assert_eq!(inputs.row(3), [1.0, 0.0, 0.0, 1.0, 0.0]);
+    let json = serde_json::to_string(&preprocessing).unwrap();
+    let read: Preprocessing = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, preprocessing);
+}
+
+#[test]
+fn an_arrays_numbers_fill_bins_each_column_for_itself() {
+    let matrix = Matrix {
+        rows: 3,
+        columns: 3,
+        values: vec![0.0, 7.0, 10.0, 1.0, 7.0, 30.0, 3.0, 7.0, 20.0],
+    };
+    for nature in [Nature::Measurements, Nature::Exact] {
+        let table = Table::new(Features::numbers(matrix.clone(), nature), None, "array");
+        let (preprocessing, _) = Preprocessing::fit(&table, &[0, 1, 2], piecewise()).unwrap();
+        let inputs = preprocessing.apply(&table).unwrap();
+        assert_eq!(inputs.columns, 4);
+        assert_eq!(
+            inputs.values,
+            [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0]
+        );
+    }
 }
 
 #[test]
