@@ -28,10 +28,12 @@
 //!
 //! From the bottom up: [`data`] reads rows and encodes them; [`model`] is the network, its weights and its file;
 //! [`program`] turns a network into ops; a [`backend`] runs them, on the processor or on a GPU; [`predictor`] answers with
-//! a trained model; [`train`] makes one. Each can be used alone: see the examples.
+//! a trained model; [`train`] makes one, [`elastic`] on several
+//! workers at a time. Each can be used alone: see the examples.
 
 pub mod backend;
 pub mod data;
+pub mod elastic;
 pub mod model;
 pub mod predictor;
 pub mod program;

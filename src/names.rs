@@ -5,6 +5,8 @@ use std::fmt::{Display, Formatter, Result};
 use clap::ValueEnum;
 
 use crate::data::{Numeric, PreprocessMode, TargetTransform, Task};
+use crate::elastic::policy::PolicyName;
+use crate::elastic::simulate::Scheduling;
 use crate::model::{Activation, Initializer, Normalization};
 use crate::program::{Link, Reduction, Rule};
 use crate::train::{Monitor, OptimizerChoice, ScheduleName};
@@ -37,3 +39,5 @@ display_by_name!(
     TargetTransform,
     Task
 );
+
+display_by_name!(PolicyName, Scheduling);

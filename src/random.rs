@@ -22,6 +22,8 @@ pub enum Purpose {
     Check = 3,
     /// What dropout leaves out; counted on the device, see [`key`].
     Dropout = 4,
+    /// Speeds, failures and all else that the simulation of a scheduler draws; the stream's number is the worker.
+    Simulation = 5,
 }
 
 /// The cipher's key for a purpose under a seed. The upper word keeps purposes apart.

@@ -11,6 +11,7 @@ mod plan;
 mod predict;
 mod progress;
 mod report;
+mod simulate;
 mod train;
 
 use std::io::Write;
@@ -46,6 +47,7 @@ enum Command {
     Inspect(inspect::Options),
     Plan(Box<plan::Options>),
     Devices(devices::Options),
+    Simulate(simulate::Options),
 }
 
 /// Leaves out Mesa's device-select layer, which asks a Wayland server for the default GPU and complains on standard error
@@ -91,5 +93,6 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Inspect(options) => inspect::run(&options),
         Command::Plan(options) => plan::run(&options),
         Command::Devices(options) => devices::run(&options),
+        Command::Simulate(options) => simulate::run(&options),
     }
 }

@@ -46,6 +46,26 @@ pub struct Options {
     pub lbfgs: Option<Lbfgs>,
 }
 
+impl Options {
+    /// So many epochs of batches, with nothing that is not asked for.
+    pub fn plain(loss: Loss, optimizer: Optimizer, batch_size: usize, epochs: usize) -> Self {
+        Options {
+            loss,
+            optimizer,
+            batch_size: Some(batch_size),
+            accumulate: 1,
+            epochs,
+            max_steps: None,
+            monitor: Monitor::default(),
+            patience: None,
+            shuffle: true,
+            sampling: Sampling::default(),
+            schedule: Schedule::default(),
+            lbfgs: None,
+        }
+    }
+}
+
 /// What is monitored of logits `[rows, outputs]` for these rows of the dataset; `None` where the rows have no such value.
 pub type Judge<'a> = dyn Fn(&Matrix, &[u32]) -> Option<f64> + 'a;
 

@@ -3,6 +3,7 @@
 mod answers;
 mod augment;
 mod bad_input;
+mod elastic;
 mod embeddings;
 mod interruption;
 mod lbfgs;

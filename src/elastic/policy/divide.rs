@@ -1,0 +1,162 @@
+use super::{Policy, Shard, View};
+
+/// Gives shards out one by one, the largest first, each to the worker that would be done with it first: Graham's LPT rule for
+/// related machines. `seconds` is what a worker (by position) takes for so many rows.
+pub(super) fn longest_first(
+    view: &View<'_>,
+    seconds: impl Fn(usize, u32) -> f64,
+) -> Option<Vec<usize>> {
+    let mut order: Vec<usize> = (0..view.shards.len()).collect();
+    order.sort_by_key(|&shard| std::cmp::Reverse(view.shards[shard].rows));
+    let finish = |worker: usize, before: f64, rows: u32| Finish {
+        at: before + seconds(worker, rows),
+        before,
+        worker,
+    };
+    let mut assigned = vec![0; view.shards.len()];
+    let mut rows = order.first().map_or(0, |&shard| view.shards[shard].rows);
+    let mut heap: std::collections::BinaryHeap<Finish> = view
+        .live()
+        .map(|worker| finish(worker, 0.0, rows))
+        .collect();
+    for shard in order {
+        if view.shards[shard].rows != rows {
+            rows = view.shards[shard].rows;
+            heap = heap
+                .into_iter()
+                .map(|next| finish(next.worker, next.before, rows))
+                .collect();
+        }
+        let first = heap.pop()?;
+        assigned[shard] = first.worker;
+        heap.push(finish(first.worker, first.at, rows));
+    }
+    Some(assigned)
+}
+
+/// When a worker would be done with one shard more.
+struct Finish {
+    at: f64,
+    before: f64,
+    worker: usize,
+}
+
+/// The earliest is the greatest; of two at a time, the first worker is.
+impl Ord for Finish {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let by_time = other.at.total_cmp(&self.at);
+        by_time.then_with(|| other.worker.cmp(&self.worker))
+    }
+}
+
+impl PartialOrd for Finish {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Finish {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Finish {}
+
+/// Divides `shards` in proportion to shares, by largest remainders; of equal ones, the first wins.
+pub(super) fn apportion(shards: usize, shares: &[f64]) -> Vec<usize> {
+    let total: f64 = shares.iter().sum();
+    let exact = |share: f64| shards as f64 * share / total;
+    let mut counts: Vec<usize> = shares.iter().map(|&share| exact(share) as usize).collect();
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_by(|&a, &b| {
+        exact(shares[b])
+            .fract()
+            .total_cmp(&exact(shares[a]).fract())
+    });
+    let given: usize = counts.iter().sum();
+    for &position in order.iter().cycle().take(shards.saturating_sub(given)) {
+        counts[position] += 1;
+    }
+    // Rounding may have given one too many away.
+    let mut over = counts.iter().sum::<usize>().saturating_sub(shards);
+    for count in &mut counts {
+        let taken = over.min(*count);
+        *count -= taken;
+        over -= taken;
+    }
+    counts
+}
+
+/// Lets each worker's shards be neighbours: of shards with as many rows, the first go to the first worker, as many as it was
+/// given. Neighbours are summed up where they are computed.
+pub fn neighbours(shards: &[Shard], assigned: &[usize], workers: usize) -> Vec<Vec<u32>> {
+    let mut runs = vec![Vec::new(); workers];
+    let mut sizes: Vec<u32> = shards.iter().map(|shard| shard.rows).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    for size in sizes.into_iter().rev() {
+        let alike = || {
+            shards
+                .iter()
+                .zip(assigned)
+                .filter(|(shard, _)| shard.rows == size)
+        };
+        let mut owners: Vec<usize> = alike().map(|(_, &worker)| worker).collect();
+        owners.sort_unstable();
+        for ((shard, _), worker) in alike().zip(owners) {
+            runs[worker].push(shard.number);
+        }
+    }
+    for run in &mut runs {
+        run.sort_unstable();
+    }
+    runs
+}
+
+/// A late worker's shards, as whoever would steal them sees it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Late {
+    /// Position of the worker.
+    pub worker: usize,
+    /// Shards that it has not begun.
+    pub waiting: usize,
+    /// Seconds until it is done with the one that it is at.
+    pub current: f64,
+}
+
+/// How many of the `waiting` shards of a late worker, which takes `each` seconds for one and has `current` left of the one
+/// that it is at, a thief should take who needs `own` seconds for one: as many as bring both to their ends at about the same
+/// time. None, where nothing is won by it.
+pub fn worth_stealing(current: f64, waiting: usize, each: f64, own: f64) -> usize {
+    let finish = current + each * waiting as f64;
+    // Of n shards, k are stolen: (n − k)·each + current = k·own.
+    let taken = (finish / (each + own)).floor().max(1.0) as usize;
+    let taken = taken.min(waiting);
+    if own * (taken as f64) < finish {
+        taken
+    } else {
+        0
+    }
+}
+
+/// Whom an idle worker robs, and of how many of the last shards: the one that would finish last.
+pub fn steal(
+    policy: &mut dyn Policy,
+    view: &View<'_>,
+    idle: usize,
+    rows: u32,
+    others: &[Late],
+) -> Option<(usize, usize)> {
+    let own = policy.predicted(view, idle, rows)?;
+    let mut best: Option<(f64, usize, usize)> = None;
+    for late in others.iter().filter(|late| late.waiting > 0) {
+        let each = policy.predicted(view, late.worker, rows)?;
+        let finish = late.current + each * late.waiting as f64;
+        let taken = worth_stealing(late.current, late.waiting, each, own);
+        if taken > 0 && best.is_none_or(|(latest, ..)| finish > latest) {
+            best = Some((finish, late.worker, taken));
+        }
+    }
+    best.map(|(_, worker, taken)| (worker, taken))
+}

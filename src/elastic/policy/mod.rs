@@ -1,0 +1,201 @@
+//! Which worker runs which shard of a step: a file a policy, behind one trait.
+//!
+//! A policy sees data and gives data, and is deterministic given what it has seen. Whatever it decides, a step's result has
+//! the same bits: shards are summed up in an order of their own.
+
+mod divide;
+mod learned;
+mod least_response_time;
+mod round_robin;
+mod throughput;
+mod weighted;
+
+pub use divide::{Late, neighbours, steal, worth_stealing};
+pub use learned::Learned;
+pub use least_response_time::LeastResponseTime;
+pub use round_robin::RoundRobin;
+pub use throughput::Throughput;
+pub use weighted::Weighted;
+
+use serde::{Deserialize, Serialize};
+
+use self::divide::{apportion, longest_first};
+
+/// What a worker computes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// The processor, with so many threads.
+    Cpu {
+        /// Threads of this worker alone.
+        threads: u32,
+    },
+    /// A graphics card.
+    Gpu,
+    /// An adapter that runs on the processor.
+    SoftwareGpu,
+}
+
+/// Running means of what a worker did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Rows a second while it computes; `None` before its first shard.
+    pub rate: Option<f64>,
+    /// Seconds from a shard's order to its answer, waiting and transport included.
+    pub response: Option<f64>,
+}
+
+/// Share of the newest value in a running mean.
+const NEWEST: f64 = 0.3;
+
+impl Stats {
+    /// Takes in a shard of `rows` rows that took `computing` seconds, answered `response` seconds behind its order.
+    pub fn add(&mut self, rows: u32, computing: f64, response: f64) {
+        let mean = |before: Option<f64>, now: f64| {
+            Some(before.map_or(now, |before| before + NEWEST * (now - before)))
+        };
+        // Times are averaged, not rates: a mean of rates would be too high.
+        let each = computing.max(1e-9) / f64::from(rows.max(1));
+        let before = self.rate.map(|rate| 1.0 / rate);
+        self.rate = mean(before, each).map(|each| 1.0 / each);
+        self.response = mean(self.response, response);
+    }
+}
+
+/// A worker, as a policy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Its number, which it keeps.
+    pub id: u32,
+    /// What it computes on.
+    pub device: DeviceKind,
+    /// Whether it takes shards: it is there, and has not been put out.
+    pub live: bool,
+    /// The share that it was given by hand.
+    pub weight: f64,
+    /// What it did so far.
+    pub stats: Stats,
+}
+
+/// A part of a step's batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Its number in the step, which its place in the sum follows from.
+    pub number: u32,
+    /// Its rows.
+    pub rows: u32,
+}
+
+/// What a shard costs beside its rows: the same for all of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Floating-point operations a row.
+    pub flops: f64,
+    /// Values of the gradient.
+    pub parameters: f64,
+}
+
+/// A step before its shards are given out.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Its number in the run.
+    pub step: u64,
+    /// What a shard costs.
+    pub shape: Shape,
+    /// All workers, live or not.
+    pub workers: &'a [Worker],
+    /// In order of their numbers.
+    pub shards: &'a [Shard],
+    /// Workers that compute at a time for each core of the machine, where they share one.
+    pub load: f64,
+}
+
+impl<'a> View<'a> {
+    /// Positions of the workers that take shards.
+    pub fn live(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let workers = self.workers.iter().enumerate();
+        workers
+            .filter(|(_, worker)| worker.live)
+            .map(|(position, _)| position)
+    }
+}
+
+/// A shard that a worker ran, for policies that learn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What ran it.
+    pub device: DeviceKind,
+    /// What a shard costs.
+    pub shape: Shape,
+    /// Rows of the shard.
+    pub rows: u32,
+    /// Workers that computed at a time for each core.
+    pub load: f64,
+    /// The worker's running mean of seconds a row before this shard.
+    pub recent: Option<f64>,
+    /// What it took.
+    pub seconds: f64,
+}
+
+/// Maps shards onto workers.
+pub trait Policy: Send {
+    /// The position of each shard's worker, which is live; `None` if no worker is.
+    fn assign(&mut self, view: &View<'_>) -> Option<Vec<usize>>;
+
+    /// Takes note of a shard that was run.
+    fn note(&mut self, _record: &Record) {}
+
+    /// Seconds that a worker probably takes for a shard of `rows` rows, where the policy has late shards stolen.
+    fn predicted(&mut self, _view: &View<'_>, _worker: usize, _rows: u32) -> Option<f64> {
+        None
+    }
+
+    /// What it has learned from and would like to see again in the next run.
+    fn records(&self) -> Vec<Record> {
+        Vec::new()
+    }
+}
+
+/// A policy's name.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyName {
+    /// As many shards for each worker
+    RoundRobin,
+    /// By the weights that workers are given
+    Weighted,
+    /// Each shard to the worker that would answer first, going by its answers so far
+    LeastResponseTime,
+    /// By predicted finish times from running means, and late shards are stolen
+    #[default]
+    Throughput,
+    /// As throughput, with times predicted by a small network that learns from the run's own records
+    Learned,
+}
+
+impl PolicyName {
+    /// All of them.
+    pub const ALL: [PolicyName; 5] = [
+        PolicyName::RoundRobin,
+        PolicyName::Weighted,
+        PolicyName::LeastResponseTime,
+        PolicyName::Throughput,
+        PolicyName::Learned,
+    ];
+
+    /// The policy; what earlier runs recorded is to the one that learns.
+    pub fn policy(self, records: Vec<Record>) -> Box<dyn Policy> {
+        match self {
+            PolicyName::RoundRobin => Box::new(RoundRobin),
+            PolicyName::Weighted => Box::new(Weighted),
+            PolicyName::LeastResponseTime => Box::new(LeastResponseTime),
+            PolicyName::Throughput => Box::new(Throughput),
+            PolicyName::Learned => Box::new(Learned::with(records)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

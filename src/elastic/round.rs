@@ -1,0 +1,331 @@
+//! A step as its coordinator sees it: which shard is with whom, and what to do when a worker is done, late or lost.
+//!
+//! It neither waits nor sends: what happened goes in, orders come out. The pool and the simulator drive the same code.
+
+use std::collections::VecDeque;
+
+use super::peer::Members;
+use super::policy::{Late, Policy, Record, Shape, Shard, View, Worker, neighbours, steal};
+use super::tree::{Node, Sum, Term};
+
+/// What a worker shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Run these shards, behind those that it has.
+    Run {
+        /// Position of the worker.
+        worker: usize,
+        /// In this order.
+        shards: Vec<u32>,
+    },
+    /// Leave these shards to another, if they are not begun yet.
+    Skip {
+        /// Position of the worker.
+        worker: usize,
+        /// Which.
+        shards: Vec<u32>,
+    },
+}
+
+/// The workers of a run, and what their shards cost.
+#[derive(Clone, Debug, Default)]
+pub struct Crew {
+    /// By position; none is ever taken out.
+    pub workers: Vec<Worker>,
+    /// What a shard costs.
+    pub shape: Shape,
+    /// Workers that compute at a time for each core.
+    pub load: f64,
+}
+
+impl Crew {
+    fn view<'a>(&'a self, step: u64, shards: &'a [Shard]) -> View<'a> {
+        View {
+            step,
+            shape: self.shape,
+            workers: &self.workers,
+            shards,
+            load: self.load,
+        }
+    }
+}
+
+impl Crew {
+    /// Takes note of what a worker took for a shard: seconds of computing, and from its order to its answer.
+    pub fn note(
+        &mut self,
+        worker: usize,
+        rows: u32,
+        (computing, response): (f64, f64),
+        policy: &mut dyn Policy,
+    ) {
+        let Worker { device, stats, .. } = self.workers[worker];
+        policy.note(&Record {
+            device,
+            shape: self.shape,
+            rows,
+            load: self.load,
+            recent: stats.rate.map(|rate| 1.0 / rate),
+            seconds: computing,
+        });
+        self.workers[worker].stats.add(rows, computing, response);
+    }
+
+    /// Where each member's shards begin, if the policy gives so many equal ones out among the live workers; and who those are.
+    pub fn members(
+        &self,
+        step: u64,
+        shards: &[Shard],
+        policy: &mut dyn Policy,
+    ) -> Option<(Members, Vec<usize>)> {
+        let view = self.view(step, shards);
+        let assigned = policy.assign(&view)?;
+        let live: Vec<usize> = view.live().collect();
+        let mut counts = vec![0; self.workers.len()];
+        for worker in assigned {
+            counts[worker] += 1;
+        }
+        let mut next = 0;
+        let starts = live.iter().map(|&worker| {
+            let first = next;
+            next += counts[worker];
+            first
+        });
+        let members = Members {
+            starts: starts.collect(),
+            ids: live.iter().map(|&worker| self.workers[worker].id).collect(),
+            shards: shards.len() as u32,
+        };
+        Some((members, live))
+    }
+}
+
+/// What a worker has of the step.
+#[derive(Clone, Debug, Default)]
+struct Hand {
+    /// Shards that it was given and has not reported; the first is under way.
+    queue: VecDeque<u32>,
+    /// When the first was begun, or is taken to have been.
+    since: f64,
+    /// Shards that are with it, or were run by it: what is lost with it unless their sum has arrived.
+    held: Vec<u32>,
+}
+
+/// One step's shards.
+#[derive(Debug)]
+pub struct Round<T> {
+    step: u64,
+    shards: Vec<Shard>,
+    hands: Vec<Hand>,
+    sum: Sum<T>,
+}
+
+/// Workers that are looked at for shards to steal: all of a small crew, some of a large one.
+const LOOKED_AT: usize = 16;
+
+impl<T: Term> Round<T> {
+    /// Gives the shards out; `None` if no worker is live.
+    pub fn new(
+        step: u64,
+        shards: Vec<Shard>,
+        crew: &Crew,
+        policy: &mut dyn Policy,
+        now: f64,
+    ) -> Option<(Self, Vec<Order>)> {
+        let mut round = Round {
+            step,
+            hands: vec![Hand::default(); crew.workers.len()],
+            sum: Sum::new(shards.len() as u32),
+            shards,
+        };
+        let all = round.shards.clone();
+        let orders = round.give(&all, crew, policy, now)?;
+        Some((round, orders))
+    }
+
+    fn give(
+        &mut self,
+        shards: &[Shard],
+        crew: &Crew,
+        policy: &mut dyn Policy,
+        now: f64,
+    ) -> Option<Vec<Order>> {
+        let assigned = policy.assign(&crew.view(self.step, shards))?;
+        let runs = neighbours(shards, &assigned, crew.workers.len());
+        let mut orders = Vec::new();
+        for (worker, shards) in runs
+            .into_iter()
+            .enumerate()
+            .filter(|(_, run)| !run.is_empty())
+        {
+            orders.push(self.order(worker, shards, now));
+        }
+        Some(orders)
+    }
+
+    fn order(&mut self, worker: usize, shards: Vec<u32>, now: f64) -> Order {
+        let hand = &mut self.hands[worker];
+        if hand.queue.is_empty() {
+            hand.since = now;
+        }
+        hand.queue.extend(&shards);
+        hand.held.extend(&shards);
+        Order::Run { worker, shards }
+    }
+
+    /// A worker has run a shard in so many seconds. It may get others, which are then taken from one that is late.
+    pub fn ran(
+        &mut self,
+        worker: usize,
+        (shard, seconds): (u32, f64),
+        crew: &mut Crew,
+        policy: &mut dyn Policy,
+        now: f64,
+    ) -> Vec<Order> {
+        let hand = &mut self.hands[worker];
+        crew.note(
+            worker,
+            self.shards[shard as usize].rows,
+            (seconds, now - hand.since),
+            policy,
+        );
+        hand.queue.retain(|&other| other != shard);
+        hand.since = now;
+        if hand.queue.is_empty() {
+            return self.idle(worker, crew, policy, now);
+        }
+        Vec::new()
+    }
+
+    /// A worker has nothing to do, or has just come.
+    pub fn idle(
+        &mut self,
+        worker: usize,
+        crew: &Crew,
+        policy: &mut dyn Policy,
+        now: f64,
+    ) -> Vec<Order> {
+        self.hands
+            .resize_with(crew.workers.len().max(self.hands.len()), Hand::default);
+        let rows = self.shards.first().map_or(0, |shard| shard.rows);
+        let view = crew.view(self.step, &self.shards);
+        if !crew.workers[worker].live || policy.predicted(&view, worker, rows).is_none() {
+            return Vec::new();
+        }
+        let count = self.hands.len();
+        let first = if count > LOOKED_AT {
+            (worker * 7919 + self.step as usize * 104_729) % count
+        } else {
+            0
+        };
+        let looked_at = (0..count.min(LOOKED_AT)).map(|n| (first + n) % count);
+        let mut others = Vec::new();
+        for other in looked_at.filter(|&other| other != worker) {
+            let hand = &self.hands[other];
+            let waiting = hand.queue.len().saturating_sub(1);
+            if waiting > 0 {
+                let each = policy.predicted(&view, other, rows).unwrap_or(0.0);
+                others.push(Late {
+                    worker: other,
+                    waiting,
+                    current: (each - (now - hand.since)).max(0.0),
+                });
+            }
+        }
+        let Some((victim, count)) = steal(policy, &view, worker, rows, &others) else {
+            return Vec::new();
+        };
+        let hand = &mut self.hands[victim];
+        let stolen: Vec<u32> = hand.queue.split_off(hand.queue.len() - count).into();
+        hand.held.retain(|shard| !stolen.contains(shard));
+        let run = self.order(worker, stolen.clone(), now);
+        vec![
+            run,
+            Order::Skip {
+                worker: victim,
+                shards: stolen,
+            },
+        ]
+    }
+
+    /// The sum of some shards has arrived.
+    pub fn summed(&mut self, node: Node, value: T) {
+        self.sum.insert(node, value);
+    }
+
+    /// A worker is gone, or is waited for no longer: its shards whose sums are not here go to others. `None` if there is none.
+    pub fn lost(
+        &mut self,
+        worker: usize,
+        crew: &Crew,
+        policy: &mut dyn Policy,
+        now: f64,
+    ) -> Option<Vec<Order>> {
+        self.hands
+            .resize_with(crew.workers.len().max(self.hands.len()), Hand::default);
+        self.hands[worker] = Hand::default();
+        self.again(crew, policy, now)
+    }
+
+    /// Gives out the shards that nobody has; `None` if there are some, and no worker is live.
+    pub fn again(&mut self, crew: &Crew, policy: &mut dyn Policy, now: f64) -> Option<Vec<Order>> {
+        let mut held = vec![false; self.shards.len()];
+        for &shard in self.hands.iter().flat_map(|hand| &hand.held) {
+            held[shard as usize] = true;
+        }
+        let mut again: Vec<u32> = (0..self.shards.len() as u32).collect();
+        again.retain(|&shard| !held[shard as usize] && !self.sum.covers(shard));
+        if again.is_empty() {
+            return Some(Vec::new());
+        }
+        let again: Vec<Shard> = again
+            .iter()
+            .map(|&shard| self.shards[shard as usize])
+            .collect();
+        self.give(&again, crew, policy, now)
+    }
+
+    /// Workers that have been at their shard for longer than `limit` seconds, or than eight times the time predicted for it.
+    pub fn overdue(
+        &self,
+        limit: f64,
+        crew: &Crew,
+        policy: &mut dyn Policy,
+        now: f64,
+    ) -> Vec<usize> {
+        let view = crew.view(self.step, &self.shards);
+        let mut late = Vec::new();
+        for (worker, hand) in self.hands.iter().enumerate() {
+            if let Some(&shard) = hand.queue.front() {
+                let rows = self.shards[shard as usize].rows;
+                let usual = policy.predicted(&view, worker, rows).unwrap_or(0.0);
+                if now - hand.since > limit.max(8.0 * usual) {
+                    late.push(worker);
+                }
+            }
+        }
+        late
+    }
+
+    /// The rows of a shard.
+    pub fn rows(&self, shard: u32) -> u32 {
+        self.shards
+            .get(shard as usize)
+            .map_or(0, |shard| shard.rows)
+    }
+
+    /// Shards with a worker that it has not reported.
+    pub fn waiting(&self, worker: usize) -> usize {
+        self.hands.get(worker).map_or(0, |hand| hand.queue.len())
+    }
+
+    /// Whether all shards are summed up.
+    pub fn is_complete(&self) -> bool {
+        self.sum.is_complete()
+    }
+
+    /// The sum of all shards, once it is there.
+    pub fn total(&mut self) -> Option<T> {
+        self.sum.total()
+    }
+}

@@ -1,0 +1,355 @@
+//! A coordinator deals with one message at a time; workers wait for it.
+
+use super::clock::Clock;
+use super::fleet::Fleet;
+use super::{Outcome, Scheduling, Setup};
+use crate::elastic::bench::Bench;
+use crate::elastic::policy::{Policy, PolicyName};
+use crate::elastic::round::{Order, Round};
+use crate::elastic::tree::Node;
+
+enum Event {
+    /// An order reaches its worker, in this life of it and for this step.
+    Order(Order, u32, u64),
+    /// A worker has run a shard.
+    Shard {
+        worker: usize,
+        life: u32,
+        step: u64,
+        shard: u32,
+        seconds: f64,
+    },
+    /// Something reaches the coordinator, which may be busy.
+    Arrives(usize, u32, Report),
+    /// The coordinator turns to it.
+    Handled(usize, u32, Report),
+    Fails(usize, u32),
+    Joins(usize),
+}
+
+#[derive(Clone)]
+enum Report {
+    Ran {
+        step: u64,
+        shard: Option<(u32, f64)>,
+        sums: Vec<Node>,
+    },
+    Here,
+    Gone,
+}
+
+/// What a worker is at.
+struct Desk {
+    bench: Bench<()>,
+    step: u64,
+    /// The shard under way: when it was begun.
+    began: Option<f64>,
+    /// When its connection is free.
+    link: f64,
+}
+
+struct Central<'a> {
+    setup: &'a Setup,
+    fleet: Fleet,
+    policy: Box<dyn Policy>,
+    clock: Clock<Event>,
+    desks: Vec<Desk>,
+    round: Option<Round<()>>,
+    step: u64,
+    /// Seconds of each shard's first run in this step.
+    times: Vec<f64>,
+    free: f64,
+    busy: f64,
+    end: f64,
+}
+
+pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outcome> {
+    let shards = fleet.shards.len() as u32;
+    let desks = fleet.machines.iter().map(|_| Desk {
+        bench: Bench::new(shards),
+        step: 0,
+        began: None,
+        link: 0.0,
+    });
+    let mut central = Central {
+        setup,
+        desks: desks.collect(),
+        policy: name.policy(Vec::new()),
+        clock: Clock::new(),
+        round: None,
+        step: 0,
+        times: vec![0.0; shards as usize],
+        free: 0.0,
+        busy: 0.0,
+        end: 0.0,
+        fleet,
+    };
+    for worker in 0..central.desks.len() {
+        let join = central.fleet.joins[worker];
+        if join > 0.0 {
+            central.clock.at(join, Event::Joins(worker));
+            continue;
+        }
+        if let Some(fails) = central.fleet.comes(setup, worker, 0.0) {
+            central.clock.at(fails, Event::Fails(worker, 1));
+        }
+        central.fleet.crew.workers[worker].live = true;
+    }
+    central.begin(0.0);
+    while central.step < setup.steps {
+        let (now, event) = central.clock.next()?;
+        central.happens(now, event);
+    }
+    let times = (central.end, central.busy);
+    Some(
+        central
+            .fleet
+            .outcome(setup, (Scheduling::Central, name), times),
+    )
+}
+
+impl Central<'_> {
+    /// Gives out a step's shards, if there is somebody to take them.
+    fn begin(&mut self, now: f64) {
+        let shards = self.fleet.shards.clone();
+        let crew = &self.fleet.crew;
+        if let Some((round, orders)) = Round::new(self.step, shards, crew, &mut *self.policy, now) {
+            self.round = Some(round);
+            self.send(orders, now);
+        }
+    }
+
+    /// The coordinator is at work for some time. Returns when it is done.
+    fn works(&mut self, now: f64, seconds: f64) -> f64 {
+        self.free = self.free.max(now) + seconds;
+        self.busy += seconds;
+        self.fleet.messages += 1;
+        self.free
+    }
+
+    fn send(&mut self, orders: Vec<Order>, now: f64) {
+        for order in orders {
+            let (Order::Run { worker, .. } | Order::Skip { worker, .. }) = order;
+            let life = self.fleet.machines[worker].life;
+            let sent = self.works(now, self.setup.message);
+            self.clock.at(
+                sent + self.setup.delay,
+                Event::Order(order, life, self.step),
+            );
+        }
+    }
+
+    fn happens(&mut self, now: f64, event: Event) {
+        match event {
+            Event::Order(order, life, step) => self.obeys(now, order, life, step),
+            Event::Shard {
+                worker,
+                life,
+                step,
+                shard,
+                seconds,
+            } => {
+                if self.fleet.machines[worker].life == life && self.fleet.is_alive(worker) {
+                    self.ran(now, worker, step, shard, seconds);
+                }
+            }
+            Event::Arrives(worker, life, report) => {
+                let sums = match &report {
+                    Report::Ran { sums, .. } => sums.len() as f64,
+                    _ => 0.0,
+                };
+                let adding = sums * self.setup.gradient / self.setup.summing;
+                let done = self.works(now, self.setup.message + adding);
+                self.clock.at(done, Event::Handled(worker, life, report));
+            }
+            Event::Handled(worker, life, report) => self.handles(now, worker, life, report),
+            Event::Fails(worker, life) => {
+                if self.fleet.machines[worker].life != life {
+                    return;
+                }
+                if let Some(began) = self.desks[worker].began.take() {
+                    self.fleet.spent += now - began;
+                }
+                let back = self.fleet.fails(self.setup, worker, now);
+                let noticed = now + self.setup.notice;
+                self.clock
+                    .at(noticed, Event::Arrives(worker, life, Report::Gone));
+                self.clock.at(back.max(noticed), Event::Joins(worker));
+            }
+            Event::Joins(worker) => {
+                let fails = self.fleet.comes(self.setup, worker, now);
+                let life = self.fleet.machines[worker].life;
+                if let Some(fails) = fails {
+                    self.clock.at(fails, Event::Fails(worker, life));
+                }
+                let shards = self.fleet.shards.len() as u32;
+                self.desks[worker] = Desk {
+                    bench: Bench::new(shards),
+                    step: 0,
+                    began: None,
+                    link: now,
+                };
+                let there = now + self.setup.delay;
+                self.clock
+                    .at(there, Event::Arrives(worker, life, Report::Here));
+            }
+        }
+    }
+
+    /// A worker takes an order.
+    fn obeys(&mut self, now: f64, order: Order, life: u32, step: u64) {
+        let (Order::Run { worker, .. } | Order::Skip { worker, .. }) = order;
+        if self.fleet.machines[worker].life != life || !self.fleet.is_alive(worker) {
+            return;
+        }
+        let desk = &mut self.desks[worker];
+        if desk.step != step {
+            desk.bench = Bench::new(self.fleet.shards.len() as u32);
+            desk.step = step;
+        }
+        match order {
+            Order::Run { shards, .. } => {
+                desk.bench.push(&shards);
+                if desk.began.is_none() {
+                    self.starts(now, worker);
+                }
+            }
+            Order::Skip { shards, .. } => {
+                let sums = desk.bench.skip(&shards);
+                if !sums.is_empty() {
+                    self.reports(now, worker, step, None, sums);
+                }
+            }
+        }
+    }
+
+    /// A worker begins with its next shard.
+    fn starts(&mut self, now: f64, worker: usize) {
+        let desk = &mut self.desks[worker];
+        desk.began = None;
+        if let Some(shard) = desk.bench.begin() {
+            desk.began = Some(now);
+            let step = desk.step;
+            let seconds = self.fleet.draw(self.setup, worker, now);
+            let life = self.fleet.machines[worker].life;
+            self.clock.at(
+                now + seconds,
+                Event::Shard {
+                    worker,
+                    life,
+                    step,
+                    shard,
+                    seconds,
+                },
+            );
+        }
+    }
+
+    /// A worker has run a shard.
+    fn ran(&mut self, now: f64, worker: usize, step: u64, shard: u32, seconds: f64) {
+        self.fleet.spent += seconds;
+        let desk = &mut self.desks[worker];
+        // In a step that is over meanwhile, the shard was run twice.
+        if desk.step == step {
+            let sums = desk.bench.ran(shard, ());
+            self.reports(now, worker, step, Some((shard, seconds)), sums);
+        }
+        self.starts(now, worker);
+    }
+
+    /// A worker tells of a shard, and of sums that are done.
+    fn reports(
+        &mut self,
+        now: f64,
+        worker: usize,
+        step: u64,
+        shard: Option<(u32, f64)>,
+        sums: Vec<(Node, ())>,
+    ) {
+        let sums: Vec<Node> = sums.into_iter().map(|(node, ())| node).collect();
+        let desk = &mut self.desks[worker];
+        let sending = sums.len() as f64 * self.setup.gradient / self.setup.bandwidth;
+        desk.link = desk.link.max(now) + sending;
+        let life = self.fleet.machines[worker].life;
+        let report = Report::Ran { step, shard, sums };
+        self.clock.at(
+            desk.link + self.setup.delay,
+            Event::Arrives(worker, life, report),
+        );
+    }
+
+    fn handles(&mut self, now: f64, worker: usize, life: u32, report: Report) {
+        let same_life = self.fleet.machines[worker].life == life;
+        match report {
+            Report::Ran { step, shard, sums } => {
+                let Some(round) = self.round.as_mut().filter(|_| step == self.step) else {
+                    return;
+                };
+                if let Some((shard, seconds)) = shard
+                    && self.times[shard as usize] == 0.0
+                {
+                    self.times[shard as usize] = seconds;
+                }
+                for node in sums {
+                    round.summed(node, ());
+                }
+                if round.is_complete() {
+                    self.ends(now);
+                } else if let Some(ran) = shard
+                    && same_life
+                    && self.fleet.crew.workers[worker].live
+                {
+                    let crew = &mut self.fleet.crew;
+                    let orders = round.ran(worker, ran, crew, &mut *self.policy, now);
+                    self.send(orders, now);
+                }
+            }
+            Report::Here => {
+                if !same_life {
+                    return;
+                }
+                self.fleet.crew.workers[worker].live = true;
+                // It gets the weights first.
+                self.works(now, self.setup.gradient / self.setup.bandwidth);
+                let crew = &self.fleet.crew;
+                match &mut self.round {
+                    None => self.begin(now),
+                    Some(round) => {
+                        let mut orders = round
+                            .again(crew, &mut *self.policy, now)
+                            .unwrap_or_default();
+                        orders.extend(round.idle(worker, crew, &mut *self.policy, now));
+                        self.send(orders, now);
+                    }
+                }
+            }
+            Report::Gone => {
+                self.fleet.crew.workers[worker].live = false;
+                if let Some(round) = &mut self.round {
+                    let orders = round.lost(worker, &self.fleet.crew, &mut *self.policy, now);
+                    self.send(orders.unwrap_or_default(), now);
+                }
+            }
+        }
+    }
+
+    /// All shards are summed up: the sum goes to all workers, and the next step begins.
+    fn ends(&mut self, now: f64) {
+        self.fleet.useful += self.times.iter().sum::<f64>();
+        self.times.fill(0.0);
+        self.round = None;
+        self.step += 1;
+        let live = self
+            .fleet
+            .crew
+            .workers
+            .iter()
+            .filter(|worker| worker.live)
+            .count();
+        let each = self.setup.message + self.setup.gradient / self.setup.bandwidth;
+        let sent = self.works(now, each * live as f64);
+        self.fleet.messages += live.saturating_sub(1) as u64;
+        self.end = sent + self.setup.delay + self.setup.update;
+        self.begin(self.end - self.setup.delay);
+    }
+}

@@ -1,0 +1,111 @@
+use super::*;
+
+/// A fleet that costs nothing to run and whose members do not fail.
+const IDEAL: Setup = Setup {
+    steps: 20,
+    shards_per_worker: 4,
+    shard_time: 0.05,
+    spread: 0.0,
+    noise: 0.0,
+    slowed: 0.0,
+    joining: 0.0,
+    mtbf: 0.0,
+    repair: 5.0,
+    notice: 0.5,
+    delay: 0.0,
+    bandwidth: 1e18,
+    message: 0.0,
+    gradient: 0.0,
+    summing: 1e18,
+    update: 0.0,
+    seed: 1,
+};
+
+#[test]
+fn an_ideal_fleet_computes_all_the_time() {
+    for scheduling in Scheduling::ALL {
+        for policy in PolicyName::ALL {
+            for workers in [1, 2, 7, 32] {
+                let outcome = simulate(&IDEAL, workers, scheduling, policy);
+                let outcome = outcome.expect("nothing fails");
+                // Each step is four shards of 0.05 s.
+                assert!((outcome.seconds - 4.0).abs() < 1e-6, "{outcome:?}");
+                assert!((outcome.goodput - 1.0).abs() < 1e-6, "{outcome:?}");
+                assert!(
+                    outcome.lost.abs() < 1e-9 && outcome.failures == 0,
+                    "{outcome:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn of_two_workers_one_slow_the_clever_policies_lose_little() {
+    let setup = Setup {
+        slowed: 0.5,
+        shards_per_worker: 16,
+        ..IDEAL
+    };
+    let goodput = |policy| {
+        let outcome = simulate(&setup, 2, Scheduling::Central, policy);
+        outcome.expect("nothing fails").goodput
+    };
+    let [plain, clever, learned] = [
+        PolicyName::RoundRobin,
+        PolicyName::Throughput,
+        PolicyName::Learned,
+    ]
+    .map(goodput);
+    assert!(clever > 0.9 && learned > 0.9, "{clever} {learned}");
+    assert!(plain < 0.8, "{plain}");
+}
+
+#[test]
+fn failures_cost_work_and_the_run_ends_all_the_same() {
+    let setup = Setup {
+        mtbf: 20.0,
+        repair: 0.5,
+        notice: 0.1,
+        spread: 0.3,
+        joining: 0.2,
+        delay: 1e-4,
+        message: 1e-5,
+        ..IDEAL
+    };
+    for scheduling in Scheduling::ALL {
+        for policy in PolicyName::ALL {
+            let outcome = simulate(&setup, 40, scheduling, policy);
+            let outcome = outcome.expect("workers come back");
+            assert!(outcome.failures > 3 && outcome.lost > 0.0, "{outcome:?}");
+            assert!(
+                outcome.goodput > 0.1 && outcome.goodput < 1.0,
+                "{outcome:?}"
+            );
+            assert_eq!(Some(outcome), simulate(&setup, 40, scheduling, policy));
+        }
+    }
+}
+
+#[test]
+fn a_coordinator_is_the_bottleneck_of_a_large_fleet_and_peers_are_not() {
+    let setup = Setup {
+        steps: 5,
+        message: 2e-4,
+        ..IDEAL
+    };
+    let run = |workers, scheduling| {
+        simulate(&setup, workers, scheduling, PolicyName::Throughput).expect("nothing fails")
+    };
+    let all: Vec<Outcome> = [4, 40, 400, 1600]
+        .into_iter()
+        .flat_map(|workers| Scheduling::ALL.map(|scheduling| run(workers, scheduling)))
+        .collect();
+    // 400 workers make for 2400 messages of 0.2 ms in a step of 0.2 s.
+    assert_eq!(bottleneck(&all).map(|outcome| outcome.workers), Some(400));
+    let [central, distributed] = [all[6], all[7]];
+    assert!(
+        central.goodput < 0.2 && distributed.goodput > 0.6,
+        "{central:?} {distributed:?}"
+    );
+}
