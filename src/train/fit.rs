@@ -165,7 +165,7 @@ impl Plan {
             Some(BatchSize::Auto) | None if lbfgs.is_none() => 1,
             Some(BatchSize::All | BatchSize::Auto) | None => parts.train.len(),
         };
-        check_memory(&network, batch, config.members(), lbfgs.is_some())?;
+        check_memory(&network, batch, config)?;
         let init = config.init.unwrap_or_default();
         let initial = initial.map(|tensors| network.named(tensors)).transpose()?;
         let rows = [parts.train, parts.validation, tested];
@@ -406,20 +406,22 @@ fn append(matrix: &mut Matrix, other: Matrix) {
 }
 
 /// Refuses networks that there is no memory for, before it runs out.
-fn check_memory(
-    network: &Network,
-    batch: usize,
-    members: usize,
-    lbfgs: bool,
-) -> Result<(), FitError> {
+fn check_memory(network: &Network, batch: usize, config: &Config) -> Result<(), FitError> {
     // Parameters, their gradients, up to three moments, the initial and the best values; activations and their gradients of as many
     // rows as a step takes at a time.
     const COPIES: usize = 7;
-    // In L-BFGS' place of the moments: ten steps and changes, some places and gradients, in 64 bits.
+    // With two matrices more, and two products of theirs.
+    const MUON_COPIES: usize = 10;
+    // With ten steps and changes, some places and gradients, in 64 bits.
     const LBFGS_COPIES: usize = 60;
     const ROWS: usize = 16_384;
     let units: usize = network.layers.iter().map(|layer| layer.units).sum();
-    let copies = if lbfgs { LBFGS_COPIES } else { COPIES };
+    let members = config.members();
+    let copies = match config.optimizer {
+        Some(OptimizerChoice::Lbfgs) => LBFGS_COPIES,
+        Some(OptimizerChoice::Steps(Rule::Muon)) => MUON_COPIES,
+        _ => COPIES,
+    };
     let parameters = network.parameter_count().saturating_mul(copies);
     let activations = units.saturating_mul(2 * batch.min(ROWS));
     let bytes = parameters

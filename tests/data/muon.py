@@ -1,4 +1,4 @@
-"""Makes muon.json: a network's parameters after each of ten steps of torch.optim.Muon for the hidden matrices and of AdamW for all
+"""Makes muon.json: a network's parameters after each of 20 steps of torch.optim.Muon for the hidden matrices and of AdamW for all
 else, in float64.
 
 PyTorch rounds to bfloat16 inside the orthogonalisation, which is for speed on its hardware: here the same formula is written out
@@ -11,7 +11,7 @@ import pathlib
 import torch
 import torch.optim._muon
 
-STEPS = 10
+STEPS = 20
 RATE = 0.0625
 # A matrix higher than wide, one wider than high, a square one, the last layer's.
 SHAPES = [("layers.0", 7, 3), ("layers.1", 4, 7), ("layers.2", 4, 4), ("layers.3", 2, 4)]

@@ -33,7 +33,7 @@ const SINGLE: f64 = 2e-5;
 const MEMBERS: usize = 2;
 
 #[test]
-fn ten_steps_are_those_of_pytorch() {
+fn twenty_steps_are_those_of_pytorch() {
     let golden: Golden =
         serde_json::from_str(include_str!("../data/muon.json")).expect("it is valid");
     let network = Network::new(3, &[7, 4, 4], Activation::Tanh, 2, Activation::Identity);
