@@ -3,7 +3,7 @@
 // with the formulas of `LossFunction` in src/program/loss.rs, and a gradient by each.
 //
 // logits    [batch, columns]
-// targets   [batch, 1] for classes, else [batch, columns]; a column more if WEIGHTED
+// targets   [batch, 1] for classes, else [batch, columns / width]; a column more if WEIGHTED
 // gradient  [batch, columns]
 // rows      [batch, 4]
 //
@@ -24,6 +24,9 @@ struct Shape {
     rows: vec2<u32>,
     columns: u32,
     parameter: f32, // of the function
+    width: u32, // outputs for each value of a target
+    padding: u32,
+    levels: array<vec4<f32>, 8>, // the quantile by output of such a value
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -39,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let columns = select(0u, shape.columns, row < step.rows);
     let z = shape.logits.x + group.z * shape.logits.y + row * shape.columns;
     let d = shape.gradient.x + group.z * shape.gradient.y + row * shape.columns;
-    let wished = select(shape.columns, 1u, of_class(FUNCTION));
+    let wished = select(shape.columns / shape.width, 1u, of_class(FUNCTION));
     let t = shape.targets.x + group.z * shape.targets.y + row * (wished + u32(WEIGHTED));
     var weight = 1.0;
     if WEIGHTED && row < step.rows {
@@ -48,6 +51,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var record: vec4<f32>;
     if of_class(FUNCTION) {
         record = class_row(lane, columns, z, d, t, weight * step.loss_scale);
+    } else if FUNCTION == GAUSSIAN {
+        record = normals(lane, columns / 2u, z, d, t, weight * step.loss_scale);
     } else {
         record = elementwise(lane, columns, z, d, t, weight * step.loss_scale);
     }
@@ -108,9 +113,29 @@ fn elementwise(lane: u32, columns: u32, z: u32, d: u32, t: u32, scale: f32) -> v
     // (loss, outputs that are wrong, |error|, error^2)
     var sums = vec4<f32>();
     for (var c = lane % LANES; c < columns; c += LANES) {
-        let found = output_loss(FUNCTION, shape.parameter, logits[z + c], targets[t + c]);
+        let found = output_loss(FUNCTION, parameter(c % shape.width), logits[z + c], targets[t + c / shape.width]);
         sums += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
         gradient[d + c] = found.slope * scale;
+    }
+    sums = row_sum(lane, sums);
+    return vec4(sums.x, select(0.0, 1.0, sums.y == 0.0), sums.z, sums.w);
+}
+
+fn parameter(place: u32) -> f32 {
+    if FUNCTION == QUANTILE {
+        return shape.levels[place / 4u][place % 4u];
+    }
+    return shape.parameter;
+}
+
+fn normals(lane: u32, pairs: u32, z: u32, d: u32, t: u32, scale: f32) -> vec4<f32> {
+    // As above.
+    var sums = vec4<f32>();
+    for (var c = lane % LANES; c < pairs; c += LANES) {
+        let found = normal_loss(logits[z + 2u * c], logits[z + 2u * c + 1u], targets[t + c]);
+        sums += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
+        gradient[d + 2u * c] = found.mean * scale;
+        gradient[d + 2u * c + 1u] = found.log_variance * scale;
     }
     sums = row_sum(lane, sums);
     return vec4(sums.x, select(0.0, 1.0, sums.y == 0.0), sums.z, sums.w);

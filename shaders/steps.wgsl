@@ -86,6 +86,7 @@ struct Op {
 
 struct Program {
     count: vec4<u32>, // of the ops, in x
+    levels: array<vec4<f32>, 8>, // of a loss of quantiles
     ops: array<Op, OPS>,
 }
 
@@ -328,13 +329,15 @@ fn dropout(o: u32, member: u32, lane: u32, s: u32) {
     }
 }
 
-// a: logits [batch, n]; b: targets; c: gradient [batch, n]; d: records [batch, 4]. A lane has whole rows.
+// a: logits [batch, n]; b: targets; c: gradient [batch, n]; d: records [batch, 4]; k outputs for each value of a target. A lane
+// has whole rows.
 fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
     let n = program.ops[o].n;
     let function = select(LOSS, program.ops[o].function, LOSS == ANY);
     let parameter = program.ops[o].parameter;
     let weighted = program.ops[o].epilogue == WEIGHTED;
-    let wished = select(n, 1u, of_class(function));
+    let width = program.ops[o].k;
+    let wished = select(n / width, 1u, of_class(function));
     for (var row = lane; row < steps[s].rows; row += LANES) {
         let a = at(program.ops[o].a, member) + row * n;
         let c = at(program.ops[o].c, member) + row * n;
@@ -348,9 +351,20 @@ fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
         if of_class(function) {
             let wanted = u32(arena[b]);
             record = class_row(function, parameter, n, wanted, a, c, scale);
+        } else if function == GAUSSIAN {
+            for (var i = 0u; i < n; i += 2u) {
+                let found = normal_loss(arena[a + i], arena[a + i + 1u], arena[b + i / 2u]);
+                record += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
+                arena[c + i] = found.mean * scale;
+                arena[c + i + 1u] = found.log_variance * scale;
+            }
+            record.y = select(0.0, 1.0, record.y == 0.0);
         } else {
             for (var i = 0u; i < n; i++) {
-                let found = output_loss(function, parameter, arena[a + i], arena[b + i]);
+                let place = i % width;
+                let level = program.levels[place / 4u][place % 4u];
+                let of_output = select(parameter, level, function == QUANTILE);
+                let found = output_loss(function, of_output, arena[a + i], arena[b + i / width]);
                 record += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
                 arena[c + i] = found.slope * scale;
             }

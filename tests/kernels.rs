@@ -34,18 +34,12 @@ fn steady() -> Vec<Rule> {
     all.filter(|rule| *rule != Rule::Lion).collect()
 }
 
-/// Without those whose slope jumps, and without Poisson's: drawn weights make logits whose exponential is no number.
+/// Without those whose slope jumps, and without those of an exponential: drawn weights make logits that have none.
 fn smooth_losses() -> Vec<LossFunction> {
+    use LossFunction::{Gaussian, Hinge, Mae, Poisson, Quantile};
     let all = LossFunction::ALL.into_iter();
-    all.filter(|function| {
-        ![
-            LossFunction::Hinge,
-            LossFunction::Mae,
-            LossFunction::Poisson,
-        ]
-        .contains(function)
-    })
-    .collect()
+    all.filter(|function| !matches!(function, Hinge | Mae | Quantile { .. } | Gaussian | Poisson))
+        .collect()
 }
 
 fn smooth() -> Vec<Activation> {

@@ -12,6 +12,8 @@ const MAE = 5u;
 const HUBER = 6u;
 const LOG_COSH = 7u;
 const POISSON = 8u;
+const QUANTILE = 9u;
+const GAUSSIAN = 10u;
 
 const LOG_2 = 0.69314718;
 
@@ -61,6 +63,7 @@ struct OutputLoss {
     error: f32, // prediction - target
 }
 
+// The parameter is that of the function, or the output's quantile.
 fn output_loss(function: u32, parameter: f32, z: f32, t: f32) -> OutputLoss {
     let error = z - t;
     let away = select(0.0, 1.0, abs(error) >= 0.5);
@@ -89,6 +92,36 @@ fn output_loss(function: u32, parameter: f32, z: f32, t: f32) -> OutputLoss {
             let off = predicted - t;
             return OutputLoss(predicted - t * z, off, select(0.0, 1.0, abs(off) >= 0.5), off);
         }
+        case QUANTILE: {
+            let slope = 0.5 + 0.5 * sign(error) - parameter;
+            return OutputLoss(error * slope, slope, away, error);
+        }
         default: { return OutputLoss(error * error, 2.0 * error, away, error); }
     }
+}
+
+const LEAST_VARIANCE = 1e-6;
+const LOG_LEAST_VARIANCE = -13.815511;
+const MOST_PRECISION = 1e6;
+
+// Of a mean and the logarithm s of a variance against their target.
+struct NormalLoss {
+    loss: f32,
+    mean: f32, // its derivative by the mean
+    log_variance: f32, // and by s
+    wrong: f32,
+    error: f32,
+}
+
+fn normal_loss(mean: f32, s: f32, t: f32) -> NormalLoss {
+    let error = mean - t;
+    let below = s < LOG_LEAST_VARIANCE;
+    let e = exponential(-abs(s));
+    let near = select(1.0 / max(e, LEAST_VARIANCE), e, s >= 0.0);
+    let inverse = select(near, MOST_PRECISION, below);
+    let share = select(1.0, e * MOST_PRECISION, below);
+    let far = error * error * inverse;
+    let away = select(0.0, 1.0, abs(error) >= 0.5);
+    let loss = 0.5 * (max(s, LOG_LEAST_VARIANCE) + far);
+    return NormalLoss(loss, error * inverse, 0.5 * (1.0 - far) * share, away, error);
 }

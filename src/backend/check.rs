@@ -56,7 +56,8 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
     }
     for (number, function) in LossFunction::ALL.into_iter().enumerate() {
         let mut resident = GpuBackend::open(choice)?.with_mode(Mode::Resident);
-        let network = Network::new(5, &[9, 8], Activation::Tanh, 3, Activation::Identity);
+        let outputs = 3 * function.width();
+        let network = Network::new(5, &[9, 8], Activation::Tanh, outputs, Activation::Identity);
         let loss = Loss::new(function, Reduction::Mean);
         let capacity = Capacity {
             members: 2,
@@ -206,12 +207,13 @@ pub fn kernels(
     }
     for function in LossFunction::ALL {
         let columns = if function.of_class() { 1 } else { n };
+        let outputs = n * function.width();
         for weighted in [false, true] {
             add(&format!("loss {function} {weighted}"), &|small| {
                 Op::LossGradient {
                     function,
                     weighted,
-                    logits: small.tensor("logits", batch, n),
+                    logits: small.tensor("logits", batch, outputs),
                     targets: small.tensor(
                         if function.of_class() {
                             "classes"
@@ -221,7 +223,7 @@ pub fn kernels(
                         batch,
                         columns + usize::from(weighted),
                     ),
-                    gradient: small.tensor("gradient", batch, n),
+                    gradient: small.tensor("gradient", batch, outputs),
                     rows: small.tensor("rows", batch, record::WIDTH),
                 }
             });

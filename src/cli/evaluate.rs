@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Args;
 use gpu_mlp::data::stream;
 use gpu_mlp::predictor::{
-    Averages, CHUNK, ClassScores, ErrorScores, Metrics, Model, RankScores, Report,
+    Averages, CHUNK, ClassScores, ErrorScores, Metrics, Model, QuantileScores, RankScores, Report,
 };
 use serde::Serialize;
 
@@ -27,7 +27,9 @@ pub(super) struct Options {
     device: DeviceChoice,
     /// Print one JSON object: rows, loss, accuracy, balanced-accuracy, matthews, macro and weighted (precision, recall, f1),
     /// roc-auc, average-precision, top-5-accuracy, log-loss, calibration-error (null where there is none), confusion (true by
-    /// predicted) and classes; or rmse, mae, r2, mape, explained-variance, median-absolute-error, max-error
+    /// predicted) and classes; or rmse, mae, r2, mape, explained-variance, median-absolute-error, max-error, and nll of the
+    /// loss gaussian; or of the loss quantile pinball, mae of the median, quantiles (quantile, pinball, coverage), and coverage
+    /// between the least and the largest
     #[arg(long)]
     json: bool,
 }
@@ -43,6 +45,12 @@ struct Summary {
     ranks: Option<RankScores>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     errors: Option<ErrorScores>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nll: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quantiles: Vec<QuantileScores>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labels: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -68,6 +76,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let classes = report.classes(model.labels());
     let averages = (!classes.is_empty()).then(|| Averages::new(report.confusion()));
     let (ranks, errors) = (report.ranks(), report.errors());
+    let (quantiles, coverage) = (report.quantiles(), report.interval());
+    let nll = report.negative_log_likelihood();
     if options.json {
         output::json(&Summary {
             rows: report.rows(),
@@ -75,6 +85,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             averages,
             ranks,
             errors,
+            nll,
+            quantiles,
+            coverage,
             labels: model.labels().to_vec(),
             confusion: report.confusion().to_vec(),
             classes,
@@ -122,7 +135,23 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         ];
         rows.extend(told.map(|(name, value)| vec![name.to_owned(), value]));
     }
+    rows.extend(nll.map(|nll| vec!["negative log-likelihood".to_owned(), format!("{nll:.4}")]));
+    rows.extend(coverage.map(|share| vec!["coverage".to_owned(), format!("{share:.4}")]));
     let mut text = output::table(&rows);
+    if !quantiles.is_empty() {
+        let header = ["quantile", "pinball", "coverage"].map(str::to_owned);
+        let of = |scores: &QuantileScores| {
+            vec![
+                scores.quantile.to_string(),
+                output::significant(scores.pinball),
+                format!("{:.4}", scores.coverage),
+            ]
+        };
+        let lines = [header.to_vec()]
+            .into_iter()
+            .chain(quantiles.iter().map(of));
+        text += &format!("\n{}", output::table(&lines.collect::<Vec<_>>()));
+    }
     if !classes.is_empty() {
         let header = ["true \\ predicted".to_owned()]
             .into_iter()

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::predictor::Model;
+use gpu_mlp::program::LossFunction;
 
 use super::output;
 
@@ -70,10 +71,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     };
     let target = &model.description.target;
     let classes = target.labels();
-    let answers = if classes.is_empty() {
-        "a value".to_owned()
-    } else {
-        format!("one of {}", classes.join(", "))
+    let answers = match model.description.loss.function {
+        _ if !classes.is_empty() => format!("one of {}", classes.join(", ")),
+        LossFunction::Quantile { levels } => format!("the quantiles {levels} of a value"),
+        LossFunction::Gaussian => "mean and deviation of a value".to_owned(),
+        _ => "a value".to_owned(),
     };
     let history = model
         .description

@@ -71,6 +71,15 @@ pub(crate) fn metrics(metrics: &Metrics) -> Vec<(&'static str, String)> {
             ("MAE", significant(*mae)),
             ("R²", format!("{r2:.4}")),
         ],
+        Metrics::Quantiles { loss, pinball, mae } => {
+            let mut told = vec![
+                ("loss", format!("{loss:.4}")),
+                ("pinball", significant(*pinball)),
+            ];
+            told.extend(mae.map(|mae| ("MAE", significant(mae))));
+            told
+        }
+        Metrics::Loss { loss } => vec![("loss", format!("{loss:.4}"))],
     }
 }
 

@@ -85,7 +85,8 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
             config.reduction.unwrap_or_default(),
         )
     };
-    let network = config.network(inputs, outputs).map_err(bad_input)?;
+    let units = outputs * loss.function.width();
+    let network = config.network(inputs, units).map_err(bad_input)?;
     let batch = match config.batch_size {
         Some(BatchSize::Rows(rows)) => rows,
         _ => 32,

@@ -86,7 +86,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
                     .context(name.clone())?;
             }
         }
-        let columns = options.proba.then_some(model.labels().len());
+        let columns = Some(header(&model, options.proba).len()).filter(|&columns| columns > 1);
         sink.rewrite(&npy_header(rows, columns)).context(name)?;
     } else {
         let mut csv = csv::Writer::from_writer(&mut sink);
@@ -119,20 +119,16 @@ fn stopped() -> ExitCode {
 }
 
 fn header(model: &Model, proba: bool) -> Vec<String> {
-    let target = model.description.target.name();
-    let target = if target.is_empty() {
-        "prediction"
-    } else {
-        target
-    };
-    if proba {
-        model.labels().to_vec()
-    } else {
-        vec![target.to_owned()]
+    if proba || model.labels().is_empty() {
+        return model.columns();
     }
+    vec![match model.description.target.name() {
+        "" => "prediction".to_owned(),
+        name => name.to_owned(),
+    }]
 }
 
-/// What a row of the array holds: probabilities, the class's position among the model's labels, or the value.
+/// What a row of the array holds: probabilities, the class's position among the model's labels, or the values.
 fn values(model: &Model, answers: &Matrix, proba: bool) -> Vec<f32> {
     if proba || model.labels().is_empty() {
         return answers.values.clone();

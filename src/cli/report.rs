@@ -188,8 +188,15 @@ pub(super) fn out_of_fold(fitted: &Fitted, path: &Path) -> Result<()> {
     let mut sink = Sink::open(Some(path))?;
     let name = sink.name.clone();
     let mut csv = csv::Writer::from_writer(&mut sink);
-    let header = ["row", "fold", "prediction"].into_iter();
-    let header = header.chain(labels.iter().map(String::as_str));
+    let columns = fitted.model.columns();
+    let prediction = ["prediction".to_owned()];
+    let answers = match (labels, &columns[..]) {
+        ([], [_]) => prediction.to_vec(),
+        ([], _) => columns,
+        _ => [&prediction[..], &columns].concat(),
+    };
+    let header = ["row", "fold"].map(str::to_owned).into_iter();
+    let header = header.chain(answers);
     csv.write_record(header)
         .map_err(flattened)
         .context(name.clone())?;

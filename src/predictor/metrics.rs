@@ -1,9 +1,10 @@
 use serde::Serialize;
 
-use super::{ErrorScores, Model, RankScores};
+use super::values::explained;
+use super::{ErrorScores, Model, QuantileScores, RankScores, ValueScores, gaussian_loss};
 use crate::backend::cpu::row_loss;
 use crate::data::{Matrix, Moments};
-use crate::program::Link;
+use crate::program::{Levels, Link, LossFunction};
 
 /// How well a model does, in the target's own units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -27,6 +28,20 @@ pub enum Metrics {
         /// 1 − Σ(y−ŷ)² / Σ(y−ȳ)²; for a constant target 1 if every prediction is right and else 0, as scikit-learn has it.
         r2: f64,
     },
+    /// Of quantiles.
+    Quantiles {
+        /// The mean loss, of the standardised target.
+        loss: f64,
+        /// The mean over quantiles of their losses.
+        pinball: f64,
+        /// Mean absolute error of the median, where that is one of the quantiles.
+        mae: Option<f64>,
+    },
+    /// Of a network as it learns, where its answers are not told from sums.
+    Loss {
+        /// The mean loss.
+        loss: f64,
+    },
 }
 
 impl Metrics {
@@ -44,11 +59,7 @@ impl Metrics {
             loss,
             rmse: squared.sqrt() * deviation,
             mae: absolute * deviation,
-            r2: match (variance > 0.0, squared > 0.0) {
-                (true, _) => 1.0 - squared / variance,
-                (false, false) => 1.0,
-                (false, true) => 0.0,
-            },
+            r2: explained(squared, variance),
         }
     }
 
@@ -68,6 +79,12 @@ impl Metrics {
                 mae: of(|metrics| metrics.figures()[1]),
                 r2: of(|metrics| metrics.figures()[2]),
             },
+            Metrics::Quantiles { mae, .. } => Metrics::Quantiles {
+                loss,
+                pinball: of(|metrics| metrics.figures()[0]),
+                mae: mae.map(|_| of(|metrics| metrics.figures()[1])),
+            },
+            Metrics::Loss { .. } => Metrics::Loss { loss },
         })
     }
 
@@ -76,13 +93,18 @@ impl Metrics {
         match *self {
             Metrics::Classification { accuracy, .. } => [accuracy, f64::NAN, f64::NAN],
             Metrics::Regression { rmse, mae, r2, .. } => [rmse, mae, r2],
+            Metrics::Quantiles { pinball, mae, .. } => [pinball, mae.unwrap_or(f64::NAN), f64::NAN],
+            Metrics::Loss { .. } => [f64::NAN; 3],
         }
     }
 
     /// The loss.
     pub fn loss(&self) -> f64 {
         match self {
-            Metrics::Classification { loss, .. } | Metrics::Regression { loss, .. } => *loss,
+            Metrics::Classification { loss, .. }
+            | Metrics::Regression { loss, .. }
+            | Metrics::Quantiles { loss, .. }
+            | Metrics::Loss { loss } => *loss,
         }
     }
 }
@@ -102,22 +124,18 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-/// Sums over evaluated rows, and their answers: as many numbers a row as there are classes.
+/// Sums over evaluated rows, and their answers: as many numbers a row as there are classes, or as the loss has values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     rows: u64,
     loss: f64,
     /// Rows by true class, then by predicted class.
     confusion: Vec<Vec<u64>>,
-    absolute: f64,
-    squared: f64,
-    /// Mean of the targets so far, and the sum of their squared distances from it (Welford 1962).
-    mean: f64,
-    spread: f64,
     /// Each row's answer and target, for what has to be sorted.
     answers: Matrix,
-    targets: Vec<f32>,
+    targets: Matrix,
     probabilities: bool,
+    function: Option<LossFunction>,
 }
 
 impl Report {
@@ -127,47 +145,89 @@ impl Report {
         let classes = model.labels().len();
         self.confusion.resize(classes, vec![0; classes]);
         let answers = model.answers(logits);
-        self.probabilities = model.description.loss.link() != Link::Margin;
-        let rows = targets.values.iter().enumerate();
-        for ((row, &target), answer) in rows.zip(answers.values.chunks(answers.columns.max(1))) {
+        let loss = model.description.loss;
+        self.probabilities = loss.link() != Link::Margin;
+        self.function = Some(loss.function);
+        for row in 0..targets.rows {
             self.rows += 1;
-            let target = f64::from(target);
-            let scaled = model.description.wished(target);
+            let wished = targets.row(row).iter();
+            let wished = wished.map(|&target| model.description.wished(target.into()));
+            let wished: Vec<f64> = wished.collect();
             for of_member in logits {
                 let z: Vec<f64> = of_member.row(row).iter().copied().map(f64::from).collect();
-                let loss = row_loss(model.description.loss.function, &z, &[scaled]);
-                self.loss += loss / logits.len() as f64;
+                let members = logits.len() * loss.values(z.len());
+                self.loss += row_loss(loss.function, &z, &wished) / members as f64;
             }
             if classes > 0 {
-                let class = target as usize;
-                self.confusion[class][most_probable(answer)] += 1;
-            } else {
-                let error = f64::from(answer[0]) - target;
-                self.absolute += error.abs();
-                self.squared += error * error;
-                let away = target - self.mean;
-                self.mean += away / self.rows as f64;
-                self.spread += away * (target - self.mean);
+                let class = targets.row(row)[0] as usize;
+                self.confusion[class][most_probable(answers.row(row))] += 1;
             }
         }
-        self.targets.extend(&targets.values);
-        self.answers.rows += answers.rows;
-        self.answers.columns = answers.columns;
-        self.answers.values.extend(answers.values);
+        for (all, more) in [(&mut self.targets, targets), (&mut self.answers, &answers)] {
+            all.rows += more.rows;
+            all.columns = more.columns;
+            all.values.extend(&more.values);
+        }
     }
 
     /// Scores of a classification that need all rows' answers.
     pub fn ranks(&self) -> Option<RankScores> {
-        let targets: Vec<u32> = self.targets.iter().map(|&class| class as u32).collect();
+        let targets = self.targets.values.iter();
+        let targets: Vec<u32> = targets.map(|&class| class as u32).collect();
         let of_classes = !self.confusion.is_empty();
         of_classes.then(|| RankScores::new(&self.answers, &targets, self.probabilities))
     }
 
-    /// Scores of a regression that need all rows' answers.
+    /// Scores of a regression by target; none of classes, of quantiles without the median, and of no rows.
+    pub fn values(&self) -> Vec<ValueScores> {
+        let place = match self.function {
+            Some(LossFunction::Quantile { levels }) => levels.median(),
+            Some(_) => Some(0),
+            None => None,
+        };
+        let Some(place) = place.filter(|_| self.confusion.is_empty()) else {
+            return Vec::new();
+        };
+        let width = self.answers.columns / self.targets.columns.max(1);
+        let of = |target: usize| {
+            let answers: Vec<f32> = self.answers.column(target * width + place).collect();
+            ValueScores::new(&answers, &self.targets.column(target).collect::<Vec<_>>())
+        };
+        (0..self.targets.columns).filter_map(of).collect()
+    }
+
+    /// The quantiles of a regression by them.
+    fn levels(&self) -> Option<Levels> {
+        match self.function {
+            Some(LossFunction::Quantile { levels }) => Some(levels),
+            _ => None,
+        }
+    }
+
+    /// How the quantiles of a regression are met; none of any other.
+    pub fn quantiles(&self) -> Vec<QuantileScores> {
+        let of = |levels| QuantileScores::new(&levels, &self.answers, &self.targets);
+        self.levels().map(of).unwrap_or_default()
+    }
+
+    /// The share of the targets between the least and the largest quantile.
+    pub fn interval(&self) -> Option<f64> {
+        let of = |levels| QuantileScores::interval(&levels, &self.answers, &self.targets);
+        self.levels().and_then(of)
+    }
+
+    /// The mean negative log-likelihood in the targets' own units, of a regression by it.
+    pub fn negative_log_likelihood(&self) -> Option<f64> {
+        let gaussian = self.function == Some(LossFunction::Gaussian);
+        let nll = gaussian.then(|| gaussian_loss(&self.answers, &self.targets));
+        nll.flatten()
+    }
+
+    /// Scores of a regression beside the metrics: the means over targets.
     pub fn errors(&self) -> Option<ErrorScores> {
-        let of_values = self.confusion.is_empty();
-        let errors = of_values.then(|| ErrorScores::new(&self.answers.values, &self.targets));
-        errors.flatten()
+        let values = self.values();
+        let errors = ValueScores::mean(&values).map(|scores| scores.errors);
+        errors.filter(|_| self.levels().is_none())
     }
 
     /// Rows so far.
@@ -175,24 +235,32 @@ impl Report {
         self.rows
     }
 
-    /// The scores of all rows so far.
+    /// The scores of all rows so far, the means over targets.
     pub fn metrics(&self) -> Metrics {
         let rows = self.rows.max(1) as f64;
-        if self.confusion.is_empty() {
-            return Metrics::regression(
-                self.loss / rows,
-                self.absolute / rows,
-                self.squared / rows,
-                self.spread / rows,
-                None,
-            );
+        let loss = self.loss / rows;
+        let values = ValueScores::mean(&self.values());
+        if !self.confusion.is_empty() {
+            let classes = 0..self.confusion.len();
+            let right: u64 = classes.map(|class| self.confusion[class][class]).sum();
+            let accuracy = right as f64 / rows;
+            return Metrics::Classification { loss, accuracy };
         }
-        let right: u64 = (0..self.confusion.len())
-            .map(|class| self.confusion[class][class])
-            .sum();
-        Metrics::Classification {
-            loss: self.loss / rows,
-            accuracy: right as f64 / rows,
+        if self.levels().is_some() {
+            let quantiles = self.quantiles();
+            let losses = quantiles.iter().map(|quantile| quantile.pinball);
+            return Metrics::Quantiles {
+                loss,
+                pinball: losses.sum::<f64>() / quantiles.len().max(1) as f64,
+                mae: values.map(|scores| scores.mae),
+            };
+        }
+        let ValueScores { rmse, mae, r2, .. } = values.unwrap_or_default();
+        Metrics::Regression {
+            loss,
+            rmse,
+            mae,
+            r2,
         }
     }
 
@@ -271,7 +339,7 @@ mod tests {
     fn a_constant_target_has_the_r2_of_scikit_learn() {
         let r2 = |squared, variance| match Metrics::regression(0.0, 0.0, squared, variance, None) {
             Metrics::Regression { r2, .. } => r2,
-            Metrics::Classification { .. } => f64::NAN,
+            _ => f64::NAN,
         };
         assert_eq!((r2(0.0, 0.0), r2(1.0, 0.0), r2(1.0, 4.0)), (1.0, 0.0, 0.75));
     }

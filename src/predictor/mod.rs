@@ -4,23 +4,26 @@ mod averages;
 mod metrics;
 mod pack;
 mod scores;
+mod values;
 
 pub use averages::{Average, Averages};
 pub use metrics::{ClassScores, Metrics, Report, most_probable};
 pub use pack::{CHUNK, logits};
-pub use scores::{ErrorScores, RankScores, average_precision, calibration_error, roc_auc};
+pub use scores::{RankScores, average_precision, calibration_error, roc_auc};
+pub use values::{ErrorScores, QuantileScores, ValueScores, gaussian_loss};
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use self::pack::Pack;
+use self::values::deviation;
 use crate::backend::{Backend, BackendError};
 use crate::data::{
     DataError, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding, TargetTransform,
 };
 use crate::model::{ModelFileError, Network, Weights, load_model, save_model};
-use crate::program::{Link, Loss};
+use crate::program::{Link, Loss, LossFunction};
 
 /// A trained network, or several that answer together, and what belongs to them. One file holds it: see [`Model::save`].
 #[derive(Clone, Debug, PartialEq)]
@@ -167,26 +170,24 @@ impl Predictor<'_> {
             self.pack.write(rows)?;
             self.pack.answer(0, rows.len() / width, &mut outputs)?;
         }
-        let answer = |value: f32| match self.model.description.loss.link() {
-            Link::Exponential => value.exp(),
-            Link::Identity => self.model.description.value(value),
-            _ => value,
-        };
-        let lost = |&value: &f32| !answer(value).is_finite();
-        for values in &outputs {
-            if let Some(at) = values.iter().position(lost) {
-                return Err(PredictError::NotFinite {
-                    file: table.origin.clone(),
-                    place: table.place(at / self.model.network.outputs().max(1)),
-                });
+        let rows = vec![inputs.rows; outputs.len()];
+        let logits = self.pack.matrices(outputs, &rows);
+        for of_member in &logits {
+            let answers = self.model.answers(std::slice::from_ref(of_member));
+            for matrix in [of_member, &answers] {
+                if let Some(at) = matrix.values.iter().position(|value| !value.is_finite()) {
+                    return Err(PredictError::NotFinite {
+                        file: table.origin.clone(),
+                        place: table.place(at / matrix.columns.max(1)),
+                    });
+                }
             }
         }
-        let rows = vec![inputs.rows; outputs.len()];
-        Ok(self.pack.matrices(outputs, &rows))
+        Ok(logits)
     }
 
     /// For a classification each class's probability `[rows, classes]`, or its margin where the loss is the hinge; for a
-    /// regression the value `[rows, 1]` in the target's own units.
+    /// regression the value `[rows, 1]` in the target's own units, its quantiles in rising order, or its mean and deviation.
     pub fn predict(&mut self, table: &Table) -> Result<Matrix, PredictError> {
         let logits = self.logits(table)?;
         Ok(self.model.answers(&logits))
@@ -234,25 +235,63 @@ impl Description {
 }
 
 impl Model {
-    /// Turns logits, by member, into what [`Predictor::predict`] answers: the mean of the members' answers.
+    /// Names of the columns of [`Model::answers`]: classes, or the target, with a quantile or the deviation behind it.
+    pub fn columns(&self) -> Vec<String> {
+        if !self.labels().is_empty() {
+            return self.labels().to_vec();
+        }
+        let target = match self.description.target.name() {
+            "" => "prediction",
+            name => name,
+        };
+        match self.description.loss.function {
+            LossFunction::Quantile { levels } => {
+                let levels = levels.values().iter();
+                levels.map(|level| format!("{target}_q{level}")).collect()
+            }
+            LossFunction::Gaussian => vec![target.to_owned(), format!("{target}_deviation")],
+            _ => vec![target.to_owned()],
+        }
+    }
+
+    /// Turns logits, by member, into what [`Predictor::predict`] answers: the mean of the members' answers. A deviation is that
+    /// of the members' normal distributions together (Lakshminarayanan et al. 2017).
     pub fn answers(&self, logits: &[Matrix]) -> Matrix {
-        let mut of_members = logits.iter().map(|logits| self.answers_of_one(logits));
-        let mut answers = of_members.next().unwrap_or_default();
-        for others in of_members {
-            for (value, other) in answers.values.iter_mut().zip(others.values) {
+        let each: Vec<Matrix> = logits
+            .iter()
+            .map(|logits| self.answers_of_one(logits))
+            .collect();
+        let [first, others @ ..] = &each[..] else {
+            return Matrix::default();
+        };
+        let mut answers = first.clone();
+        if others.is_empty() {
+            return answers;
+        }
+        for others in others {
+            for (value, other) in answers.values.iter_mut().zip(&others.values) {
                 *value += other;
             }
         }
-        if logits.len() > 1 {
-            let share = 1.0 / logits.len() as f32;
-            answers.values.iter_mut().for_each(|value| *value *= share);
+        let share = 1.0 / each.len() as f32;
+        answers.values.iter_mut().for_each(|value| *value *= share);
+        if self.description.loss.link() == Link::Normal {
+            for (at, pair) in answers.values.chunks_exact_mut(2).enumerate() {
+                let mean = f64::from(pair[0]);
+                let variances = each.iter().map(|answers| {
+                    let away = f64::from(answers.values[2 * at]) - mean;
+                    away.powi(2) + f64::from(answers.values[2 * at + 1]).powi(2)
+                });
+                pair[1] = (variances.sum::<f64>() / each.len() as f64).sqrt() as f32;
+            }
         }
         answers
     }
 
     fn answers_of_one(&self, logits: &Matrix) -> Matrix {
         let classes = self.labels().len();
-        let mut values = Vec::with_capacity(logits.rows * classes.max(1));
+        let columns = if classes > 0 { classes } else { logits.columns };
+        let mut values = Vec::with_capacity(logits.rows * columns);
         for z in logits.values.chunks(logits.columns.max(1)) {
             match (self.description.loss.link(), classes) {
                 (Link::Softmax, _) => {
@@ -276,13 +315,30 @@ impl Model {
                     values.extend([1.0 - second, second]);
                 }
                 (Link::Margin, _) => values.extend(z),
-                (Link::Exponential, _) => values.push(z[0].exp()),
-                (Link::Identity, _) => values.push(self.description.value(z[0])),
+                (Link::Exponential, _) => values.extend(z.iter().map(|z| z.exp())),
+                (Link::Identity, _) => {
+                    values.extend(z.iter().map(|&z| self.description.value(z)));
+                }
+                (Link::Ordered, _) => {
+                    let mut sorted = z.to_vec();
+                    for quantiles in sorted.chunks_mut(self.description.loss.function.width()) {
+                        quantiles.sort_unstable_by(f32::total_cmp);
+                    }
+                    values.extend(sorted.into_iter().map(|z| self.description.value(z)));
+                }
+                (Link::Normal, _) => {
+                    let unit = self.description.target_moments;
+                    let unit = unit.map_or(1.0, |moments| moments.deviation);
+                    for pair in z.chunks(2) {
+                        values.push(self.description.value(pair[0]));
+                        values.push(deviation(pair[1]) * unit);
+                    }
+                }
             }
         }
         Matrix {
             rows: logits.rows,
-            columns: if classes > 0 { classes } else { 1 },
+            columns,
             values,
         }
     }

@@ -66,65 +66,6 @@ impl RankScores {
     }
 }
 
-/// Errors of values, in the target's own units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ErrorScores {
-    /// Mean of |y − ŷ| / max(|y|, 2⁻⁵²).
-    pub mape: f64,
-    /// 1 − Var(y − ŷ) / Var(y); for a constant target 1 if the errors are all the same, else 0.
-    pub explained_variance: f64,
-    /// Median of |y − ŷ|.
-    pub median_absolute_error: f64,
-    /// The largest |y − ŷ|.
-    pub max_error: f64,
-}
-
-impl ErrorScores {
-    /// Of answers against targets; `None` of none.
-    pub fn new(answers: &[f32], targets: &[f32]) -> Option<Self> {
-        let pairs = targets.iter().zip(answers);
-        let errors: Vec<f64> = pairs
-            .map(|(&target, &answer)| f64::from(target) - f64::from(answer))
-            .collect();
-        let mut sizes: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
-        let relative = sizes.iter().zip(targets);
-        let relative =
-            relative.map(|(size, &target)| size / f64::from(target).abs().max(f64::EPSILON));
-        let mape = relative.sum::<f64>() / errors.len() as f64;
-        sizes.sort_unstable_by(f64::total_cmp);
-        let middle = sizes.len() / 2;
-        let max_error = *sizes.last()?;
-        let median_absolute_error = if sizes.len() % 2 == 1 {
-            sizes[middle]
-        } else {
-            f64::midpoint(sizes[middle - 1], sizes[middle])
-        };
-        let of_targets: Vec<f64> = targets.iter().copied().map(f64::from).collect();
-        let (left, whole) = (variance(&errors), variance(&of_targets));
-        Some(ErrorScores {
-            mape,
-            explained_variance: match (whole > 0.0, left > 0.0) {
-                (true, _) => 1.0 - left / whole,
-                (false, false) => 1.0,
-                (false, true) => 0.0,
-            },
-            median_absolute_error,
-            max_error,
-        })
-    }
-}
-
-fn variance(values: &[f64]) -> f64 {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    values
-        .iter()
-        .map(|value| (value - mean).powi(2))
-        .sum::<f64>()
-        / count
-}
-
 /// Positions by falling score, cut where the score changes.
 fn by_score(scores: &[f32]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
@@ -212,7 +153,6 @@ mod tests {
     #[derive(Deserialize)]
     struct Cases {
         classes: Vec<Classes>,
-        values: Vec<Of>,
     }
 
     #[derive(Deserialize)]
@@ -221,13 +161,6 @@ mod tests {
         answers: Vec<f32>,
         targets: Vec<u32>,
         expected: [Option<f64>; 5],
-    }
-
-    #[derive(Deserialize)]
-    struct Of {
-        answers: Vec<f32>,
-        targets: Vec<f32>,
-        expected: [f64; 4],
     }
 
     #[test]
@@ -253,19 +186,6 @@ mod tests {
                     (Some(found), Some(expected)) => (found - expected).abs() < 1e-12,
                     (found, expected) => found == expected,
                 };
-                assert!(near, "{all:?} {:?}", case.expected);
-            }
-        }
-        for case in cases.values {
-            let found = ErrorScores::new(&case.answers, &case.targets).expect("there are rows");
-            let all = [
-                found.mape,
-                found.explained_variance,
-                found.median_absolute_error,
-                found.max_error,
-            ];
-            for (found, expected) in all.into_iter().zip(case.expected) {
-                let near = (found - expected).abs() <= 1e-12 * expected.abs().max(1.0);
                 assert!(near, "{all:?} {:?}", case.expected);
             }
         }

@@ -312,12 +312,14 @@ impl<'a> Builder<'a> {
                 input: logits,
                 output,
             },
-            // An exponential is left to whoever asks for answers; a margin has no other form.
-            Link::Identity | Link::Margin | Link::Exponential => Op::Activation {
-                function: Activation::Identity,
-                input: logits,
-                output,
-            },
+            // An exponential and an order are left to whoever asks for answers; a margin has no other form.
+            Link::Identity | Link::Margin | Link::Exponential | Link::Ordered | Link::Normal => {
+                Op::Activation {
+                    function: Activation::Identity,
+                    input: logits,
+                    output,
+                }
+            }
         });
     }
 }

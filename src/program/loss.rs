@@ -2,6 +2,8 @@ use std::fmt::{Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
+use super::Levels;
+
 /// What a loss measures for one row, of logits or values z against targets t.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -33,6 +35,15 @@ pub enum LossFunction {
     LogCosh,
     /// Σ e^z − t·z, the negative log-likelihood of a count t without its constant.
     Poisson,
+    /// Σ max(q·e, (q−1)·e) with e = t − z, over an output z for each quantile q (Koenker and Bassett 1978). A target's outputs
+    /// are neighbours.
+    Quantile {
+        /// q, by output.
+        levels: Levels,
+    },
+    /// Σ (log v + (μ − t)²/v)/2 with v = max(e^s, ε), over pairs of outputs μ, s: the negative log-likelihood of a normal
+    /// distribution without its constant (Nix and Weigend 1994; `PyTorch`'s `GaussianNLLLoss`, ε = 1e-6).
+    Gaussian,
 }
 
 impl LossFunction {
@@ -40,7 +51,7 @@ impl LossFunction {
     pub const CROSS_ENTROPY: LossFunction = LossFunction::CrossEntropy { smoothing: 0.0 };
 
     /// Each function once, with usual parameters.
-    pub const ALL: [LossFunction; 9] = [
+    pub const ALL: [LossFunction; 11] = [
         LossFunction::CROSS_ENTROPY,
         LossFunction::Focal { gamma: 2.0 },
         LossFunction::Hinge,
@@ -50,7 +61,23 @@ impl LossFunction {
         LossFunction::Huber { delta: 1.0 },
         LossFunction::LogCosh,
         LossFunction::Poisson,
+        LossFunction::Quantile {
+            levels: Levels::of([0.1, 0.5, 0.875]),
+        },
+        LossFunction::Gaussian,
     ];
+
+    /// The least variance of [`LossFunction::Gaussian`].
+    pub const LEAST_VARIANCE: f64 = 1e-6;
+
+    /// Outputs for each value of a target.
+    pub fn width(self) -> usize {
+        match self {
+            LossFunction::Quantile { levels } => levels.values().len(),
+            LossFunction::Gaussian => 2,
+            _ => 1,
+        }
+    }
 
     /// Whether a row's target is the number of its class, one column whatever the number of outputs.
     pub fn of_class(self) -> bool {
@@ -71,7 +98,9 @@ impl LossFunction {
             LossFunction::Mae
             | LossFunction::Huber { .. }
             | LossFunction::LogCosh
-            | LossFunction::Poisson => classes == 0,
+            | LossFunction::Poisson
+            | LossFunction::Quantile { .. }
+            | LossFunction::Gaussian => classes == 0,
         }
     }
 
@@ -95,7 +124,17 @@ impl LossFunction {
             | LossFunction::Mse
             | LossFunction::Mae
             | LossFunction::LogCosh
-            | LossFunction::Poisson => 0.0,
+            | LossFunction::Poisson
+            | LossFunction::Quantile { .. }
+            | LossFunction::Gaussian => 0.0,
+        }
+    }
+
+    /// The quantile by output, 0 where there is none.
+    pub(crate) fn levels(self) -> [f32; Levels::MOST] {
+        match self {
+            LossFunction::Quantile { levels } => levels.padded(),
+            _ => [0.0; Levels::MOST],
         }
     }
 }
@@ -113,6 +152,8 @@ impl Display for LossFunction {
             LossFunction::Huber { .. } => "huber",
             LossFunction::LogCosh => "log-cosh",
             LossFunction::Poisson => "poisson",
+            LossFunction::Quantile { .. } => "quantile",
+            LossFunction::Gaussian => "gaussian",
         })
     }
 }
@@ -131,6 +172,10 @@ pub enum Link {
     Margin,
     /// The predictions are e^z.
     Exponential,
+    /// The predictions are a target's values in rising order.
+    Ordered,
+    /// Of two values, the first is the mean, the second the logarithm of the variance.
+    Normal,
 }
 
 /// How the losses of single values become one number.
@@ -172,10 +217,7 @@ impl Loss {
     /// The factor that turns the sum over `rows` rows of `outputs` values each into the reduced loss.
     pub fn scale(&self, rows: usize, outputs: usize) -> f64 {
         match self.reduction {
-            Reduction::Mean => {
-                let values = if self.function.of_class() { 1 } else { outputs };
-                1.0 / (rows * values).max(1) as f64
-            }
+            Reduction::Mean => 1.0 / (rows * self.values(outputs)).max(1) as f64,
             Reduction::Sum => 1.0,
             Reduction::HalfMean => 0.5 / rows.max(1) as f64,
         }
@@ -192,18 +234,37 @@ impl Loss {
             | LossFunction::Huber { .. }
             | LossFunction::LogCosh => Link::Identity,
             LossFunction::Poisson => Link::Exponential,
+            LossFunction::Quantile { .. } => Link::Ordered,
+            LossFunction::Gaussian => Link::Normal,
+        }
+    }
+
+    /// Values that the loss of a row is summed over, for so many outputs.
+    pub fn values(&self, outputs: usize) -> usize {
+        match self.function {
+            LossFunction::Gaussian => outputs / 2,
+            function if function.of_class() => 1,
+            _ => outputs,
         }
     }
 
     /// Outputs that a network needs for a target of so many classes, 0 for a value: one for two classes told apart by one
     /// probability or value.
     pub fn outputs(&self, classes: usize) -> usize {
-        if self.function.of_class() { classes } else { 1 }
+        if self.function.of_class() {
+            classes
+        } else {
+            self.function.width()
+        }
     }
 
     /// Columns of the target of a network with `outputs` outputs.
     pub fn target_columns(&self, outputs: usize) -> usize {
-        let values = if self.function.of_class() { 1 } else { outputs };
+        let values = if self.function.of_class() {
+            1
+        } else {
+            outputs / self.function.width()
+        };
         values + usize::from(self.weighted)
     }
 }

@@ -7,6 +7,7 @@
 mod build;
 mod fuse;
 mod layers;
+mod levels;
 mod loss;
 mod muon;
 mod op;
@@ -15,6 +16,7 @@ mod places;
 mod print;
 
 pub use build::Capacity;
+pub use levels::Levels;
 pub use loss::{Link, Loss, LossFunction, Reduction};
 pub use op::{Op, Product, Transpose, chunk};
 pub use optimizer::{Optimizer, Rule};

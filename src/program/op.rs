@@ -117,7 +117,7 @@ pub enum Op {
         weighted: bool,
         /// `[batch, columns]`
         logits: TensorId,
-        /// `[batch, 1]` for classes, else `[batch, columns]`; a column more with weights.
+        /// `[batch, 1]` for classes, else `[batch, columns]` (by [`LossFunction::width`]); a column more with weights.
         targets: TensorId,
         /// `[batch, columns]`
         gradient: TensorId,

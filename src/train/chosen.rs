@@ -29,6 +29,10 @@ pub enum LossChoice {
     LogCosh,
     /// Negative log-likelihood of counts; the output is the logarithm of the answer
     Poisson,
+    /// Errors above and below weighed so that the answers are --quantiles
+    Quantile,
+    /// Negative log-likelihood of a normal distribution; answers a mean and a deviation
+    Gaussian,
 }
 
 impl From<LossFunction> for LossChoice {
@@ -44,6 +48,8 @@ impl From<LossFunction> for LossChoice {
             LossFunction::Huber { .. } => LossChoice::Huber,
             LossFunction::LogCosh => LossChoice::LogCosh,
             LossFunction::Poisson => LossChoice::Poisson,
+            LossFunction::Quantile { .. } => LossChoice::Quantile,
+            LossFunction::Gaussian => LossChoice::Gaussian,
         }
     }
 }
@@ -262,6 +268,7 @@ impl Config {
         let choice = match self.loss.unwrap_or(LossChoice::Auto) {
             LossChoice::Auto => match classes {
                 0 if self.huber_delta.is_some() => LossChoice::Huber,
+                0 if self.quantiles.is_some() => LossChoice::Quantile,
                 2 if of_classes => LossChoice::CrossEntropy,
                 _ => LossFunction::suiting(classes).into(),
             },
@@ -282,6 +289,9 @@ impl Config {
         }
         if choice != LossChoice::Huber && self.huber_delta.is_some() {
             return misplaced("--huber-delta", "huber");
+        }
+        if choice != LossChoice::Quantile && self.quantiles.is_some() {
+            return misplaced("--quantiles", "quantile");
         }
         Ok(match choice {
             LossChoice::CrossEntropy | LossChoice::Auto => {
@@ -307,6 +317,10 @@ impl Config {
             },
             LossChoice::LogCosh => LossFunction::LogCosh,
             LossChoice::Poisson => LossFunction::Poisson,
+            LossChoice::Quantile => LossFunction::Quantile {
+                levels: self.quantiles.unwrap_or_default(),
+            },
+            LossChoice::Gaussian => LossFunction::Gaussian,
         })
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::data::{Numeric, PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
-use crate::program::Reduction;
+use crate::program::{Levels, Reduction};
 
 /// How to train, as the command line and a TOML file say it. What is left out is decided from the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -103,6 +103,14 @@ pub struct Config {
     /// Error from which the loss huber is linear, in deviations of the target [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "DELTA", value_parser = positive, help_heading = "Training")]
     pub huber_delta: Option<f32>,
+    /// Quantiles that the loss quantile answers, as 0.1,0.5,0.9, up to 32 [default: 0.5]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SHARES",
+        help_heading = "Training"
+    )]
+    pub quantiles: Option<Levels>,
     /// Column that says what each row counts, from 0 on; no input then
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub sample_weight: Option<String>,
@@ -440,6 +448,7 @@ impl Config {
             label_smoothing: self.label_smoothing.or(other.label_smoothing),
             focal_gamma: self.focal_gamma.or(other.focal_gamma),
             huber_delta: self.huber_delta.or(other.huber_delta),
+            quantiles: self.quantiles.or(other.quantiles),
             class_weight: self.class_weight.or(other.class_weight),
             sample_weight: self.sample_weight.or(other.sample_weight),
             reduction: self.reduction.or(other.reduction),
@@ -508,6 +517,7 @@ mod tests {
             ("validation = 1.5", "validation: a fraction"),
             ("epochs = 0", "epochs: 1 or more"),
             ("optimizer = \"newton\"", "line 1"),
+            ("quantiles = [0.1, 1.5]", "between 0 and 1"),
         ] {
             let error = Config::from_toml(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

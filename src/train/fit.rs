@@ -136,7 +136,7 @@ impl Plan {
             tested.extend(first..inputs.rows as u32);
         }
         let wanted = targets.values.clone();
-        transform(config, &target, counts, &mut targets)?;
+        transform(config, &target, loss, &mut targets)?;
         let moments = if counts || mode == PreprocessMode::None {
             None
         } else {
@@ -469,6 +469,8 @@ fn monitor(config: &Config, loss: Loss, task: Task) -> Result<Monitor, FitError>
         }
     } else if loss.link() == Link::Margin && !probable {
         "needs probabilities; --loss hinge gives none"
+    } else if loss.link() == Link::Ordered && monitor != Monitor::Loss {
+        "is of single values; --loss quantile answers several: use loss"
     } else {
         return Ok(monitor);
     };
@@ -505,19 +507,22 @@ fn check_transform(config: &Config, table: &Table, targets: &Matrix) -> Result<(
 fn transform(
     config: &Config,
     target: &TargetEncoding,
-    counts: bool,
+    loss: Loss,
     targets: &mut Matrix,
 ) -> Result<(), FitError> {
     let transform = config.target_transform.unwrap_or_default();
     if transform == TargetTransform::None {
         return Ok(());
     }
-    if counts || target.task() == Task::Classification {
-        let what = if counts {
-            "--loss poisson, which has a logarithm of its own"
-        } else {
-            "classes"
-        };
+    let refused = match loss.link() {
+        Link::Exponential => Some("--loss poisson, which has a logarithm of its own"),
+        Link::Normal => {
+            Some("--loss gaussian, whose answer is a deviation in the target's own units")
+        }
+        _ if target.task() == Task::Classification => Some("classes"),
+        _ => None,
+    };
+    if let Some(what) = refused {
         return Err(FitError::Option(format!(
             "--target-transform {transform} does not go with {what}; leave it out"
         )));

@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::data::{Matrix, TargetTransform, Task};
 use crate::model::Weights;
 use crate::predictor::{Description, Metrics, Model, Report, logits};
+use crate::program::Link;
 
 /// A trained model with its figures.
 #[derive(Clone, Debug)]
@@ -91,8 +92,9 @@ impl Plan {
             outcome,
         };
         let transform = self.config.target_transform.unwrap_or_default();
-        // What was summed up on the device is of one network, and of the transformed target.
-        if self.config.members() > 1 || transform != TargetTransform::None {
+        // What was summed up on the device is of one network, of the transformed target, and of outputs in no order.
+        let ordered = self.options.loss.link() == Link::Ordered;
+        if self.config.members() > 1 || transform != TargetTransform::None || ordered {
             self.report(&mut fitted, backend)
                 .map_err(|error| FitError::Train(error, Some(Box::new(fitted.model.clone()))))?;
         }
@@ -227,6 +229,9 @@ impl Plan {
                 loss: scores.loss,
                 accuracy: scores.accuracy,
             },
+            Task::Regression if self.options.loss.link() == Link::Ordered => {
+                Metrics::Loss { loss: scores.loss }
+            }
             Task::Regression => {
                 // A fold validates rows of those that are all trained on elsewhere.
                 let rows = if self.rows[part].is_empty() {
@@ -236,7 +241,7 @@ impl Plan {
                 };
                 let rows = rows
                     .iter()
-                    .map(|&row| f64::from(self.targets.values[row as usize]));
+                    .map(|&row| f64::from(self.targets.row(row as usize)[0]));
                 let (_, variance) = mean_and_variance(rows);
                 Metrics::regression(
                     scores.loss,

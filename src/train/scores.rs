@@ -99,7 +99,7 @@ impl Monitor {
             Monitor::LogLoss => report.ranks()?.log_loss,
             Monitor::R2 => match report.metrics() {
                 Metrics::Regression { r2, .. } => Some(r2),
-                Metrics::Classification { .. } => None,
+                _ => None,
             },
             Monitor::Mape => Some(report.errors()?.mape),
             Monitor::ExplainedVariance => Some(report.errors()?.explained_variance),
@@ -141,7 +141,10 @@ impl Scores {
                 *total += f64::from(value);
             }
         }
-        let (rows_of, values) = (rows.max(1) as f64, (rows * outputs).max(1) as f64);
+        let (rows_of, values) = (
+            rows.max(1) as f64,
+            (rows * loss.values(outputs)).max(1) as f64,
+        );
         Scores {
             loss: totals[record::LOSS] * loss.scale(rows, outputs),
             accuracy: totals[record::CORRECT] / rows_of,

@@ -244,6 +244,26 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             &["--huber-delta", "huber"],
         ),
         (
+            "train good.csv --quantiles 0.1,0.1",
+            &["--quantiles", "between 0 and 1"],
+        ),
+        (
+            "train good.csv --loss mse --quantiles 0.5",
+            &["--quantiles", "--loss quantile"],
+        ),
+        (
+            "train digits --loss quantile",
+            &["--loss quantile", "10 classes"],
+        ),
+        (
+            "train good.csv --loss quantile --monitor r2",
+            &["--monitor r2", "--loss quantile"],
+        ),
+        (
+            "train good.csv --loss gaussian --target-transform log",
+            &["--target-transform log", "gaussian"],
+        ),
+        (
             "train below.csv --loss poisson",
             &["below.csv", "line 3", "-1"],
         ),

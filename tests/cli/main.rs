@@ -3,6 +3,7 @@
 mod answers;
 mod augment;
 mod bad_input;
+mod distributions;
 mod elastic;
 mod embeddings;
 mod interruption;

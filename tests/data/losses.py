@@ -51,6 +51,25 @@ OF_VALUES = {
     "poisson": ("poisson", lambda z, t: functional.poisson_nll_loss(z, t, reduction="sum")),
 }
 
+LEVELS = [0.125, 0.5]
+
+
+def pinball(z, t):
+    error = t.repeat_interleave(len(LEVELS), 1) - z
+    q = torch.tensor(LEVELS, dtype=z.dtype).repeat(t.shape[1])
+    return torch.maximum(q * error, (q - 1) * error).sum()
+
+
+def gaussian(z, t):
+    return functional.gaussian_nll_loss(z[:, 0::2], t, z[:, 1::2].exp(), reduction="sum")
+
+
+# Two outputs for each value.
+PAIRS = {
+    "quantile": ({"quantile": {"levels": LEVELS}}, pinball),
+    "gaussian": ("gaussian", gaussian),
+}
+
 BITS = [[float(value > 0.3) for value in row] for row in VALUES]
 COUNTS = [[float(abs(round(value)) % 5) for value in row] for row in VALUES]
 # e^30 would leave nothing of the other figures in single precision.
@@ -82,5 +101,8 @@ add("binary-cross-entropy", bits, LOGITS, BITS, torch.float64)
 for name, (function, loss) in OF_VALUES.items():
     poisson = name == "poisson"
     add(function, loss, SMALL if poisson else LOGITS, COUNTS if poisson else VALUES, torch.float64)
+for function, loss in PAIRS.values():
+    # A variance below 1e-6, a large one, an error of nothing.
+    add(function, loss, [[0.25, -14.0, 1.0, -15.5], *SMALL], [[0.2509765625, 1.0], *[row[:2] for row in VALUES]], torch.float64)
 path = pathlib.Path(__file__).with_suffix(".json")
 path.write_text(json.dumps({"torch": torch.__version__, "cases": cases}, indent=1) + "\n")

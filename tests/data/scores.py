@@ -1,7 +1,8 @@
 """Makes scores.json: what scikit-learn makes of answers and targets, and the calibration error of Guo et al. 2017 by NumPy.
 
 Expected of classes: ROC AUC, average precision, top-5 accuracy, log-loss, calibration error; null where scikit-learn refuses or
-there are five classes at most. Expected of values: MAPE, explained variance, median absolute error, largest error.
+there are five classes at most. Expected of values: MAPE, explained variance, median absolute error, largest error, RMSE, MAE, R². Of quantiles: the pinball loss
+of each, and the share of the targets that are not above it, by NumPy.
 """
 
 import json
@@ -75,11 +76,29 @@ def of_values(targets, answers):
         metrics.explained_variance_score(*precise),
         metrics.median_absolute_error(*precise),
         metrics.max_error(*precise),
+        metrics.root_mean_squared_error(*precise),
+        metrics.mean_absolute_error(*precise),
+        metrics.r2_score(*precise) if len(targets) > 1 else 0.0,
     ]
     return {
         "answers": answers.astype(float).tolist(),
         "targets": targets.astype(float).tolist(),
         "expected": [float(value) for value in expected],
+    }
+
+
+def of_quantiles(levels, targets, answers):
+    targets, answers = np.asarray(targets, np.float32), np.sort(np.asarray(answers, np.float32), axis=1)
+    precise = targets.astype(np.float64), answers.astype(np.float64)
+    # As a float32 holds them.
+    alphas = np.asarray(levels, np.float32).astype(np.float64)
+    columns = list(zip(alphas, precise[1].T))
+    return {
+        "levels": levels,
+        "answers": precise[1].ravel().tolist(),
+        "targets": precise[0].tolist(),
+        "pinball": [float(metrics.mean_pinball_loss(precise[0], column, alpha=alpha)) for alpha, column in columns],
+        "coverage": [float((precise[0] <= column).mean()) for _, column in columns],
     }
 
 
@@ -103,6 +122,11 @@ scores = {
         of_values([5.0, 5.0], [5.0, 5.0]),
         of_values([5.0, 5.0, 5.0], [5.0, 6.0, 4.0]),
         of_values([3.0], [4.0]),
+    ],
+    "quantiles": [
+        of_quantiles([0.1, 0.5, 0.9], normal[0], normal[0][:, None] + random.normal(size=(31, 3))),
+        of_quantiles([0.25], [1.0, 2.0, 3.0, 4.0], [[2.0]] * 4),
+        of_quantiles([0.05, 0.95], [1.0], [[1.0, 1.0]]),
     ],
 }
 path = pathlib.Path(__file__).with_suffix(".json")

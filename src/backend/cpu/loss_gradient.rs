@@ -4,7 +4,7 @@ use crate::program::{LossFunction, record};
 
 /// Each row's loss, its gradient by the logits times `scale`, and a record of the row: (loss, 1 if the prediction is right,
 /// Σ |prediction − t|, Σ (prediction − t)²), with the formulas of [`LossFunction`]. Shapes: logits and gradients
-/// `[rows, columns]`; targets `[rows, 1]` for classes, else `[rows, columns]`, and a column more with weights; records
+/// `[rows, columns]`; targets `[rows, 1]` for classes, else `[rows, columns / width]`, and a column more with weights; records
 /// `[rows, 4]`.
 pub(super) fn loss_gradient<T: Real>(
     (function, weighted): (LossFunction, bool),
@@ -15,7 +15,11 @@ pub(super) fn loss_gradient<T: Real>(
     gradients: &mut [T],
     records: &mut [T],
 ) {
-    let wished = if function.of_class() { 1 } else { columns };
+    let wished = if function.of_class() {
+        1
+    } else {
+        columns / function.width()
+    };
     let rows = logits
         .chunks_exact(columns)
         .zip(targets.chunks_exact(wished + usize::from(weighted)))
@@ -27,15 +31,16 @@ pub(super) fn loss_gradient<T: Real>(
         let scale = weight * scale;
         record.copy_from_slice(&match function {
             LossFunction::Hinge => hinge(z, t[0], scale, d),
-            _ if function.of_class() => class_row(function, z, t[0], scale, d),
-            _ => elementwise(function, z, t, scale, d),
+            LossFunction::Gaussian => gaussian(z, t, scale, d),
+            _ if function.of_class() => class_row(&function, z, t[0], scale, d),
+            _ => elementwise(&function, z, t, scale, d),
         });
         record[record::LOSS] *= weight;
     }
 }
 
 fn class_row<T: Real>(
-    function: LossFunction,
+    function: &LossFunction,
     z: &[T],
     target: T,
     scale: T,
@@ -53,7 +58,7 @@ fn class_row<T: Real>(
     let surprise = total.ln() + (largest - z[wanted]);
     let parameter = T::of(function.parameter());
     // The gradient is factor·(softmax − off − on for the class).
-    let (loss, factor, on, off) = if let LossFunction::Focal { .. } = function {
+    let (loss, factor, on, off) = if let LossFunction::Focal { .. } = *function {
         // (1 − p)^γ, and −log p / (1 − p), which is 1 where nothing is left to the others.
         let others = rest / total;
         let weight = others.powf(parameter);
@@ -103,7 +108,7 @@ fn hinge<T: Real>(z: &[T], target: T, scale: T, d: &mut [T]) -> [T; record::WIDT
 }
 
 fn elementwise<T: Real>(
-    function: LossFunction,
+    function: &LossFunction,
     z: &[T],
     t: &[T],
     scale: T,
@@ -111,9 +116,11 @@ fn elementwise<T: Real>(
 ) -> [T; record::WIDTH] {
     let half = T::of(0.5);
     let (mut loss, mut absolute, mut squared, mut right) = (T::zero(), T::zero(), T::zero(), true);
-    for ((&z, &t), d) in z.iter().zip(t).zip(d) {
+    let width = function.width();
+    for (c, (&z, d)) in z.iter().zip(d).enumerate() {
+        let t = t[c / width];
         let mut error = z - t;
-        let (value, slope) = match function {
+        let (value, slope) = match *function {
             LossFunction::BinaryCrossEntropy => (
                 z.max(T::zero()) - z * t + (-z.abs()).exp().ln_1p(),
                 sigmoid(z) - t,
@@ -134,16 +141,45 @@ fn elementwise<T: Real>(
                 error = predicted - t;
                 (predicted - t * z, error)
             }
+            LossFunction::Quantile { ref levels } => {
+                let slope = half * (T::one() + sign(error)) - T::of(levels.values()[c % width]);
+                (error * slope, slope)
+            }
             _ => (error * error, error + error),
         };
         loss += value;
         absolute += error.abs();
         squared += error * error;
-        right &= match function {
+        right &= match *function {
             LossFunction::BinaryCrossEntropy => (z > T::zero()) == (t > half),
             _ => error.abs() < half,
         };
         *d = slope * scale;
+    }
+    [loss, truth(right), absolute, squared]
+}
+
+/// By pairs of outputs: the mean and the logarithm s of the variance. Where that is below ε, its slope is that of `PyTorch`,
+/// which takes ε for e^s behind the logarithm alone, so that a variance too small for its error still grows.
+fn gaussian<T: Real>(z: &[T], t: &[T], scale: T, d: &mut [T]) -> [T; record::WIDTH] {
+    let half = T::of(0.5);
+    let least = T::of_f64(LossFunction::LEAST_VARIANCE);
+    let (mut loss, mut absolute, mut squared, mut right) = (T::zero(), T::zero(), T::zero(), true);
+    for ((z, &t), d) in z.chunks_exact(2).zip(t).zip(d.chunks_exact_mut(2)) {
+        let (error, s) = (z[0] - t, z[1]);
+        let below = s < least.ln();
+        let (spread, precision, share) = if below {
+            (least.ln(), least.recip(), s.exp() / least)
+        } else {
+            (s, (-s).exp(), T::one())
+        };
+        let far = error * error * precision;
+        loss += half * (spread + far);
+        d[0] = error * precision * scale;
+        d[1] = half * (T::one() - far) * share * scale;
+        absolute += error.abs();
+        squared += error * error;
+        right &= error.abs() < half;
     }
     [loss, truth(right), absolute, squared]
 }

@@ -64,6 +64,8 @@ pub(super) fn loss(function: LossFunction) -> u32 {
         LossFunction::Huber { .. } => 6,
         LossFunction::LogCosh => 7,
         LossFunction::Poisson => 8,
+        LossFunction::Quantile { .. } => 9,
+        LossFunction::Gaussian => 10,
     }
 }
 
@@ -230,7 +232,9 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             let mut call = calls.by_row(name, &[logits, targets, gradient, rows], logits);
             let constants = [("FUNCTION", loss(f)), ("WEIGHTED", weighted.into())];
             call.constants.extend(constants);
-            call.scalars.push(f.parameter().to_bits());
+            let parameter = f.parameter().to_bits();
+            call.scalars.extend([parameter, f.width() as u32, 0]);
+            call.scalars.extend(f.levels().map(f32::to_bits));
             vec![call]
         }
         Op::Softmax {

@@ -7,7 +7,7 @@ use super::shader::{Constants, Pipelines};
 use super::table::{Arena, Entry, OPS, Table, kinds};
 use crate::backend::BackendError;
 use crate::model::Activation;
-use crate::program::{Op, Program, Rows, Step, TensorId, buffer, chunk};
+use crate::program::{Levels, Op, Program, Rows, Step, TensorId, buffer, chunk};
 
 /// Steps that one dispatch runs at most.
 pub(super) const STEPS: usize = 1 << 16;
@@ -76,6 +76,7 @@ impl Resident {
             *entry = entries.entry(op);
         }
         let mut words = vec![program.ops.len() as u32, 0, 0, 0];
+        words.extend(levels(program).map(f32::to_bits));
         words.extend(bytemuck::cast_slice::<Entry, u32>(&table));
 
         let create = |label, bytes: usize, usage| {
@@ -239,6 +240,15 @@ fn loss_of(op: &Op) -> Option<u32> {
         Op::LossGradient { function: f, .. } => Some(loss(f)),
         _ => None,
     }
+}
+
+/// The quantiles of the program's loss, 0 where there are none.
+fn levels(program: &Program) -> [f32; Levels::MOST] {
+    let mut losses = program.ops.iter().filter_map(|op| match *op {
+        Op::LossGradient { function: f, .. } => Some(f.levels()),
+        _ => None,
+    });
+    losses.next().unwrap_or_default()
 }
 
 fn rule_of(op: &Op) -> Option<u32> {

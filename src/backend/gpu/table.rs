@@ -352,6 +352,7 @@ impl Table<'_> {
             } => Entry {
                 b: self.view(targets),
                 d: self.view(rows),
+                k: f.width() as u32,
                 parameter: f.parameter(),
                 epilogue: if weighted { kind::WEIGHTED } else { 0 },
                 ..self.elementwise(loss(f), logits, gradient)
@@ -406,10 +407,11 @@ impl Table<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Levels;
 
     #[test]
     fn the_table_fits_the_smallest_uniform_binding() {
         assert_eq!(size_of::<Entry>(), 112);
-        assert!(16 + OPS * size_of::<Entry>() <= 16_384);
+        assert!(16 + 4 * Levels::MOST + OPS * size_of::<Entry>() <= 16_384);
     }
 }
