@@ -3,18 +3,21 @@ use super::update::{Rates, Weights};
 use crate::program::Rule;
 
 /// m = β₁·m + (1−β₁)·g; v = β₂·v + (1−β₂)·g²; w −= η·(m/c₁) / (√(v/c₂) + ε), and its kin: `AdamW`, `NAdam` and `RAdam`.
+#[inline(always)]
 pub(super) fn adam<T: Real>(rule: Rule, r: &Rates<T>, weights: Weights<'_, '_, T>) {
     let [c1, c2, c3] = r.corrections;
-    let root = |v: T| (v / c2).sqrt() + r.epsilon;
+    // A root and a division a weight, as torch.optim has it: those of the step are made once.
+    let (of_mean, of_root) = (c1.recip(), c2.sqrt().recip());
+    let root = |v: T| v.sqrt() * of_root + r.epsilon;
     match rule {
         Rule::Adamw => weights.each(|w, [m, v], g, l| {
             let (m, v) = (r.mean1(m, g), r.mean2(v, g * g));
-            (r.decayed(w, l) - r.rate * ((m / c1) / root(v)), [m, v])
+            (r.decayed(w, l) - r.rate * (m * of_mean / root(v)), [m, v])
         }),
         Rule::Nadam => weights.each(|w, [m, v], g, l| {
             let g = g + l * w;
             let (m, v) = (r.mean1(m, g), r.mean2(v, g * g));
-            (w - r.rate * ((m / c1 + g * c3) / root(v)), [m, v])
+            (w - r.rate * ((m * of_mean + g * c3) / root(v)), [m, v])
         }),
         Rule::Radam => weights.each(|w, [m, v], g, l| {
             let g = g + l * w;
@@ -24,12 +27,12 @@ pub(super) fn adam<T: Real>(rule: Rule, r: &Rates<T>, weights: Weights<'_, '_, T
             } else {
                 T::one()
             };
-            (w - r.rate * ((m / c1) * known), [m, v])
+            (w - r.rate * (m * of_mean * known), [m, v])
         }),
         _ => weights.each(|w, [m, v], g, l| {
             let g = g + l * w;
             let (m, v) = (r.mean1(m, g), r.mean2(v, g * g));
-            (w - r.rate * ((m / c1) / root(v)), [m, v])
+            (w - r.rate * (m * of_mean / root(v)), [m, v])
         }),
     }
 }

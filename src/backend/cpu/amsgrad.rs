@@ -2,6 +2,7 @@ use super::Real;
 use super::update::{Rates, Weights};
 
 /// Adam with the largest v so far in place of v.
+#[inline(always)]
 pub(super) fn amsgrad<T: Real>(r: &Rates<T>, weights: Weights<'_, '_, T>) {
     let [c1, c2, _] = r.corrections;
     weights.each(|w, [m, v, largest], g, l| {

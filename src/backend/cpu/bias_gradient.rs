@@ -1,13 +1,34 @@
-use super::Real;
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+use super::{Real, share};
 
 /// output`[c]` = Σ gradient`[r, c]`, or output += Σ
-pub(super) fn bias_gradient<T: Real>(gradient: &[T], accumulate: bool, output: &mut [T]) {
+pub(super) fn bias_gradient<T: Real>(
+    gradient: &[T],
+    accumulate: bool,
+    output: &mut [T],
+    parallelism: Parallelism,
+) {
+    let columns = output.len();
     if !accumulate {
         output.fill(T::zero());
     }
-    for row in gradient.chunks_exact(output.len()) {
-        for (sum, &value) in output.iter_mut().zip(row) {
-            *sum += value;
-        }
+    let sum = |first: usize, output: &mut [T]| {
+        share::wide(|| {
+            for row in gradient.chunks_exact(columns) {
+                for (sum, &value) in output.iter_mut().zip(&row[first..]) {
+                    *sum += value;
+                }
+            }
+        });
+    };
+    // Columns are shared, so that each is summed in the order of its rows.
+    let share = share::piece(gradient.len(), 1, parallelism);
+    let piece = (columns * share).div_ceil(gradient.len().max(1)).max(1);
+    if piece >= columns {
+        return sum(0, output);
     }
+    let parts = output.par_chunks_mut(piece).enumerate();
+    parts.for_each(|(number, part)| sum(number * piece, part));
 }

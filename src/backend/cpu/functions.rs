@@ -101,6 +101,7 @@ fn c<T: Real>(constant: f64) -> T {
 }
 
 /// max(z, 0); a NaN stays one.
+#[inline(always)]
 pub(super) fn relu<T: Real>(z: T) -> T {
     if z < T::zero() { T::zero() } else { z }
 }

@@ -1,9 +1,19 @@
-use super::Real;
+use gemm::Parallelism;
+
+use super::{Real, share};
 
 /// output`[r, :]` = source`[order[r], :]`
-pub(super) fn gather<T: Real>(source: &[T], order: &[u32], columns: usize, output: &mut [T]) {
-    for (row, &index) in output.chunks_exact_mut(columns).zip(order) {
-        let first = index as usize * columns;
-        row.copy_from_slice(&source[first..first + columns]);
-    }
+pub(super) fn gather<T: Real>(
+    source: &[T],
+    order: &[u32],
+    columns: usize,
+    output: &mut [T],
+    parallelism: Parallelism,
+) {
+    share::rows(output, columns, parallelism, |first, output| {
+        for (row, &index) in output.chunks_exact_mut(columns).zip(&order[first..]) {
+            let first = index as usize * columns;
+            row.copy_from_slice(&source[first..first + columns]);
+        }
+    });
 }

@@ -1,3 +1,5 @@
+use gemm::Parallelism;
+
 use super::Real;
 use super::gather::gather;
 
@@ -7,8 +9,9 @@ pub(super) fn gather_both<T: Real>(
     order: &[u32],
     columns: [usize; 2],
     outputs: [&mut [T]; 2],
+    parallelism: Parallelism,
 ) {
     for ((source, columns), output) in sources.into_iter().zip(columns).zip(outputs) {
-        gather(source, order, columns, output);
+        gather(source, order, columns, output, parallelism);
     }
 }

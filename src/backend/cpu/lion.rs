@@ -2,6 +2,7 @@ use super::Real;
 use super::update::{Rates, Weights};
 
 /// w −= η·λ·w; w −= η·sign(β₁·m + (1−β₁)·g); m = β₂·m + (1−β₂)·g.
+#[inline(always)]
 pub(super) fn lion<T: Real>(r: &Rates<T>, weights: Weights<'_, '_, T>) {
     weights.each(|w, [m], g, l| {
         let along = r.mean1(m, g);

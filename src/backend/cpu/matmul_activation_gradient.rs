@@ -15,5 +15,5 @@ pub(super) fn matmul_activation_gradient<T: Real>(
     parallelism: Parallelism,
 ) {
     matmul(a, b, false, output, parallelism);
-    activation_gradient(function, kept, output);
+    activation_gradient(function, kept, output, parallelism);
 }

@@ -15,5 +15,5 @@ pub(super) fn matmul_bias_activation<T: Real>(
     parallelism: Parallelism,
 ) {
     matmul(a, b, false, output, parallelism);
-    bias_activation(function, bias, output);
+    bias_activation(function, bias, output, parallelism);
 }

@@ -14,5 +14,5 @@ pub(super) fn matmul_bias_gradient<T: Real>(
     parallelism: Parallelism,
 ) {
     matmul(a, b, accumulate, output, parallelism);
-    bias_gradient(gradient, accumulate, bias);
+    bias_gradient(gradient, accumulate, bias, parallelism);
 }

@@ -41,6 +41,7 @@ mod prelu;
 mod prelu_gradient;
 mod rmsprop;
 mod sgd;
+mod share;
 mod softmax;
 mod softmax_gradient;
 mod square_sums;

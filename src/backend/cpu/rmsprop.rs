@@ -2,6 +2,7 @@ use super::Real;
 use super::update::{Rates, Weights};
 
 /// v = β₂·v + (1−β₂)·g²; b = μ·b + g / (√v + ε); w −= η·b.
+#[inline(always)]
 pub(super) fn rmsprop<T: Real>(r: &Rates<T>, weights: Weights<'_, '_, T>) {
     weights.each(|w, [v, b], g, l| {
         let g = g + l * w;

@@ -63,7 +63,8 @@ impl<T: Real> Memory<'_, T> {
                 let source = self.shared[place(source)].numbers();
                 let first = step.first as usize;
                 let order = &self.own[place(order)].indices()[first..first + step.rows as usize];
-                gather::gather(source, order, columns(output), &mut out[range(output)]);
+                let values = &mut out[range(output)];
+                gather::gather(source, order, columns(output), values, parallelism);
                 self.put(place(output), out);
             }
             Op::GatherBoth {
@@ -80,6 +81,7 @@ impl<T: Real> Memory<'_, T> {
                     order,
                     [first, second].map(columns),
                     [&mut x[range(first)], &mut t[range(second)]],
+                    parallelism,
                 );
                 self.put(place(first), x);
                 self.put(place(second), t);
@@ -129,7 +131,7 @@ impl<T: Real> Memory<'_, T> {
             } => {
                 let mut out = self.take(place(output));
                 let input = &self.own[place(input)].numbers()[range(input)];
-                activation::activation(function, input, &mut out[range(output)]);
+                activation::activation(function, input, &mut out[range(output)], parallelism);
                 self.put(place(output), out);
             }
             Op::MatmulBiasActivation {
@@ -218,7 +220,8 @@ impl<T: Real> Memory<'_, T> {
             } => {
                 let mut out = self.take(place(gradient));
                 let kept = &self.own[place(kept)].numbers()[range(kept)];
-                activation_gradient::activation_gradient(function, kept, &mut out[range(gradient)]);
+                let values = &mut out[range(gradient)];
+                activation_gradient::activation_gradient(function, kept, values, parallelism);
                 self.put(place(gradient), out);
             }
             Op::MatmulActivationGradient {
@@ -249,7 +252,8 @@ impl<T: Real> Memory<'_, T> {
             } => {
                 let mut out = self.take(place(output));
                 let gradient = &self.own[place(gradient)].numbers()[range(gradient)];
-                bias_gradient::bias_gradient(gradient, accumulate, &mut out[range(output)]);
+                let values = &mut out[range(output)];
+                bias_gradient::bias_gradient(gradient, accumulate, values, parallelism);
                 self.put(place(output), out);
             }
             Op::Update {
@@ -282,6 +286,7 @@ impl<T: Real> Memory<'_, T> {
                     decayed,
                     weights,
                     &mut columns[..moments.len()],
+                    parallelism,
                 );
                 for (&moment, kept) in moments.iter().zip(kept) {
                     self.put(place(moment), kept);

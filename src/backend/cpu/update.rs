@@ -2,7 +2,10 @@
 
 use std::array::from_fn;
 
-use super::{Real, adadelta, adagrad, adam, amsgrad, lion, muon, rmsprop, sgd};
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+use super::{Real, adadelta, adagrad, adam, amsgrad, lion, muon, rmsprop, sgd, share};
 use crate::program::{Optimizer, Rule, Step};
 
 /// η, λ, μ, the constants of a rule and what the step has of its own.
@@ -33,16 +36,19 @@ impl<T: Real> Rates<T> {
     }
 
     /// (1 − β₁)-share of the gradient in its running mean.
+    #[inline(always)]
     pub(super) fn mean1(&self, before: T, now: T) -> T {
         self.beta1 * before + (T::one() - self.beta1) * now
     }
 
     /// The same with β₂.
+    #[inline(always)]
     pub(super) fn mean2(&self, before: T, now: T) -> T {
         self.beta2 * before + (T::one() - self.beta2) * now
     }
 
     /// A weight after its decoupled decay.
+    #[inline(always)]
     pub(super) fn decayed(&self, weight: T, decay: T) -> T {
         weight * (T::one() - self.rate * decay)
     }
@@ -50,6 +56,42 @@ impl<T: Real> Rates<T> {
 
 /// Updates all weights by their gradients, with the penalties on the first `decayed` alone.
 pub(super) fn update<T: Real>(
+    optimizer: &Optimizer,
+    gradients: &[T],
+    rates: &Rates<T>,
+    decayed: usize,
+    parameters: &mut [T],
+    moments: &mut [&mut [T]],
+    parallelism: Parallelism,
+) {
+    let piece = share::piece(parameters.len(), LANES, parallelism);
+    if piece >= parameters.len() {
+        return share::wide(|| apply(optimizer, gradients, rates, decayed, parameters, moments));
+    }
+    let mut moments: Vec<_> = moments.iter_mut().map(|m| m.chunks_mut(piece)).collect();
+    let weights = parameters.chunks_mut(piece).zip(gradients.chunks(piece));
+    let parts = (0..).step_by(piece).zip(weights).map(|(first, weights)| {
+        let moments: Vec<_> = moments.iter_mut().filter_map(Iterator::next).collect();
+        (decayed.saturating_sub(first), weights, moments)
+    });
+    let parts: Vec<_> = parts.collect();
+    let parts = parts.into_par_iter();
+    parts.for_each(|(decayed, (parameters, gradients), mut moments)| {
+        share::wide(|| {
+            apply(
+                optimizer,
+                gradients,
+                rates,
+                decayed,
+                parameters,
+                &mut moments,
+            );
+        });
+    });
+}
+
+#[inline(always)]
+fn apply<T: Real>(
     optimizer: &Optimizer,
     gradients: &[T],
     rates: &Rates<T>,
@@ -95,6 +137,7 @@ const LANES: usize = 16;
 
 impl<T: Real> Weights<'_, '_, T> {
     /// Gives each weight what `f` makes of it, of its N moments, its gradient and its decay.
+    #[inline(always)]
     pub(super) fn each<const N: usize>(self, f: impl Fn(T, [T; N], T, T) -> (T, [T; N])) {
         let whole = self.parameters.len();
         for (range, decay, l1) in [
@@ -139,6 +182,7 @@ impl<T: Real> Weights<'_, '_, T> {
 }
 
 /// −1, 0 or 1.
+#[inline(always)]
 fn sign<T: Real>(value: T) -> T {
     let one = |there: bool| if there { T::one() } else { T::zero() };
     one(value > T::zero()) - one(value < T::zero())
@@ -163,6 +207,7 @@ mod tests {
             1,
             &mut w,
             &mut [&mut v],
+            Parallelism::None,
         );
         // 0 + 0.5·2 + 0.25 and 1.
         assert_eq!((v, w), ([1.25, 1.0], [1.875, 1.9]));
@@ -180,7 +225,16 @@ mod tests {
         let rates = Rates::new(&[0.5_f64, 0.0, 0.0, 0.0], &step, &Optimizer::ADAM);
         let (mut w, mut m, mut v) = ([1.0, 1.0], [0.0; 2], [0.0; 2]);
         let moments = &mut [&mut m[..], &mut v[..]];
-        update(&Optimizer::ADAM, &[4.0, -0.01], &rates, 2, &mut w, moments);
+        let alone = Parallelism::None;
+        update(
+            &Optimizer::ADAM,
+            &[4.0, -0.01],
+            &rates,
+            2,
+            &mut w,
+            moments,
+            alone,
+        );
         assert!(
             (w[0] - 0.5).abs() < 1e-5 && (w[1] - 1.5).abs() < 1e-5,
             "{w:?}"

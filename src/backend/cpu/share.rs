@@ -1,0 +1,68 @@
+//! Passes over memory: by the widest vectors that there are, and shared between threads where they are long enough.
+
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+/// Values from which on a pass is shared. Below, to hand work to another thread costs more than it saves.
+const SHARED_FROM: usize = 1 << 15;
+
+/// Runs `f` with the vectors of the processor that it finds itself on. What `f` calls has to be inlined to have them too.
+#[inline(always)]
+pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(f)
+}
+
+/// How many values of a pass over `len` a thread takes, a multiple of `unit`. What a value becomes does not hang on it.
+pub(super) fn piece(len: usize, unit: usize, parallelism: Parallelism) -> usize {
+    let threads = match parallelism {
+        Parallelism::None => 1,
+        Parallelism::Rayon(0) => rayon::current_num_threads(),
+        Parallelism::Rayon(threads) => threads,
+    };
+    if len < SHARED_FROM || threads < 2 {
+        return len.max(1);
+    }
+    len.div_ceil(threads).next_multiple_of(unit)
+}
+
+/// Runs `f` on rows of `columns` values, some at a time, with the number of the first.
+pub(super) fn rows<T: Send>(
+    values: &mut [T],
+    columns: usize,
+    parallelism: Parallelism,
+    f: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let piece = piece(values.len(), columns, parallelism);
+    if piece >= values.len() {
+        return f(0, values);
+    }
+    let parts = values.par_chunks_mut(piece).enumerate();
+    parts.for_each(|(number, part)| f(number * piece / columns, part));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_is_passed_once_with_its_number() {
+        for (rows_there, columns) in [(1, 1), (7, 3), (40_000, 1), (5_001, 7), (2, 70_000)] {
+            for parallelism in [
+                Parallelism::None,
+                Parallelism::Rayon(0),
+                Parallelism::Rayon(3),
+            ] {
+                let mut values = vec![0_usize; rows_there * columns];
+                rows(&mut values, columns, parallelism, |first, part| {
+                    for (row, values) in part.chunks_mut(columns).enumerate() {
+                        for value in values {
+                            *value += 1 + first + row;
+                        }
+                    }
+                });
+                let expected = (0..values.len()).map(|i| 1 + i / columns);
+                assert!(values.iter().copied().eq(expected));
+            }
+        }
+    }
+}
