@@ -28,8 +28,8 @@
 //!
 //! From the bottom up: [`data`] reads rows and encodes them; [`model`] is the network, its weights and its file;
 //! [`program`] turns a network into ops; a [`backend`] runs them, on the processor or on a GPU; [`predictor`] answers with
-//! a trained model; [`train`] makes one, [`elastic`] on several
-//! workers at a time. Each can be used alone: see the examples.
+//! a trained model; [`train`] makes one, [`elastic`] on several workers at a time; [`runs`] keeps what it would be a loss to
+//! lose. Each can be used alone: see the examples.
 
 pub mod backend;
 pub mod data;
@@ -38,6 +38,7 @@ pub mod model;
 pub mod predictor;
 pub mod program;
 pub mod random;
+pub mod runs;
 pub mod train;
 
 mod names;

@@ -1,3 +1,4 @@
+use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
 use anyhow::Result;
@@ -41,6 +42,18 @@ impl FromStr for DeviceChoice {
     }
 }
 
+impl Display for DeviceChoice {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DeviceChoice::Auto => f.write_str("auto"),
+            DeviceChoice::Cpu => f.write_str("cpu"),
+            DeviceChoice::Gpu(AdapterChoice::Best) => f.write_str("gpu"),
+            DeviceChoice::Gpu(AdapterChoice::Index(index)) => write!(f, "gpu:{index}"),
+            DeviceChoice::Gpu(AdapterChoice::Name(name)) => f.write_str(name),
+        }
+    }
+}
+
 fn cpu() -> Box<dyn Backend> {
     Box::new(CpuBackend::<f32>::new())
 }
@@ -49,13 +62,15 @@ fn gpu(choice: &AdapterChoice) -> Result<Box<dyn Backend>> {
     Ok(Box::new(GpuBackend::open(choice)?))
 }
 
-/// Opens the device for a training run. With `auto`, real steps are timed on each that may be the fastest.
-pub(crate) fn open_for(choice: &DeviceChoice, plan: &Plan) -> Result<Box<dyn Backend>> {
+/// Opens the device for a training run. With `auto`, real steps are timed on each that may be the fastest; the choice says
+/// which it is.
+pub(crate) fn open_for(choice: &mut DeviceChoice, plan: &Plan) -> Result<Box<dyn Backend>> {
     match choice {
         DeviceChoice::Cpu => Ok(cpu()),
         DeviceChoice::Gpu(adapter) => gpu(adapter),
         DeviceChoice::Auto => {
             let mut candidates = vec![cpu()];
+            let mut choices = vec![DeviceChoice::Cpu];
             let listed = adapters();
             if listed.is_empty() {
                 log::info!("no GPU adapter was found: the CPU trains");
@@ -68,15 +83,17 @@ pub(crate) fn open_for(choice: &DeviceChoice, plan: &Plan) -> Result<Box<dyn Bac
                     log::info!("{} is left out: {reason}", adapter.name);
                 } else {
                     match gpu(&AdapterChoice::Index(adapter.index)) {
-                        Ok(backend) => candidates.push(backend),
+                        Ok(backend) => {
+                            candidates.push(backend);
+                            choices.push(DeviceChoice::Gpu(AdapterChoice::Name(adapter.name)));
+                        }
                         Err(error) => log::info!("{error}"),
                     }
                 }
             }
-            Ok(match fastest(&mut candidates, plan) {
-                Some(index) => candidates.swap_remove(index),
-                None => cpu(),
-            })
+            let fastest = fastest(&mut candidates, plan);
+            *choice = fastest.map_or(DeviceChoice::Cpu, |index| choices.swap_remove(index));
+            Ok(fastest.map_or_else(cpu, |index| candidates.swap_remove(index)))
         }
     }
 }

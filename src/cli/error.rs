@@ -5,6 +5,7 @@ use gpu_mlp::backend::BackendError;
 use gpu_mlp::data::DataError;
 use gpu_mlp::model::ModelFileError;
 use gpu_mlp::predictor::PredictError;
+use gpu_mlp::runs::RunError;
 use gpu_mlp::train::{FitError, TrainError};
 
 use super::output;
@@ -88,5 +89,6 @@ fn mendable(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.is::<BadInput>()
         || cause.is::<DataError>()
         || cause.is::<ModelFileError>()
+        || cause.is::<RunError>()
         || cause.is::<std::io::Error>()
 }

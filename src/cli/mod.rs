@@ -11,6 +11,8 @@ mod plan;
 mod predict;
 mod progress;
 mod report;
+mod resume;
+mod session;
 mod simulate;
 mod train;
 
@@ -42,6 +44,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Options>),
+    Resume(resume::Options),
     Evaluate(evaluate::Options),
     Predict(predict::Options),
     Inspect(inspect::Options),
@@ -88,6 +91,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         .init();
     match cli.command {
         Command::Train(options) => train::run(*options),
+        Command::Resume(options) => resume::run(options),
         Command::Evaluate(options) => evaluate::run(&options),
         Command::Predict(options) => predict::run(&options),
         Command::Inspect(options) => inspect::run(&options),

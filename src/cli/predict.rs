@@ -10,8 +10,8 @@ use gpu_mlp::program::Link;
 
 use super::device::{DeviceChoice, open};
 use super::error::bad_input;
-use super::output::{Sink, flattened, is_device};
-use super::{interrupt, output};
+use super::interrupt::Interrupt;
+use super::output::{self, Sink, flattened, is_device};
 
 /// Answer for rows without targets, in their order
 #[derive(Args)]
@@ -66,9 +66,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let mut predictor = model.on(&mut *backend)?;
     let tables = stream(&options.data, &model.description.preprocessing, None, CHUNK)?;
     // A file that was begun is taken away again. Waiting for input cannot be ended so, and needs no file.
-    if options.out.is_some() && options.data != "-" {
-        interrupt::listen()?;
-    }
+    let interrupt = if options.out.is_some() && options.data != "-" {
+        Interrupt::listen()?
+    } else {
+        Interrupt::default()
+    };
     let mut sink = Sink::open(options.out.as_deref())?;
     let name = sink.name.clone();
     if npy {
@@ -76,8 +78,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         sink.write_all(&npy_header(0, None)).context(name.clone())?;
         let mut rows = 0;
         for table in tables {
-            if interrupt::asked() {
-                return Ok(stopped());
+            if interrupt.asked() {
+                return Ok(stopped(&interrupt));
             }
             let answers = predictor.predict(&table?)?;
             rows += answers.rows;
@@ -94,8 +96,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             .map_err(flattened)
             .context(name.clone())?;
         for table in tables {
-            if interrupt::asked() {
-                return Ok(stopped());
+            if interrupt.asked() {
+                return Ok(stopped(&interrupt));
             }
             let answers = predictor.predict(&table?)?;
             for answer in answers.values.chunks(answers.columns) {
@@ -113,9 +115,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn stopped() -> ExitCode {
+fn stopped(interrupt: &Interrupt) -> ExitCode {
     output::tell("stopped: the answers are not complete, and no file is written");
-    interrupt::code()
+    interrupt.code()
 }
 
 fn header(model: &Model, proba: bool) -> Vec<String> {

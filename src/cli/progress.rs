@@ -12,6 +12,8 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     told: Option<Instant>,
     start: Instant,
+    /// Steps that were done before.
+    before: u64,
     quiet: bool,
     last: String,
 }
@@ -20,9 +22,10 @@ pub(super) struct Progress {
 const PAUSE: Duration = Duration::from_secs(5);
 
 impl Progress {
-    pub(super) fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool, before: u64) -> Self {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::new(0);
+            let bar = ProgressBar::new(0).with_position(before);
+            bar.reset_eta();
             let colours = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
                 ""
             } else {
@@ -40,6 +43,7 @@ impl Progress {
             bar,
             told: None,
             start: Instant::now(),
+            before,
             quiet,
             last: String::new(),
         }
@@ -50,7 +54,7 @@ impl Progress {
             bar.set_length(total);
             bar.set_position(done);
         } else if !self.quiet && self.told.unwrap_or(self.start).elapsed() > PAUSE {
-            let rate = done as f64 / self.start.elapsed().as_secs_f64();
+            let rate = done.saturating_sub(self.before) as f64 / self.start.elapsed().as_secs_f64();
             let left = total.saturating_sub(done) as f64 / rate;
             output::tell(&format!(
                 "{done}/{total} steps, {rate:.0} a second, {left:.0} s left  {}",

@@ -32,6 +32,16 @@ struct Summary<'a> {
     end: &'static str,
 }
 
+/// Why a run ended, in a word.
+pub(super) fn end(end: End) -> &'static str {
+    match end {
+        End::Done => "done",
+        End::Converged => "converged",
+        End::Patience => "patience",
+        End::Stopped => "stopped",
+    }
+}
+
 /// Tells how a training run went.
 pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> Result<()> {
     let outcome = &fitted.outcome;
@@ -69,12 +79,7 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
             out_of_fold: fitted.out_of_fold,
             history: &fitted.model.description.history,
             model: out.display().to_string(),
-            end: match outcome.end {
-                End::Done => "done",
-                End::Converged => "converged",
-                End::Patience => "patience",
-                End::Stopped => "stopped",
-            },
+            end: end(outcome.end),
         });
     }
     let folds = (1..).zip(&of_folds);

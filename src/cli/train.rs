@@ -1,4 +1,3 @@
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -6,12 +5,13 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::{WholeFile, load_tensors};
-use gpu_mlp::train::{Config, End, Event, FitError, Plan, range_test};
+use gpu_mlp::runs::{Description, RunError, RunFolder};
+use gpu_mlp::train::{Config, Interval, Plan, range_test};
 
 use super::device::{DeviceChoice, open_for};
 use super::error::bad_input;
-use super::progress::Progress;
-use super::{interrupt, output, report};
+use super::session::{Session, introduce};
+use super::{output, report};
 
 /// Train a network and write it as a model file
 #[derive(Args)]
@@ -31,12 +31,21 @@ pub(super) struct Options {
     /// [default: auto]
     #[arg(long)]
     device: Option<DeviceChoice>,
-    /// The model file to write [default: model.safetensors]
+    /// The model file to write [default: model.safetensors, in the folder of --run if there is one]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// With --folds, a CSV file for what each row's fold answers, which has not seen it
     #[arg(long, value_name = "FILE")]
     out_of_fold: Option<PathBuf>,
+    /// Keep the run in this folder: checkpoints, log and model; gpu-mlp resume goes on with it
+    #[arg(long, value_name = "FOLDER", help_heading = "Safety")]
+    run: Option<PathBuf>,
+    /// With --run, time or steps between two checkpoints, as 30s, 5m or 200 [default: 30s]
+    #[arg(long, value_name = "INTERVAL", help_heading = "Safety")]
+    checkpoint_every: Option<Interval>,
+    /// With --run, checkpoints that are kept [default: 3]
+    #[arg(long, value_name = "COUNT", value_parser = keep_checkpoints, help_heading = "Safety")]
+    keep_checkpoints: Option<usize>,
     /// Train nothing: let the learning rate rise over 256 steps and tell what the loss does
     #[arg(long)]
     find_lr: bool,
@@ -51,6 +60,7 @@ const EXAMPLES: &str = "Examples:
   gpu-mlp train fashion-mnist/ --hidden 128 --epochs 5 --batch-size 128
   gpu-mlp train houses.csv --folds 5 --out-of-fold answers.csv
   gpu-mlp train houses.csv --find-lr
+  gpu-mlp train houses.csv --run houses             kept, so that gpu-mlp resume houses can go on
   gpu-mlp train data.csv --config run.toml --lr 0.01 --out model.safetensors";
 
 const LONG: &str = "Examples:
@@ -59,6 +69,7 @@ const LONG: &str = "Examples:
   gpu-mlp train fashion-mnist/ --hidden 128 --epochs 5 --batch-size 128
   gpu-mlp train houses.csv --folds 5 --out-of-fold answers.csv
   gpu-mlp train houses.csv --find-lr
+  gpu-mlp train houses.csv --run houses             kept, so that gpu-mlp resume houses can go on
   gpu-mlp train data.csv --config run.toml --lr 0.01 --out model.safetensors
 
 The object that --json prints:
@@ -77,171 +88,175 @@ The object that --json prints:
   model               the file that was written
   end                 done, converged, patience or stopped
 
-Exit codes: 0 trained, 1 the loss diverged or a device failed, 2 the input is at fault, 130 stopped by Ctrl-C.";
+Exit codes: 0 trained, 1 the loss diverged or a device failed, 2 the input is at fault,
+130 stopped by Ctrl-C, 143 by a termination.";
 
 /// The options, from wherever they come.
-struct Run {
+struct Chosen {
     data: String,
     config: Config,
     init_from: Option<PathBuf>,
     device: DeviceChoice,
     out: PathBuf,
     out_of_fold: Option<PathBuf>,
+    run: Option<PathBuf>,
+    checkpoint_every: Interval,
+    keep_checkpoints: usize,
     find_lr: bool,
     json: bool,
 }
 
-impl Run {
+/// Keys of a TOML file that are no part of [`Config`], and whether they may be numbers.
+const KEYS: [(&str, bool); 8] = [
+    ("data", false),
+    ("init-from", false),
+    ("out", false),
+    ("out-of-fold", false),
+    ("device", false),
+    ("run", false),
+    ("checkpoint-every", true),
+    ("keep-checkpoints", true),
+];
+
+impl Chosen {
     fn new(options: Options) -> Result<Self> {
-        let (mut config, mut others, mut device) = (Config::default(), [const { None }; 4], None);
+        let (mut config, mut others) = (Config::default(), [const { None }; KEYS.len()]);
+        let mut origin = String::new();
         if let Some(path) = &options.config_file {
-            let wrong = |reason: String| bad_input(format!("{}: {reason}", path.display()));
-            let text = std::fs::read_to_string(path).context(path.display().to_string())?;
-            let keys = ["data", "init-from", "out", "out-of-fold", "device"];
-            let (read, [data, init_from, out, out_of_fold, named]) =
-                Config::from_toml_with(&text, keys).map_err(wrong)?;
-            (config, others) = (read, [data, init_from, out, out_of_fold]);
-            device = named
-                .map(|device| device.parse())
-                .transpose()
-                .map_err(|reason: String| wrong(format!("device: {reason}")))?;
+            origin = path.display().to_string();
+            let text = std::fs::read_to_string(path).context(origin.clone())?;
+            let read = Config::from_toml_with(&text, KEYS);
+            (config, others) = read.map_err(|reason| bad_input(format!("{origin}: {reason}")))?;
         }
-        let [data, init_from, out, out_of_fold] = others;
-        let (data, init_from) = (
-            options.data.or(data),
-            options.init_from.or(init_from.map(PathBuf::from)),
+        let [data, init_from, out, out_of_fold, device, run, every, keep] = others;
+        let wrong = |key: &str, reason: String| bad_input(format!("{origin}: {key}: {reason}"));
+        let device = device.map(|device| device.parse()).transpose();
+        let device = device.map_err(|reason| wrong("device", reason))?;
+        let every = every.map(|every| every.parse()).transpose();
+        let every = every.map_err(|reason| wrong("checkpoint-every", reason))?;
+        let keep = keep.map(|count| keep_checkpoints(&count)).transpose();
+        let keep = keep.map_err(|reason| wrong("keep-checkpoints", reason))?;
+        let run = options.run.or(run.map(PathBuf::from));
+        let (every, keep) = (
+            options.checkpoint_every.or(every),
+            options.keep_checkpoints.or(keep),
         );
+        let needing = [
+            ("--checkpoint-every", every.is_some()),
+            ("--keep-checkpoints", keep.is_some()),
+        ];
+        for (option, given) in needing {
+            if run.is_none() && given {
+                return Err(bad_input(format!(
+                    "{option} needs --run; give both, or neither"
+                )));
+            }
+        }
         let out = options.out.or(out.map(PathBuf::from));
-        Ok(Run {
-            data: data.unwrap_or_else(|| "digits".into()),
+        let name = "model.safetensors";
+        Ok(Chosen {
+            data: options.data.or(data).unwrap_or_else(|| "digits".into()),
             config: options.config.or(config),
-            init_from,
+            init_from: options.init_from.or(init_from.map(PathBuf::from)),
             device: options.device.or(device).unwrap_or_default(),
-            out: out.unwrap_or_else(|| "model.safetensors".into()),
+            out: out.unwrap_or_else(|| run.as_ref().map_or(name.into(), |run| run.join(name))),
             out_of_fold: options.out_of_fold.or(out_of_fold.map(PathBuf::from)),
+            run,
+            checkpoint_every: every.unwrap_or_default(),
+            keep_checkpoints: keep.unwrap_or(3),
             find_lr: options.find_lr,
             json: options.json,
         })
     }
+
+    /// Begins the run's folder.
+    fn folder(&self, path: &Path, plan: &Plan) -> Result<RunFolder> {
+        let absolute = |path: &Path| std::path::absolute(path).context(path.display().to_string());
+        let given = self.config.clone();
+        let description = Description::new(&self.data, plan, given).context(self.data.clone())?;
+        let description = Description {
+            init_from: self.init_from.as_deref().map(absolute).transpose()?,
+            device: self.device.to_string(),
+            out: absolute(&self.out)?,
+            out_of_fold: self.out_of_fold.as_deref().map(absolute).transpose()?,
+            checkpoint_every: self.checkpoint_every,
+            keep_checkpoints: self.keep_checkpoints,
+            ..description
+        };
+        Ok(RunFolder::create(path, description)?)
+    }
 }
 
 pub(super) fn run(options: Options) -> Result<ExitCode> {
-    let Run {
-        data,
-        config,
-        init_from,
-        device,
-        out,
-        out_of_fold,
-        find_lr,
-        json,
-    } = Run::new(options)?;
-    if !find_lr {
-        writable("--out", &out)?;
+    let mut chosen = Chosen::new(options)?;
+    if chosen.find_lr {
+        // The test is of one network, and leaves nothing.
+        chosen.config.folds = None;
+        chosen.config.ensemble = None;
+        chosen.run = None;
     }
-    if let Some(path) = &out_of_fold {
-        if config.folds.is_none() {
+    match &chosen.run {
+        Some(_) if chosen.data == "-" => return Err(RunError::Input.into()),
+        Some(path) => RunFolder::vacant(path)?,
+        None => {}
+    }
+    // What lies in the run's folder is seen to with it.
+    let inside = chosen
+        .run
+        .as_ref()
+        .is_some_and(|path| chosen.out.starts_with(path));
+    if !chosen.find_lr && !inside {
+        writable("--out", &chosen.out)?;
+    }
+    if let Some(path) = &chosen.out_of_fold {
+        if chosen.config.folds.is_none() {
             return Err(bad_input(
                 "--out-of-fold needs --folds; give both, or neither",
             ));
         }
         writable("--out-of-fold", path)?;
     }
-    let initial = init_from.as_deref().map(load_tensors).transpose()?;
+    let initial = chosen.init_from.as_deref().map(load_tensors).transpose()?;
     let read = ReadOptions {
-        target: config.target.clone(),
+        target: chosen.config.target.clone(),
     };
-    let loaded = load(&data, &read)?;
-    let config = if find_lr {
-        // The test is of one network.
-        Config {
-            folds: None,
-            ensemble: None,
-            ..config
-        }
-    } else {
-        config
-    };
-    let plan = Plan::new(&loaded, &config, initial.as_ref())?;
+    let loaded = load(&chosen.data, &read)?;
+    let plan = Plan::new(&loaded, &chosen.config, initial.as_ref())?;
     drop(loaded);
-    for notice in &plan.notices {
-        log::warn!("{notice}");
-    }
-    let [train, validation, test] = plan.counts();
-    let members = plan.config.members();
-    let pack = match plan.config.folds {
-        Some(folds) => format!("; {folds} folds, {members} networks"),
-        None if members > 1 => format!("; {members} networks"),
-        None => String::new(),
-    };
-    log::info!(
-        "{}: {train} rows to train on, {validation} for validation, {test} for test; network {} with {} parameters{pack}",
-        data,
-        plan.network,
-        plan.network.parameter_count()
-    );
-    if validation + test == 0 && plan.config.folds.is_none() {
-        log::info!("no rows are kept from training: the figures are of the rows trained on");
-    }
-    let mut backend = open_for(&device, &plan)?;
-    if find_lr && plan.options().lbfgs.is_some() {
+    introduce(&plan, &chosen.data);
+    let mut backend = open_for(&mut chosen.device, &plan)?;
+    if chosen.find_lr && plan.options().lbfgs.is_some() {
         return Err(bad_input(
             "--find-lr is for optimizers of many small steps, not for --optimizer lbfgs; leave one of them out",
         ));
     }
-    if find_lr {
+    if chosen.find_lr {
         let test = range_test(&mut *backend, &plan).map_err(anyhow::Error::new)?;
-        report::find_lr(&test, json)?;
+        report::find_lr(&test, chosen.json)?;
         return Ok(ExitCode::SUCCESS);
     }
-    log::info!("training on {}", backend.device());
-    interrupt::listen()?;
-    let mut progress = Progress::new(json);
-    let fitted = plan.fit(&mut *backend, &mut |event| {
-        match event {
-            Event::Steps { done, total, .. } => progress.steps(done, total),
-            Event::Epoch(epochs) => {
-                let [train, validation] = plan.epoch(epochs);
-                let judged = plan.judged(epochs);
-                progress.epoch(
-                    epochs[0].number,
-                    train.as_ref(),
-                    validation.as_ref(),
-                    judged,
-                );
-            }
-        }
-        if interrupt::asked() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    progress.done();
-    let fitted = match fitted {
-        Ok(fitted) => fitted,
-        Err(FitError::Train(error, Some(last))) => {
-            last.save(&out)?;
-            let kept = format!("the last good weights are in {}", out.display());
-            return Err(anyhow::Error::new(FitError::Train(error, None)).context(kept));
-        }
-        Err(error) => return Err(error.into()),
+    let folder = chosen
+        .run
+        .as_deref()
+        .map(|path| chosen.folder(path, &plan))
+        .transpose()?;
+    let session = Session {
+        plan,
+        backend,
+        out: chosen.out,
+        out_of_fold: chosen.out_of_fold,
+        json: chosen.json,
+        folder,
+        from: None,
     };
-    fitted.model.save(&out)?;
-    if let Some(path) = &out_of_fold {
-        report::out_of_fold(&fitted, path)?;
+    session.run()
+}
+
+fn keep_checkpoints(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1_000_000) => Ok(count),
+        _ => Err("a number from 1 on is needed".into()),
     }
-    report::report(&fitted, &backend.device(), &out, json)?;
-    Ok(match fitted.outcome.end {
-        End::Stopped => {
-            output::tell(&format!(
-                "stopped: the best model so far is in {}",
-                out.display()
-            ));
-            interrupt::code()
-        }
-        End::Done | End::Converged | End::Patience => ExitCode::SUCCESS,
-    })
 }
 
 /// Finds out before training whether a file can be written after it.

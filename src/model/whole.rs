@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+/// What the names of files begin with that are not whole yet.
+const PREFIX: &str = ".gpu-mlp-";
+
 /// A file that is there whole, or as it was: written under a temporary name beside its place, synced and renamed.
 ///
 /// A link is followed, so that the file behind it is replaced. A device or a pipe cannot be renamed over and is written to
@@ -30,12 +33,18 @@ impl WholeFile {
         // A link without a file behind it is replaced itself.
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.into());
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".gpu-mlp-");
+        builder.prefix(PREFIX);
         // Temporary files are their owner's alone; this one becomes a file as any other, as the umask says.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = BufWriter::new(builder.tempfile_in(folder(&place))?);
         Ok(WholeFile(Kind::Regular { file, place }))
+    }
+
+    /// Whether a path is that of a file which was begun and not finished.
+    pub fn is_temporary(path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(PREFIX))
     }
 
     /// Writes over what was written first; only in a regular file.

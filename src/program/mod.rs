@@ -202,6 +202,24 @@ impl Program {
         self.buffers.iter().find(|buffer| buffer.name == name)
     }
 
+    /// Buffers of numbers that one step leaves to the next, each member's own: parameters, moments, means. What holds the rows of
+    /// a batch is scratch; gradients are zero between two steps; the rest of what is left out the host writes anew or has read.
+    pub fn lasting(&self) -> impl Iterator<Item = &Buffer> {
+        const PASSING: [&str; 3] = [buffer::GRADIENTS, buffer::LOG, buffer::HYPER];
+        let of_batch = |place: usize| {
+            let mut tensors = self.tensors.iter();
+            tensors.any(|tensor| tensor.buffer == place && tensor.rows == Rows::Batch)
+        };
+        let buffers = self.buffers.iter().enumerate();
+        let own = buffers.filter(move |(place, buffer)| {
+            buffer.element == Element::F32
+                && !buffer.shared
+                && !PASSING.contains(&&*buffer.name)
+                && !of_batch(*place)
+        });
+        own.map(|(_, buffer)| buffer)
+    }
+
     /// The tensor of this name.
     pub fn tensor(&self, name: &str) -> Option<&Tensor> {
         self.tensors.iter().find(|tensor| tensor.name == name)

@@ -334,10 +334,10 @@ impl Config {
         Self::from_toml_with(text, []).map(|(config, [])| config)
     }
 
-    /// From TOML that may have further keys, whose values are text.
+    /// From TOML that may have further keys, whose values are text, or whole numbers where that is said of them.
     pub fn from_toml_with<const N: usize>(
         text: &str,
-        keys: [&str; N],
+        keys: [(&str, bool); N],
     ) -> Result<(Self, [Option<String>; N]), String> {
         let told = |error: &toml::de::Error| {
             let line = error
@@ -353,11 +353,13 @@ impl Config {
         };
         let mut table = DeTable::parse(text).map_err(|error| told(&error))?;
         let mut values = [const { None }; N];
-        for (value, key) in values.iter_mut().zip(keys) {
+        for (value, (key, numeric)) in values.iter_mut().zip(keys) {
             if let Some(found) = table.get_mut().remove(key) {
                 let found = found.into_inner();
-                let text = found.as_str().ok_or(format!("{key}: text is needed"))?;
-                *value = Some(text.to_owned());
+                let number = found.as_integer().filter(|_| numeric);
+                let number = number.map(ToString::to_string);
+                let text = found.as_str().map(str::to_owned).or(number);
+                *value = Some(text.ok_or(format!("{key}: text is needed"))?);
             }
         }
         let config = Config::deserialize(toml::Deserializer::from(table));

@@ -1,7 +1,7 @@
 use super::layout::Part;
 use super::outcome::TrainError;
 use super::run::Run;
-use super::scores::{Monitor, Scores};
+use super::scores::{Monitor, Scores, Totals, summed};
 use crate::backend::{BackendError, Data, run_all};
 use crate::data::Matrix;
 use crate::program::{Step, buffer, record};
@@ -62,7 +62,8 @@ impl Run<'_> {
     fn scores(&mut self, steps: &[Step]) -> Result<Vec<Scores>, BackendError> {
         let rows = steps.iter().map(|step| step.rows as usize).sum();
         let log = self.log(steps)?;
-        Ok(log.iter().map(|log| self.score(log, rows)).collect())
+        let score = |log: &Vec<f32>| self.score(&summed(log), rows);
+        Ok(log.iter().map(score).collect())
     }
 
     /// All rows once more under the present weights: training, validation and test rows, each by member.
@@ -89,8 +90,8 @@ impl Run<'_> {
             .collect()
     }
 
-    pub(super) fn score(&self, log: &[f32], rows: usize) -> Scores {
-        Scores::new(log, rows, self.network.outputs(), self.options.loss)
+    pub(super) fn score(&self, totals: &Totals, rows: usize) -> Scores {
+        Scores::new(totals, rows, self.network.outputs(), self.options.loss)
     }
 }
 

@@ -1,10 +1,9 @@
-use std::ops::ControlFlow;
-
 use serde::Serialize;
 
 use super::fit::mean_and_variance;
 use super::{
-    Epoch, Event, FitError, Monitor, Outcome, Plan, Rows, Scores, TrainError, train_judged,
+    Epoch, FitError, Guard, Monitor, Observe, Outcome, Plan, Rows, Scores, TrainError, Training,
+    train_guarded,
 };
 use crate::backend::Backend;
 use crate::data::{Matrix, TargetTransform, Task};
@@ -50,7 +49,17 @@ impl Plan {
     pub fn fit(
         &self,
         backend: &mut dyn Backend,
-        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        observe: &mut Observe<'_>,
+    ) -> Result<Fitted, FitError> {
+        self.fit_guarded(backend, &mut Guard::default(), observe)
+    }
+
+    /// The same, from a snapshot on if there is one, and leaving others on the way.
+    pub fn fit_guarded(
+        &self,
+        backend: &mut dyn Backend,
+        guard: &mut Guard<'_>,
+        observe: &mut Observe<'_>,
     ) -> Result<Fitted, FitError> {
         // Answers are the model's matter, whatever its weights.
         let judging = self.model(Vec::new(), serde_json::Value::Null);
@@ -59,19 +68,19 @@ impl Plan {
             report.add(&judging, std::slice::from_ref(logits), &self.wanted(rows));
             self.options.monitor.judge(&report)
         };
-        let trained = train_judged(
-            backend,
-            &self.network,
-            &self.members(),
-            Rows {
+        let (members, parts) = (self.members(), self.parts());
+        let training = Training {
+            network: &self.network,
+            members: &members,
+            rows: Rows {
                 inputs: &self.inputs,
                 targets: &self.targets,
-                parts: &self.parts(),
+                parts: &parts,
             },
-            &self.options,
-            Some(&judge),
-            observe,
-        );
+            options: &self.options,
+            judge: Some(&judge),
+        };
+        let trained = train_guarded(backend, training, guard, observe);
         let outcome = trained.map_err(|mut error| {
             let best = match &mut error {
                 TrainError::Diverged { best, .. } => best.take(),
@@ -99,6 +108,21 @@ impl Plan {
                 .map_err(|error| FitError::Train(error, Some(Box::new(fitted.model.clone()))))?;
         }
         Ok(fitted)
+    }
+
+    /// What the data come to, as eight hexadecimal digits: the CRC-32 of all encoded rows and of what they were encoded by.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = crc32fast::Hasher::new();
+        for values in [&self.inputs.values, &self.targets.values, &self.wanted] {
+            hasher.update(&values.len().to_le_bytes());
+            hasher.update(bytemuck::cast_slice(values));
+        }
+        for rows in &self.rows {
+            hasher.update(bytemuck::cast_slice(rows));
+        }
+        let encoding = serde_json::to_vec(&(&self.preprocessing, &self.target, self.moments));
+        hasher.update(&encoding.unwrap_or_default());
+        format!("{:08x}", hasher.finalize())
     }
 
     /// What the networks say together, in the target's own units.

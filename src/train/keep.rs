@@ -25,7 +25,7 @@ impl Run<'_> {
                     validation: validated.map(|validated| validated.scores),
                     judged: validated.and_then(|validated| validated.judged),
                 });
-                self.histories[member].extend(epoch.last());
+                self.state.histories[member].extend(epoch.last());
             }
         }
         self.check_finite(&epoch)?;
@@ -41,7 +41,7 @@ impl Run<'_> {
     /// What is left when the loss is no number any more: the best weights, if they have a loss themselves. Where nothing is
     /// validated, what was noted of them is a loss from before their last step.
     pub(super) fn diverged(&mut self, loss: f64, epoch: usize) -> Result<TrainError, BackendError> {
-        let best = self.best.iter_mut().map(Option::take);
+        let best = self.state.best.iter_mut().map(Option::take);
         let best: Option<Vec<_>> = best.map(|best| best.map(|(_, weights)| weights)).collect();
         let mut kept = None;
         if let Some(best) = best {
@@ -64,24 +64,24 @@ impl Run<'_> {
     /// its rate where its schedule says so. A member with which the patience is over has no rate any more.
     pub(super) fn note(&mut self) -> Result<(), BackendError> {
         for member in 0..self.members.len() {
-            let epoch = self.histories[member].last().copied();
+            let epoch = self.state.histories[member].last().copied();
             let Some(epoch) = epoch.filter(|_| self.learns(member)) else {
                 continue;
             };
-            self.stale[member] += 1;
+            self.state.stale[member] += 1;
             let value = self.options.monitor.of(&epoch);
-            if self.best[member]
+            if self.state.best[member]
                 .as_ref()
                 .is_none_or(|(best, _)| value < *best)
             {
-                self.stale[member] = 0;
-                self.best[member] = Some((value, self.read_weights(member)?));
+                self.state.stale[member] = 0;
+                self.state.best[member] = Some((value, self.read_weights(member)?));
             }
             if !self.learns(member) {
                 self.write_rate(member, 0.0)?;
             } else if let Curve::Plateau { factor, patience } = self.options.schedule.curve {
-                let (loss, before) = (epoch.watched().loss, self.plateaus[member].factor());
-                let after = self.plateaus[member].after(loss, factor, patience);
+                let (loss, before) = (epoch.watched().loss, self.state.plateaus[member].factor());
+                let after = self.state.plateaus[member].after(loss, factor, patience);
                 if after != before {
                     self.write_rate(member, after)?;
                 }
@@ -93,7 +93,7 @@ impl Run<'_> {
     pub(super) fn finish(mut self, end: End) -> Result<Outcome, TrainError> {
         if self.options.patience.is_some() || end == End::Stopped {
             for member in 0..self.members.len() {
-                if let Some((_, weights)) = self.best[member].take() {
+                if let Some((_, weights)) = self.state.best[member].take() {
                     self.write_weights(member, &weights)?;
                 }
             }
@@ -105,12 +105,12 @@ impl Run<'_> {
         // The last step's outcome is seen here for the first time.
         let infinite = || (!kept.iter().all(Weights::is_finite)).then_some(f64::NAN);
         if let Some(loss) = unsound(&parts).or_else(infinite) {
-            let epochs = self.histories.iter().map(Vec::len);
+            let epochs = self.state.histories.iter().map(Vec::len);
             let epoch = epochs.max().unwrap_or(0);
             return Err(self.diverged(loss, epoch)?);
         }
         let mut members = Vec::with_capacity(self.members.len());
-        let histories = std::mem::take(&mut self.histories);
+        let histories = std::mem::take(&mut self.state.histories);
         for (member, (history, weights)) in histories.into_iter().zip(kept).enumerate() {
             let score = |part: usize| parts[part].as_ref().map(|scores| scores[member]);
             members.push(Trained {
@@ -122,8 +122,8 @@ impl Run<'_> {
         Ok(Outcome {
             members,
             end,
-            steps: self.steps,
-            samples: self.samples,
+            steps: self.state.steps,
+            samples: self.state.samples,
             measured: self.measured,
         })
     }

@@ -1,13 +1,15 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
+use super::guard::{Due, Guard};
 use super::layout::{Layout, Part};
 use super::lbfgs::Lbfgs;
-use super::outcome::{End, Epoch, Event, Outcome, TrainError};
+use super::outcome::{End, Event, Outcome, TrainError};
 use super::rows::{Member, Rows, check};
 use super::sampling::{self, Sampling};
-use super::schedule::{Plateau, Schedule};
-use super::scores::{Monitor, Scores};
+use super::schedule::Schedule;
+use super::scores::{Monitor, Scores, Totals, add};
+use super::state::State;
 use crate::backend::{
     Backend, BackendError, Data, ProgramId, read_weights, run_all, write_weights,
 };
@@ -69,6 +71,9 @@ impl Options {
 /// What is monitored of logits `[rows, outputs]` for these rows of the dataset; `None` where the rows have no such value.
 pub type Judge<'a> = dyn Fn(&Matrix, &[u32]) -> Option<f64> + 'a;
 
+/// What hears of a run's events, and may end the run after any.
+pub type Observe<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
+
 /// Trains a pack of networks. `observe` hears of every slice of steps and every epoch, and may end the run after it.
 pub fn train(
     backend: &mut dyn Backend,
@@ -76,7 +81,7 @@ pub fn train(
     members: &[Member],
     rows: Rows<'_>,
     options: &Options,
-    observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    observe: &mut Observe<'_>,
 ) -> Result<Outcome, TrainError> {
     train_judged(backend, network, members, rows, options, None, observe)
 }
@@ -89,8 +94,47 @@ pub fn train_judged(
     rows: Rows<'_>,
     options: &Options,
     judge: Option<&Judge<'_>>,
-    observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    observe: &mut Observe<'_>,
 ) -> Result<Outcome, TrainError> {
+    let training = Training {
+        network,
+        members,
+        rows,
+        options,
+        judge,
+    };
+    train_guarded(backend, training, &mut Guard::default(), observe)
+}
+
+/// All that decides what comes of a run.
+#[derive(Clone, Copy)]
+pub struct Training<'a> {
+    /// The networks' shape.
+    pub network: &'a Network,
+    /// The networks.
+    pub members: &'a [Member],
+    /// What they learn from.
+    pub rows: Rows<'a>,
+    /// How.
+    pub options: &'a Options,
+    /// What finds the monitored value, where that is not summed on the device.
+    pub judge: Option<&'a Judge<'a>>,
+}
+
+/// The same from a snapshot on, if there is one, and leaving others on the way.
+pub fn train_guarded(
+    backend: &mut dyn Backend,
+    training: Training<'_>,
+    guard: &mut Guard<'_>,
+    observe: &mut Observe<'_>,
+) -> Result<Outcome, TrainError> {
+    let Training {
+        network,
+        members,
+        rows,
+        options,
+        judge,
+    } = training;
     check(network, members, rows, options)?;
     let monitor = options.monitor;
     if !monitor.is_summed() && (judge.is_none() || rows.counts()[1] == 0) {
@@ -101,10 +145,18 @@ pub fn train_judged(
     let layout = Layout::new(network, members.len(), rows, options, backend.limits());
     let mut run = Run::new(backend, network, members, rows, options, layout)?;
     run.judge = judge.filter(|_| !monitor.is_summed());
+    match guard.from.take() {
+        Some(snapshot) => run.restore(&snapshot)?,
+        None => run.start()?,
+    }
+    guard.begin();
     let end = match options.lbfgs {
-        Some(lbfgs) => run.iterations(lbfgs, observe)?,
-        None => run.epochs(observe)?,
+        Some(lbfgs) => run.iterations(lbfgs, guard, observe)?,
+        None => run.epochs(guard, observe)?,
     };
+    if end != End::Stopped {
+        run.take(guard, Due::End)?;
+    }
     run.finish(end)
 }
 
@@ -130,15 +182,15 @@ pub(super) struct Run<'a> {
     /// The buffer of the evaluation's logits, and where they begin.
     pub(super) logits: (String, usize),
     pub(super) judge: Option<&'a Judge<'a>>,
-    pub(super) histories: Vec<Vec<Epoch>>,
-    pub(super) best: Vec<Option<(f64, Weights)>>,
-    /// Rounds in which a member did not improve.
-    pub(super) stale: Vec<usize>,
-    pub(super) plateaus: Vec<Plateau>,
-    /// Whether there is nothing more to learn for a member.
-    pub(super) ended: Vec<bool>,
-    pub(super) steps: u64,
-    pub(super) samples: u64,
+    /// Name and size of the buffers that the state consists of, beside the [`State`].
+    pub(super) lasting: Vec<(String, usize)>,
+    pub(super) state: State,
+    /// Steps of the round whose records are in the state's totals.
+    folded: usize,
+    /// Whether the orders on the device are those of the round.
+    ordered: bool,
+    /// Whether this process has made a step.
+    begun: bool,
     pub(super) measured: (u64, u64, Duration),
 }
 
@@ -154,28 +206,39 @@ impl<'a> Run<'a> {
         let Options {
             loss, optimizer, ..
         } = options;
+        let mut lasting = Vec::new();
+        let mut compile = |backend: &mut dyn Backend, program: &Program| {
+            for buffer in program.lasting() {
+                let kept = (buffer.name.clone(), buffer.len);
+                if !lasting.contains(&kept) {
+                    lasting.push(kept);
+                }
+            }
+            backend.compile(program)
+        };
+        let capacity = layout.capacity(layout.micro);
+        let gradients = || Program::gradients(network, loss, capacity).fused();
         let learn = if options.lbfgs.is_some() {
-            let gradients = Program::gradients(network, loss, layout.capacity(layout.micro));
-            Learn::Gradients(backend.compile(&gradients.fused())?)
+            Learn::Gradients(compile(backend, &gradients())?)
         } else if layout.micro == layout.batch {
-            let program =
-                Program::training(network, loss, optimizer, layout.capacity(layout.micro));
-            Learn::Step(backend.compile(&program.fused())?)
+            let program = Program::training(network, loss, optimizer, capacity);
+            Learn::Step(compile(backend, &program.fused())?)
         } else {
-            let gradients = Program::gradients(network, loss, layout.capacity(layout.micro));
-            let update = Program::update(network, optimizer, layout.capacity(layout.micro));
+            let update = Program::update(network, optimizer, capacity);
             Learn::Micro {
-                gradients: backend.compile(&gradients.fused())?,
-                update: backend.compile(&update)?,
+                gradients: compile(backend, &gradients())?,
+                update: compile(backend, &update)?,
             }
         };
+        // Whether a step is cut in two or not, the state is the same.
+        lasting.sort();
         let kept = optimizer.kept();
         let capacity = layout.capacity(layout.evaluated);
         let evaluation = Program::evaluation(network, loss, kept, capacity).fused();
         let evaluate = backend.compile(&evaluation)?;
         backend.write(buffer::INPUTS, 0, 0, Data::F32(&rows.inputs.values))?;
         backend.write(buffer::TARGETS, 0, 0, Data::F32(&rows.targets.values))?;
-        let mut run = Run {
+        let run = Run {
             backend,
             network,
             members,
@@ -186,22 +249,18 @@ impl<'a> Run<'a> {
             evaluate,
             logits: logits_of(&evaluation),
             judge: None,
-            histories: vec![Vec::new(); members.len()],
-            best: vec![None; members.len()],
-            stale: vec![0; members.len()],
-            plateaus: vec![Plateau::default(); members.len()],
-            ended: vec![false; members.len()],
-            steps: 0,
-            samples: 0,
+            lasting,
+            state: State::new(members.len()),
+            folded: 0,
+            ordered: false,
+            begun: false,
             measured: (0, 0, Duration::ZERO),
         };
         for (index, member) in members.iter().enumerate() {
-            run.write_rate(index, 1.0)?;
             if network.drops(0) {
                 let key = key(member.seed, Purpose::Dropout);
                 run.backend.write(buffer::KEYS, index, 0, Data::U32(&key))?;
             }
-            run.write_weights(index, &member.weights)?;
             let parts = rows.of(index);
             for (part, rows) in [
                 (Part::Validation, parts.validation),
@@ -216,6 +275,18 @@ impl<'a> Run<'a> {
             }
         }
         Ok(run)
+    }
+
+    /// Takes a state over; the buffers hold what belongs to it.
+    pub(super) fn set(&mut self, state: State) -> Result<(), BackendError> {
+        self.folded = state.done;
+        self.ordered = false;
+        self.state = state;
+        for member in 0..self.members.len() {
+            let factor = self.state.plateaus[member].factor();
+            self.write_rate(member, if self.learns(member) { factor } else { 0.0 })?;
+        }
+        Ok(())
     }
 
     /// Writes a member's hyper-parameters, its learning rate times `factor`.
@@ -233,7 +304,8 @@ impl<'a> Run<'a> {
     /// Whether a member still learns: there is something to learn, and the patience with it is not over.
     pub(super) fn learns(&self, member: usize) -> bool {
         let patience = self.options.patience;
-        !self.ended[member] && patience.is_none_or(|patience| self.stale[member] < patience)
+        let State { ended, stale, .. } = &self.state;
+        !ended[member] && patience.is_none_or(|patience| stale[member] < patience)
     }
 
     pub(super) fn write_weights(
@@ -254,32 +326,32 @@ impl<'a> Run<'a> {
 
     fn epochs(
         &mut self,
-        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        guard: &mut Guard<'_>,
+        observe: &mut Observe<'_>,
     ) -> Result<End, TrainError> {
-        let mut epoch = 1;
-        while epoch <= self.options.epochs {
-            let round = epoch
-                ..self
-                    .options
-                    .epochs
-                    .saturating_add(1)
-                    .min(epoch + self.layout.round);
-            epoch = round.end;
-            if self.round(round, observe)?.is_break() {
-                return Ok(End::Stopped);
-            }
+        loop {
+            // What is over may have been over when the snapshot was taken.
             if !(0..self.members.len()).any(|member| self.learns(member)) {
                 return Ok(End::Patience);
             }
-            if self
-                .options
-                .max_steps
-                .is_some_and(|most| self.steps >= most)
-            {
-                break;
+            let State { steps, epoch, .. } = self.state;
+            let all = self.options.max_steps.is_some_and(|most| steps >= most);
+            if all || epoch > self.options.epochs {
+                return Ok(End::Done);
+            }
+            if self.round(guard, observe)?.is_break() {
+                return Ok(End::Stopped);
             }
         }
-        Ok(End::Done)
+    }
+
+    /// Leaves a snapshot, if one is due and somebody wants it.
+    pub(super) fn take(&mut self, guard: &mut Guard<'_>, due: Due) -> Result<(), TrainError> {
+        if guard.wants(self.state.steps, due) {
+            let snapshot = self.snapshot()?;
+            guard.take(snapshot, due);
+        }
+        Ok(())
     }
 
     /// Each member's batch orders of some epochs: functions of its seed and the epoch.
@@ -287,7 +359,7 @@ impl<'a> Run<'a> {
         let Options {
             shuffle, sampling, ..
         } = *self.options;
-        if !shuffle && sampling == Sampling::Each && epochs.start > 1 {
+        if !shuffle && sampling == Sampling::Each && self.ordered {
             return Ok(());
         }
         let count = self.rows.counts()[0];
@@ -306,31 +378,48 @@ impl<'a> Run<'a> {
             self.backend
                 .write(buffer::ORDER, index, 0, Data::U32(&orders))?;
         }
+        self.ordered = true;
         Ok(())
     }
 
     /// Trains some epochs in one go: their orders are written before the first, their log is read behind the last.
     fn round(
         &mut self,
-        epochs: Range<usize>,
-        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        guard: &mut Guard<'_>,
+        observe: &mut Observe<'_>,
     ) -> Result<ControlFlow<()>, TrainError> {
+        let first_epoch = self.state.epoch;
+        let last = self.options.epochs.min(first_epoch + self.layout.round - 1);
+        let epochs = first_epoch..last + 1;
         self.write_orders(epochs.clone())?;
         let per_epoch = self.layout.steps_per_epoch();
         let all = (per_epoch as u64).saturating_mul(self.options.epochs as u64);
         let total = all.min(self.options.max_steps.unwrap_or(u64::MAX));
-        let left = usize::try_from(total - self.steps).unwrap_or(usize::MAX);
+        let before = self.state.steps - self.state.done as u64;
+        let left = usize::try_from(total - before).unwrap_or(usize::MAX);
         let mut steps =
             self.layout
-                .training_steps(self.options, self.network, self.steps, epochs.len());
+                .training_steps(self.options, self.network, before, epochs.len());
+        for step in steps.iter_mut().flatten() {
+            step.rate *= self.state.rate as f32;
+        }
         steps.truncate(left);
+        self.state.totals.resize(self.members.len(), Vec::new());
+        for totals in &mut self.state.totals {
+            totals.resize(epochs.len(), Totals::default());
+        }
         let mut flow = ControlFlow::Continue(());
-        let mut done = 0;
         let mut start = Instant::now();
-        while done < steps.len() && flow.is_continue() {
-            let first = self.steps == 0;
+        while self.state.done < steps.len() && flow.is_continue() {
+            let done = self.state.done;
+            let first = !std::mem::replace(&mut self.begun, true);
             // The first step alone: drivers compile kernels when they first run.
-            let slice = if first { &steps[..1] } else { &steps[done..] };
+            let most = if first {
+                1
+            } else {
+                guard.until(self.state.steps)
+            };
+            let slice = &steps[done..steps.len().min(done.saturating_add(most))];
             let ran = self.learn(slice)?;
             if first {
                 self.backend.read(buffer::LOG, 0, 0, record::WIDTH)?;
@@ -341,38 +430,76 @@ impl<'a> Run<'a> {
                 .flatten()
                 .map(|step| u64::from(step.rows))
                 .sum();
-            self.steps += ran as u64;
-            self.samples += samples;
+            self.state.steps += ran as u64;
+            self.state.samples += samples;
             if !first {
                 self.measured.0 += ran as u64;
                 self.measured.1 += samples;
             }
-            done += ran;
+            self.state.done += ran;
             flow = observe(Event::Steps {
-                done: self.steps,
+                done: self.state.steps,
                 total,
-                epoch: epochs.start + (done - 1) / per_epoch,
+                epoch: epochs.start + (self.state.done - 1) / per_epoch,
             });
+            let due = match flow {
+                ControlFlow::Continue(()) => Due::Interval,
+                ControlFlow::Break(()) => Due::End,
+            };
+            if self.state.done < steps.len() && (due == Due::End || guard.due(self.state.steps)) {
+                self.fold(&steps)?;
+                self.take(guard, due)?;
+            }
         }
-        let log = self.log(&steps[..done].concat())?;
+        self.fold(&steps)?;
         self.measured.2 += start.elapsed();
         let validated = self.validate()?;
-        let mut record = 0;
-        for (number, steps) in epochs.zip(steps[..done].chunks(per_epoch)) {
-            let (first, rows) = (
-                record,
-                steps.iter().flatten().map(|step| step.rows as usize).sum(),
-            );
-            record += record::WIDTH * steps.iter().map(Vec::len).sum::<usize>();
-            let trained = log.iter().map(|log| self.score(&log[first..record], rows));
-            let trained: Vec<Scores> = trained.collect();
+        let done = &steps[..self.state.done];
+        let whole = done.len() == steps.len();
+        let mut stopped = flow;
+        for (index, (number, steps)) in epochs.clone().zip(done.chunks(per_epoch)).enumerate() {
+            let rows = steps.iter().flatten().map(|step| step.rows as usize).sum();
+            let totals = self.state.totals.iter();
+            let trained: Vec<Scores> = totals
+                .map(|totals| self.score(&totals[index], rows))
+                .collect();
             let epoch = self.epoch(number, &trained, validated.as_deref())?;
-            if flow.is_continue() {
-                flow = observe(Event::Epoch(&epoch));
+            if stopped.is_continue() {
+                stopped = observe(Event::Epoch(&epoch));
             }
         }
         self.note()?;
-        Ok(flow)
+        self.state.epoch = epochs.end;
+        self.state.done = 0;
+        self.state.totals.clear();
+        self.folded = 0;
+        if whole {
+            let due = match stopped {
+                ControlFlow::Continue(()) => Due::Interval,
+                ControlFlow::Break(()) => Due::End,
+            };
+            self.take(guard, due)?;
+        }
+        Ok(stopped)
+    }
+
+    /// Adds the records of the round's last steps to its totals.
+    fn fold(&mut self, steps: &[Vec<Step>]) -> Result<(), BackendError> {
+        let per_epoch = self.layout.steps_per_epoch();
+        let done = self.state.done;
+        let log = self.log(&steps[self.folded..done].concat())?;
+        let mut record = 0;
+        while self.folded < done {
+            let epoch = self.folded / per_epoch;
+            let until = done.min((epoch + 1) * per_epoch);
+            let records: usize = steps[self.folded..until].iter().map(Vec::len).sum();
+            let range = record..record + records * record::WIDTH;
+            for (totals, log) in self.state.totals.iter_mut().zip(&log) {
+                add(&mut totals[epoch], &log[range.clone()]);
+            }
+            (record, self.folded) = (range.end, until);
+        }
+        Ok(())
     }
 
     /// Runs some of the steps, each of which is one batch or its micro-batches. Returns how many.

@@ -107,9 +107,9 @@ fn cosine(from: f64, to: f64, share: f64) -> f64 {
 
 /// Lowers the rate when a loss no longer falls, as `ReduceLROnPlateau` does with its defaults: a fall is one by more than 1e-4
 /// of the best so far.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
-    best: f64,
+    best: Option<f64>,
     bad: u32,
     factor: f64,
 }
@@ -117,7 +117,7 @@ pub struct Plateau {
 impl Default for Plateau {
     fn default() -> Self {
         Plateau {
-            best: f64::INFINITY,
+            best: None,
             bad: 0,
             factor: 1.0,
         }
@@ -127,8 +127,9 @@ impl Default for Plateau {
 impl Plateau {
     /// The factor for the next epoch, after one that ended with this loss.
     pub fn after(&mut self, loss: f64, factor: f64, patience: u32) -> f64 {
-        if loss < self.best * (1.0 - 1e-4) {
-            self.best = loss;
+        let fell = |best: f64| loss < best * (1.0 - 1e-4);
+        if self.best.is_none_or(fell) {
+            self.best = Some(loss);
             self.bad = 0;
         } else {
             self.bad += 1;

@@ -107,6 +107,25 @@ impl Monitor {
     }
 }
 
+/// Sums of the records of steps.
+pub(super) type Totals = [f64; record::WIDTH];
+
+/// Adds records to what the steps before came to.
+pub(super) fn add(totals: &mut Totals, log: &[f32]) {
+    for record in log.chunks_exact(record::WIDTH) {
+        for (total, &value) in totals.iter_mut().zip(record) {
+            *total += f64::from(value);
+        }
+    }
+}
+
+/// What records come to.
+pub(super) fn summed(log: &[f32]) -> Totals {
+    let mut totals = Totals::default();
+    add(&mut totals, log);
+    totals
+}
+
 /// How well a network does on some rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scores {
@@ -133,14 +152,8 @@ impl Scores {
         })
     }
 
-    /// From the records of steps over `rows` rows of `outputs` outputs.
-    pub(super) fn new(log: &[f32], rows: usize, outputs: usize, loss: Loss) -> Self {
-        let mut totals = [0.0; record::WIDTH];
-        for record in log.chunks_exact(record::WIDTH) {
-            for (total, &value) in totals.iter_mut().zip(record) {
-                *total += f64::from(value);
-            }
-        }
+    /// From the totals of steps over `rows` rows of `outputs` outputs.
+    pub(super) fn new(totals: &Totals, rows: usize, outputs: usize, loss: Loss) -> Self {
         let (rows_of, values) = (
             rows.max(1) as f64,
             (rows * loss.values(outputs)).max(1) as f64,

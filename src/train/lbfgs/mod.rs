@@ -179,6 +179,63 @@ impl Search {
     }
 }
 
+/// What a search knows between two iterations, as numbers in a row: whether it has converged, γ, the loss and its scores, the size
+/// of a place; then the place, its gradient, and s and y of every step that is remembered.
+impl Search {
+    pub(super) fn known(&self) -> Vec<f64> {
+        let mut values = vec![f64::from(u8::from(self.converged)), self.scale];
+        if let Some(Evaluation {
+            loss,
+            gradient,
+            scores,
+        }) = &self.here
+        {
+            let sums = [scores.accuracy, scores.absolute, scores.squared];
+            values.extend([*loss, scores.loss].into_iter().chain(sums));
+            values.push(self.place.len() as f64);
+            values.extend(self.place.iter().chain(gradient));
+        }
+        for Pair { s, y, .. } in &self.memory {
+            values.extend(s.iter().chain(y));
+        }
+        values
+    }
+
+    /// Takes that over; `None` if it is no such row of numbers.
+    pub(super) fn recall(&mut self, values: &[f64]) -> Option<()> {
+        let (head, rest) = values.split_at_checked(8)?;
+        let size = self.place.len();
+        if head[7] != size as f64 || !rest.len().is_multiple_of(2 * size) {
+            return None;
+        }
+        let mut parts = rest.chunks(size).map(<[f64]>::to_vec);
+        self.place = parts.next()?;
+        let here = Evaluation {
+            loss: head[2],
+            gradient: parts.next()?,
+            scores: Scores {
+                loss: head[3],
+                accuracy: head[4],
+                absolute: head[5],
+                squared: head[6],
+            },
+        };
+        self.scale = head[1];
+        while let (Some(s), Some(y)) = (parts.next(), parts.next()) {
+            let scale = dot(&y, &s).recip();
+            self.memory.push_back(Pair { s, y, scale });
+        }
+        self.converged = head[0] != 0.0;
+        if self.converged {
+            self.here = Some(here);
+        } else {
+            self.direction = self.descent(&here.gradient);
+            self.search(here, self.rate);
+        }
+        Some(())
+    }
+}
+
 /// place + length·direction
 fn moved(place: &[f64], direction: &[f64], length: f64) -> Vec<f64> {
     let mut place = place.to_vec();

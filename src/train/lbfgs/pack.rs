@@ -1,20 +1,22 @@
 //! All members' searches side by side: what each asks for is found in the same dispatches.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::{Evaluation, Lbfgs, Search};
 use crate::backend::Data;
 use crate::program::{Places, Step, buffer};
+use crate::train::guard::{Due, Guard};
 use crate::train::outcome::{End, Event, TrainError};
-use crate::train::run::Run;
+use crate::train::run::{Observe, Run};
+use crate::train::scores::summed;
 
 impl Run<'_> {
     /// Iterations in the place of epochs, each from all training rows.
     pub(in crate::train) fn iterations(
         &mut self,
         lbfgs: Lbfgs,
-        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        guard: &mut Guard<'_>,
+        observe: &mut Observe<'_>,
     ) -> Result<End, TrainError> {
         self.write_orders(1..2)?;
         let steps = self.layout.training_steps(self.options, self.network, 0, 1);
@@ -29,34 +31,45 @@ impl Run<'_> {
             let rate = f64::from(member.hyper.learning_rate);
             searches.push(Search::new(lbfgs, rate, start));
         }
-        for (search, found) in searches.iter_mut().zip(self.ask(&steps, &places, &[])?) {
-            let slopes = found.gradient.iter();
-            if !(found.loss.is_finite() && slopes.into_iter().all(|slope| slope.is_finite())) {
-                return Err(self.diverged(found.loss, 1)?);
+        let known = std::mem::take(&mut self.state.searches);
+        if known.is_empty() {
+            for (search, found) in searches.iter_mut().zip(self.ask(&steps, &places, &[])?) {
+                let slopes = found.gradient.iter();
+                if !(found.loss.is_finite() && slopes.into_iter().all(|slope| slope.is_finite())) {
+                    return Err(self.diverged(found.loss, 1)?);
+                }
+                search.hear(found);
             }
-            search.hear(found);
+        }
+        for (search, values) in searches.iter_mut().zip(&known) {
+            search.recall(values).ok_or_else(|| {
+                TrainError::Data("the checkpoint is of another network than the run".into())
+            })?;
         }
         let total = (self.options.epochs as u64).min(self.options.max_steps.unwrap_or(u64::MAX));
         let start = Instant::now();
         loop {
-            for (ended, search) in self.ended.iter_mut().zip(&searches) {
+            for (ended, search) in self.state.ended.iter_mut().zip(&searches) {
                 *ended |= search.converged;
             }
             let learning: Vec<usize> = (0..searches.len())
                 .filter(|&member| self.learns(member))
                 .collect();
             if learning.is_empty() {
-                let converged = self.ended.iter().all(|ended| *ended);
+                self.remember(&searches);
+                let converged = self.state.ended.iter().all(|ended| *ended);
                 return Ok(if converged {
                     End::Converged
                 } else {
                     End::Patience
                 });
             }
-            if self.steps == total {
+            if self.state.steps == total {
+                self.remember(&searches);
                 return Ok(End::Done);
             }
-            let number = self.steps as usize + 1;
+            let number = self.state.steps as usize + 1;
+            let before = self.state.samples;
             let mut open = learning;
             while !open.is_empty() {
                 let asked: Vec<_> = open
@@ -64,7 +77,7 @@ impl Run<'_> {
                     .map(|&member| (member, searches[member].asked()))
                     .collect();
                 let found = self.ask(&steps, &places, &asked)?;
-                self.samples += rows;
+                self.state.samples += rows;
                 self.measured.1 += rows;
                 let mut left = Vec::new();
                 for (member, found) in found.into_iter().enumerate() {
@@ -74,16 +87,19 @@ impl Run<'_> {
                 }
                 open = left;
                 let event = Event::Steps {
-                    done: self.steps,
+                    done: self.state.steps,
                     total,
                     epoch: number,
                 };
                 if observe(event).is_break() {
                     self.settle(&searches)?;
+                    // What was found of the iteration is found again.
+                    self.state.samples = before;
+                    self.take_searches(&searches, guard, Due::End)?;
                     return Ok(End::Stopped);
                 }
             }
-            self.steps += 1;
+            self.state.steps += 1;
             self.measured.0 += 1;
             self.measured.2 = start.elapsed();
             self.settle(&searches)?;
@@ -94,10 +110,35 @@ impl Run<'_> {
                 .collect();
             let epoch = self.epoch(number, &trained, validated.as_deref())?;
             self.note()?;
-            if observe(Event::Epoch(&epoch)).is_break() {
+            let stopped = observe(Event::Epoch(&epoch)).is_break();
+            let due = if stopped { Due::End } else { Due::Interval };
+            self.take_searches(&searches, guard, due)?;
+            if stopped {
                 return Ok(End::Stopped);
             }
         }
+    }
+
+    /// Makes what the searches know part of the state. Before the first iteration that is nothing that is not found again.
+    fn remember(&mut self, searches: &[Search]) {
+        if self.state.steps > 0 {
+            self.state.searches = searches.iter().map(Search::known).collect();
+        }
+    }
+
+    /// Leaves a snapshot with what the searches know, if one is due and somebody wants it.
+    fn take_searches(
+        &mut self,
+        searches: &[Search],
+        guard: &mut Guard<'_>,
+        due: Due,
+    ) -> Result<(), TrainError> {
+        if guard.wants(self.state.steps, due) {
+            self.remember(searches);
+        }
+        let taken = self.take(guard, due);
+        self.state.searches.clear();
+        taken
     }
 
     /// Losses and gradients of all members, of those named at the places asked for, of all others where they are.
@@ -120,7 +161,7 @@ impl Run<'_> {
         let rows = self.rows.counts()[0];
         let mut found = Vec::with_capacity(log.len());
         for (member, log) in log.iter().enumerate() {
-            let scores = self.score(log, rows);
+            let scores = self.score(&summed(log), rows);
             let gradient = self
                 .backend
                 .read(buffer::GRADIENTS, member, 0, places.len)?;

@@ -1,0 +1,140 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use gpu_mlp::data::{ReadOptions, load};
+use gpu_mlp::model::load_tensors;
+use gpu_mlp::runs::{Found, RunFolder};
+use gpu_mlp::train::{Config, Plan};
+
+use super::device::{DeviceChoice, open_for};
+use super::error::bad_input;
+use super::session::{Session, introduce};
+
+/// Go on with a run that train --run began and something interrupted
+#[derive(Args)]
+#[command(after_help = "Examples:
+  gpu-mlp train houses.csv --run houses      interrupted by whatever
+  gpu-mlp resume houses                      as if it had not been
+  gpu-mlp resume houses --epochs 200         a finished run, for longer
+
+On the device that it began on, the run ends with the very bits that it had ended with uninterrupted.
+Exit codes: 0 trained, 1 the loss diverged or a device failed, 2 the input is at fault,
+130 stopped by Ctrl-C, 143 by a termination.")]
+pub(super) struct Options {
+    /// The run's folder
+    run: PathBuf,
+    /// auto (the fastest), cpu, gpu, gpu:N, or a part of an adapter's name [default: the run's own]
+    #[arg(long)]
+    device: Option<DeviceChoice>,
+    /// Passes over the training rows at most, in all [default: the run's own]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    epochs: Option<u32>,
+    /// Print one JSON object at the end, and no progress
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: Options) -> Result<ExitCode> {
+    let mut folder = RunFolder::open(&options.run)?;
+    let name = options.run.display();
+    let run = folder.description.clone();
+    let epochs = run.effective.epochs.unwrap_or(1);
+    let more = options.epochs.unwrap_or(epochs);
+    if more < epochs {
+        return Err(bad_input(format!(
+            "--epochs {more}: the run was to have {epochs}; give as many or more"
+        )));
+    }
+    if let Some(end) = &run.end {
+        let why = match end.as_str() {
+            "patience" => "it got no better",
+            "converged" => "it has converged",
+            _ if more > epochs && run.given.max_steps.is_none() => "",
+            _ => "all steps are done",
+        };
+        if !why.is_empty() {
+            let advice = if end == "done" && run.given.max_steps.is_none() {
+                format!("; --epochs with more than {epochs} goes on")
+            } else {
+                String::new()
+            };
+            return Err(bad_input(format!(
+                "{name}: the run is finished: {why}, and its model is in {}{advice}",
+                run.out.display()
+            )));
+        }
+    }
+    let read = ReadOptions {
+        target: run.given.target.clone(),
+    };
+    let loaded = load(&run.data, &read)?;
+    let config = Config {
+        epochs: if more > epochs {
+            Some(more)
+        } else {
+            run.given.epochs
+        },
+        ..run.given.clone()
+    };
+    let found = folder.newest()?;
+    // Behind a checkpoint it is of no account where the weights came from.
+    let initial = match &found {
+        Some(_) => None,
+        None => run.init_from.as_deref().map(load_tensors).transpose()?,
+    };
+    let plan = Plan::new(&loaded, &config, initial.as_ref())?;
+    drop(loaded);
+    folder.check(&plan)?;
+    introduce(&plan, &run.data);
+    let mut device = match options.device {
+        Some(device) => device,
+        None => run
+            .device
+            .parse()
+            .map_err(|reason: String| bad_input(reason))?,
+    };
+    let backend = open_for(&mut device, &plan)?;
+    folder.description = gpu_mlp::runs::Description {
+        given: config,
+        effective: plan.config.clone(),
+        device: device.to_string(),
+        end: None,
+        ..run
+    };
+    match &found {
+        None => log::warn!("{name}: no checkpoint was written yet; the run begins anew"),
+        Some(Found {
+            snapshot,
+            path,
+            notices,
+            lost,
+        }) => {
+            for notice in notices {
+                log::warn!("{notice}");
+            }
+            log::info!(
+                "going on behind step {}, {} epochs done, from {}: {} lost",
+                snapshot.steps(),
+                snapshot.epochs(),
+                path.display(),
+                lost.as_ref()
+                    .map_or("nothing is".into(), |lost| format!("at most {lost} are"))
+            );
+        }
+    }
+    if let Err(error) = folder.describe() {
+        log::warn!("{error}; the run goes on all the same");
+    }
+    let session = Session {
+        out: folder.description.out.clone(),
+        out_of_fold: folder.description.out_of_fold.clone(),
+        plan,
+        backend,
+        json: options.json,
+        folder: Some(folder),
+        from: found.map(|found| found.snapshot),
+    };
+    session.run()
+}

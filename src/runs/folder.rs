@@ -1,0 +1,352 @@
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::keeper::checkpoints;
+use super::log::lines;
+use super::{Keeper, Log, RunError, checkpoint};
+use crate::model::WholeFile;
+use crate::train::{Config, Interval, Plan, Snapshot};
+
+/// Version of the description; a run of another one is refused.
+const VERSION: u32 = 1;
+
+const DESCRIPTION: &str = "run.json";
+const LOCK: &str = "lock";
+const LOG: &str = "log.jsonl";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// All that a run is gone on with, beside its checkpoints.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Description {
+    /// Version of this description.
+    pub version: u32,
+    /// Version of the program that began.
+    pub program: String,
+    /// The data, by its whole path, or a built-in data set.
+    pub data: String,
+    /// [`Plan::fingerprint`] of it.
+    pub fingerprint: String,
+    /// Where the first weights came from, if from a file.
+    pub init_from: Option<PathBuf>,
+    /// The options as they were given.
+    pub given: Config,
+    /// The options with all that was decided.
+    pub effective: Config,
+    /// What trained, as `--device` takes it.
+    pub device: String,
+    /// The model file, by its whole path.
+    pub out: PathBuf,
+    /// With folds, the file for what each row's fold answers.
+    pub out_of_fold: Option<PathBuf>,
+    /// Between two checkpoints.
+    pub checkpoint_every: Interval,
+    /// Checkpoints that are kept.
+    pub keep_checkpoints: usize,
+    /// Why the run came to its end, once it did.
+    pub end: Option<String>,
+}
+
+/// The folder of a run that this process trains; no other process does, as long as this is there.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// Locked until it is dropped, or the process ends.
+    _lock: File,
+    /// What the run is.
+    pub description: Description,
+}
+
+/// A checkpoint that training goes on from.
+#[derive(Debug)]
+pub struct Found {
+    /// What is in it.
+    pub snapshot: Snapshot,
+    /// Its file.
+    pub path: PathBuf,
+    /// What was wrong with those that are newer, a sentence each.
+    pub notices: Vec<String>,
+    /// What is lost at most, for people; nothing where the run was stopped.
+    pub lost: Option<String>,
+}
+
+impl Description {
+    /// Of a run that begins, without its options.
+    pub fn new(data: &str, plan: &Plan, given: Config) -> std::io::Result<Self> {
+        let data = match data {
+            name if crate::data::BUILTIN.contains(&name) => name.to_owned(),
+            path => std::path::absolute(path)?.display().to_string(),
+        };
+        Ok(Description {
+            version: VERSION,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            data,
+            fingerprint: plan.fingerprint(),
+            init_from: None,
+            given,
+            effective: plan.config.clone(),
+            device: String::new(),
+            out: PathBuf::new(),
+            out_of_fold: None,
+            checkpoint_every: Interval::default(),
+            keep_checkpoints: 3,
+            end: None,
+        })
+    }
+}
+
+impl RunFolder {
+    /// Whether a run can begin in a folder: it is empty, or not there yet.
+    pub fn vacant(path: &Path) -> Result<(), RunError> {
+        let failed = |source| RunError::Io {
+            path: path.into(),
+            source,
+        };
+        let entries = match std::fs::read_dir(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                return Err(RunError::Occupied { path: path.into() });
+            }
+            entries => entries.map_err(failed)?,
+        };
+        let mut others = false;
+        for entry in entries {
+            // A lock is all that there is of a run that was ended as it began.
+            others |= entry.map_err(failed)?.file_name() != LOCK;
+        }
+        if !others {
+            return Ok(());
+        }
+        if !path.join(DESCRIPTION).is_file() {
+            return Err(RunError::Occupied { path: path.into() });
+        }
+        let folder = RunFolder::open(path)?;
+        Err(match folder.description.end {
+            None => RunError::Interrupted { path: path.into() },
+            Some(_) => RunError::Finished { path: path.into() },
+        })
+    }
+
+    /// Begins a run in a folder.
+    pub fn create(path: &Path, description: Description) -> Result<Self, RunError> {
+        let failed = |source| RunError::Io {
+            path: path.into(),
+            source,
+        };
+        RunFolder::vacant(path)?;
+        std::fs::create_dir_all(path.join(CHECKPOINTS)).map_err(failed)?;
+        let folder = RunFolder {
+            path: path.into(),
+            _lock: lock(path)?,
+            description,
+        };
+        folder.describe()?;
+        Ok(folder)
+    }
+
+    /// Goes on with the run in a folder.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let file = path.join(DESCRIPTION);
+        if !file.is_file() {
+            return Err(RunError::NoRun { path: path.into() });
+        }
+        let lock = lock(path)?;
+        let text = std::fs::read(&file).map_err(|source| RunError::Io {
+            path: file.clone(),
+            source,
+        })?;
+        let invalid = |reason: String| RunError::Invalid {
+            path: file.clone(),
+            reason,
+        };
+        let value: Value =
+            serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
+        if value["version"] != VERSION {
+            return Err(invalid(format!(
+                "it has version {}, not {VERSION}",
+                value["version"]
+            )));
+        }
+        let description =
+            serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+        Ok(RunFolder {
+            path: path.into(),
+            _lock: lock,
+            description,
+        })
+    }
+
+    /// Whether a plan trains as the run began: its data, and everything that was decided.
+    pub fn check(&self, plan: &Plan) -> Result<(), RunError> {
+        let Description {
+            effective, program, ..
+        } = &self.description;
+        if plan.fingerprint() != self.description.fingerprint {
+            return Err(RunError::DataChanged {
+                path: self.path.clone(),
+                data: self.description.data.clone(),
+            });
+        }
+        let options = |config: &Config| serde_json::to_value(config).unwrap_or_default();
+        let (then, now) = (options(effective), options(&plan.config));
+        let keys = now.as_object().into_iter().flatten().map(|(key, _)| key);
+        // More epochs may be asked for.
+        match keys
+            .filter(|&key| key != "epochs")
+            .find(|&key| then[key] != now[key])
+        {
+            None => Ok(()),
+            Some(key) => Err(RunError::Decided {
+                path: self.path.clone(),
+                what: format!(
+                    "{key} {}, where this program (version {}) has {}",
+                    then[key],
+                    env!("CARGO_PKG_VERSION"),
+                    now[key]
+                ),
+                began: program.clone(),
+            }),
+        }
+    }
+
+    /// The newest checkpoint that is whole; `None` if none was written yet. Those that are not are put aside.
+    pub fn newest(&self) -> Result<Option<Found>, RunError> {
+        let paths = checkpoints(&self.path.join(CHECKPOINTS));
+        let mut notices = Vec::new();
+        let mut first = None;
+        for path in &paths {
+            let read = std::fs::read(path).map_err(|error| error.to_string());
+            match read.and_then(checkpoint::decode) {
+                Ok(snapshot) => {
+                    return Ok(Some(Found {
+                        lost: self.lost(snapshot.steps()),
+                        snapshot,
+                        path: path.clone(),
+                        notices,
+                    }));
+                }
+                Err(reason) => {
+                    notices.push(format!(
+                        "{}: {reason}; the one before is taken",
+                        path.display()
+                    ));
+                    // A later checkpoint of the same step takes its place otherwise, which is no harm either.
+                    let _ = std::fs::rename(path, path.with_extension("damaged"));
+                    first.get_or_insert(reason);
+                }
+            }
+        }
+        first.map_or(Ok(None), |reason| {
+            Err(RunError::NoCheckpoint {
+                path: self.path.clone(),
+                count: paths.len(),
+                reason,
+            })
+        })
+    }
+
+    /// What came behind the checkpoint of a step at most: what the log tells of, and one interval more.
+    fn lost(&self, step: u64) -> Option<String> {
+        let lines = lines(&self.path.join(LOG));
+        let at = |line: &&Value| line["step"] == step;
+        let last = lines.last();
+        if last.is_some_and(|line| line["event"] == "stopped" && at(&line)) {
+            return None;
+        }
+        let written = lines
+            .iter()
+            .rev()
+            .find(|line| line["event"] == "checkpoint" && at(line));
+        Some(match self.description.checkpoint_every {
+            Interval::Steps(every) => {
+                let told = lines.iter().filter_map(|line| line["step"].as_u64()).max();
+                let steps = told.unwrap_or(step).saturating_sub(step) + every;
+                format!("{steps} steps")
+            }
+            Interval::Time(every) => {
+                let time = |line: Option<&Value>| line.and_then(|line| line["time"].as_f64());
+                let taken = time(written).zip(written.and_then(|line| line["seconds"].as_f64()));
+                let taken = taken.map(|(time, seconds)| time - seconds);
+                let since = time(last)
+                    .zip(taken)
+                    .map_or(0.0, |(last, taken)| (last - taken).max(0.0));
+                let lost = every + Duration::from_secs_f64(since.min(1e9));
+                format!("{:.1} s of training", lost.as_secs_f64())
+            }
+        })
+    }
+
+    /// What writes checkpoints and the log of this run.
+    pub fn keeper(&self) -> Result<Keeper, RunError> {
+        let path = self.path.join(LOG);
+        let log = Log::open(&path).map_err(|source| RunError::Io { path, source })?;
+        let folder = self.path.join(CHECKPOINTS);
+        // What a process had begun when it was ended.
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if WholeFile::is_temporary(&entry.path()) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        let count = self.description.keep_checkpoints;
+        Keeper::new(folder, count, log).map_err(|source| RunError::Io {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Writes the description as it is now.
+    pub fn describe(&self) -> Result<(), RunError> {
+        let path = self.path.join(DESCRIPTION);
+        let write = || {
+            let mut file = WholeFile::create(&path)?;
+            let told = told(serde_json::to_value(&self.description)?);
+            file.write_all(&serde_json::to_vec_pretty(&told)?)?;
+            file.write_all(b"\n")?;
+            file.finish()
+        };
+        write().map_err(|source| RunError::Io {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Without what is nothing.
+fn told(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            fields.map(|(key, value)| (key, told(value))).collect()
+        }
+        other => other,
+    }
+}
+
+/// A lock that ends with its process at the latest.
+fn lock(path: &Path) -> Result<File, RunError> {
+    let file = path.join(LOCK);
+    let failed = |source| RunError::Io {
+        path: file.clone(),
+        source,
+    };
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&file)
+        .map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(RunError::Locked { path: path.into() }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}

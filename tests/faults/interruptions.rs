@@ -1,0 +1,135 @@
+//! Processes that are ended in the middle of a run.
+
+use std::fs;
+
+use gpu_mlp::random::{Purpose, key, threefry2x32};
+
+use super::{Place, ended, signal};
+
+/// Runs whose numbers follow from much that a checkpoint has to hold.
+const RUNS: [(&str, u64); 4] = [
+    (
+        "digits --device cpu --epochs 40 --hidden 70 --validation 0.1 --patience 30 --average 0.9 --checkpoint-every 23",
+        6,
+    ),
+    (
+        "digits --device cpu --epochs 30 --hidden 32 --folds 2 --accumulate 2 --schedule plateau --out-of-fold rows.csv --checkpoint-every 50ms",
+        3,
+    ),
+    (
+        "xor --device cpu --epochs 60000 --hidden 4 --optimizer amsgrad --checkpoint-every 20ms",
+        3,
+    ),
+    (
+        "digits --device gpu --epochs 6 --hidden 16 --batch-size 64 --checkpoint-every 7",
+        3,
+    ),
+];
+
+#[test]
+fn runs_that_are_killed_at_random_moments_end_on_the_bits_of_those_that_are_not() {
+    let place = Place::new();
+    for (number, (options, times)) in RUNS.iter().enumerate() {
+        let whole = format!("whole-{number}");
+        place.ok(&format!("train {options} --run {whole}"));
+        let model = place.bytes(format!("{whole}/model.safetensors"));
+        let size = fs::metadata(place.path(&whole).join("log.jsonl"))
+            .expect("a log")
+            .len();
+        let run = format!("run-{number}");
+        let mut words = format!("train {options} --run {run}");
+        let mut killed = 0;
+        for time in 0..*times {
+            // In all, less than the whole log: the last time comes before the end, or nearly so.
+            let [draw, _] = threefry2x32(key(7, Purpose::Split), [number as u32, time as u32]);
+            let share = f64::from(draw) / f64::from(u32::MAX) / *times as f64;
+            let mut child = place.until(&words, &run, (share * size as f64) as u64);
+            killed += u64::from(child.try_wait().expect("a child").is_none());
+            child.kill().expect("it runs, or ran");
+            child.wait().expect("it ends");
+            // It may have been killed before there was a run.
+            if place.path(&run).join("run.json").exists() {
+                words = format!("resume {run}");
+            }
+        }
+        assert!(killed > 0, "{options}");
+        let (code, told) = place.run(&words);
+        let finished = told.contains("the run is finished");
+        assert!(code == 0 || (code == 2 && finished), "{words}: {told}");
+        assert!(
+            place.bytes(format!("{run}/model.safetensors")) == model,
+            "{options}"
+        );
+        assert!(
+            place.checkpoints(&run).len() <= 3,
+            "{:?}",
+            place.checkpoints(&run)
+        );
+    }
+}
+
+#[test]
+fn a_termination_and_ctrl_c_leave_a_checkpoint_and_the_best_model_and_lose_nothing() {
+    let place = Place::new();
+    // Steps so many that no checkpoint is due.
+    let train = "train digits --device cpu --epochs 60 --checkpoint-every 1000000 --run";
+    place.ok(&format!("{train} whole"));
+    let mut words = format!("{train} run");
+    for (name, code, bytes) in [("-TERM", 143, 800), ("-INT", 130, 3000)] {
+        let child = place.until(&words, "run", bytes);
+        signal(&child, name);
+        let (ended, told) = ended(child.wait_with_output().expect("it ends"));
+        assert_eq!(ended, code, "{told}");
+        assert!(told.contains("stopped: the best model so far"), "{told}");
+        assert!(told.contains("gpu-mlp resume run goes on"), "{told}");
+        place.ok("evaluate run/model.safetensors digits");
+        let log = place.log("run");
+        let [.., checkpoint, stopped] = &log[..] else {
+            panic!("{log:?}")
+        };
+        assert_eq!(
+            (&checkpoint["event"], &stopped["event"]),
+            (&"checkpoint".into(), &"stopped".into())
+        );
+        assert_eq!(checkpoint["step"], stopped["step"]);
+        words = "resume run".to_owned();
+    }
+    let told = place.ok("resume run");
+    assert!(
+        told.contains("going on behind step") && told.contains("nothing is lost"),
+        "{told}"
+    );
+    assert!(place.bytes("run/model.safetensors") == place.bytes("whole/model.safetensors"));
+}
+
+#[test]
+fn a_finished_run_says_so_and_goes_on_for_more_epochs_as_if_they_had_been_asked_for() {
+    let place = Place::new();
+    let train = "train digits --device cpu --optimizer adam --hidden 20 --checkpoint-every 100";
+    place.ok(&format!("{train} --epochs 7 --run long"));
+    place.ok(&format!("{train} --epochs 3 --run short"));
+    let (code, told) = place.run("resume short");
+    assert_eq!(code, 2);
+    assert!(
+        told.contains("the run is finished") && told.contains("--epochs with more than 3"),
+        "{told}"
+    );
+    let (code, told) = place.run("resume short --epochs 2");
+    assert!(code == 2 && told.contains("give as many or more"), "{told}");
+    // The same options from a file.
+    let options = "data = \"digits\"\ndevice = \"cpu\"\noptimizer = \"adam\"\nhidden = [20]\nepochs = 7\nrun = \"from-file\"\ncheckpoint-every = 100\nkeep-checkpoints = 2\n";
+    fs::write(place.path("run.toml"), options).expect("it is written");
+    place.ok("train --config run.toml");
+    assert_eq!(place.checkpoints("from-file").len(), 2);
+    assert!(place.bytes("from-file/model.safetensors") == place.bytes("long/model.safetensors"));
+    place.ok("resume short --epochs 7");
+    assert!(place.bytes("short/model.safetensors") == place.bytes("long/model.safetensors"));
+    let steps = |run: &str| {
+        place
+            .log(run)
+            .iter()
+            .filter(|line| line["event"] == "epoch")
+            .count()
+    };
+    assert_eq!((steps("short"), steps("long")), (7, 7));
+}
