@@ -1,18 +1,25 @@
-//! Whole training steps on each device: samples a second of five workloads, and their share of what the step's products
-//! alone would take on the `gemm` crate.
+//! Whole training steps on each device: a table of five workloads, alone and in packs, with the share of the time that their
+//! products take, and the share of what the products alone would reach on the `gemm` crate. Rates are medians of rounds in
+//! which all that is compared takes turns.
 //!
-//! `cargo bench --bench train_step [-- FILTER]`
+//! `cargo bench --bench train_step [-- W1 W3 … cpu]`: workloads and devices whose names begin with one of the words.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::time::{Duration, Instant};
+
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, adapters};
-use gpu_mlp::backend::{Backend, Data, run_all, write_weights};
+use gpu_mlp::backend::{Backend, BackendError, Data, ProgramId, write_weights};
 use gpu_mlp::model::{Activation, Initializer, Network, initialize};
 use gpu_mlp::program::{
-    Capacity, Hyper, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows, Step, buffer,
+    Capacity, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rows, Step, buffer,
 };
 use gpu_mlp::random::{Purpose, Stream, shuffle};
 use rand::RngExt;
+
+const ROUNDS: usize = 5;
+
+/// How long each of the compared is measured in a round.
+const SLICE: Duration = Duration::from_millis(400);
 
 struct Workload {
     name: &'static str,
@@ -20,134 +27,206 @@ struct Workload {
     function: LossFunction,
     rows: usize,
     batch: usize,
-    steps: usize,
+    /// Networks of the packs that are tried.
+    packs: &'static [usize],
 }
 
 fn workloads() -> Vec<Workload> {
     use Activation::{Identity, Relu, Sigmoid, Tanh};
     use LossFunction::{BinaryCrossEntropy, Mse};
-    let workload = |name, network, function, rows, batch, steps| Workload {
-        name,
-        network,
-        function,
-        rows,
-        batch,
-        steps,
-    };
+    let cross_entropy = LossFunction::CROSS_ENTROPY;
     vec![
-        workload(
-            "W1 784-128-10",
-            Network::new(784, &[128], Relu, 10, Identity),
-            LossFunction::CROSS_ENTROPY,
-            60_000,
-            128,
-            32,
-        ),
-        workload(
-            "W2 784-512-512-10",
-            Network::new(784, &[512, 512], Relu, 10, Identity),
-            LossFunction::CROSS_ENTROPY,
-            60_000,
-            256,
-            8,
-        ),
-        workload(
-            "W3 30-64-64-1",
-            Network::new(30, &[64, 64], Relu, 1, Identity),
-            BinaryCrossEntropy,
-            10_000,
-            32,
-            256,
-        ),
-        workload(
-            "W4 2-8-1",
-            Network::new(2, &[8], Tanh, 1, Sigmoid),
-            Mse,
-            4,
-            4,
-            4096,
-        ),
-        workload(
-            "W5 256-2048-2048-1",
-            Network::new(256, &[2048, 2048], Relu, 1, Identity),
-            Mse,
-            10_000,
-            1024,
-            1,
-        ),
+        Workload {
+            name: "W1 784-128-10, batch 128",
+            network: Network::new(784, &[128], Relu, 10, Identity),
+            function: cross_entropy,
+            rows: 60_000,
+            batch: 128,
+            packs: &[1],
+        },
+        Workload {
+            name: "W2 784-512-512-10, batch 256",
+            network: Network::new(784, &[512, 512], Relu, 10, Identity),
+            function: cross_entropy,
+            rows: 60_000,
+            batch: 256,
+            packs: &[1, 4],
+        },
+        Workload {
+            name: "W3 30-64-64-1, batch 32",
+            network: Network::new(30, &[64, 64], Relu, 1, Identity),
+            function: BinaryCrossEntropy,
+            rows: 10_000,
+            batch: 32,
+            packs: &[1, 32],
+        },
+        Workload {
+            name: "W4 2-8-1, batch 4",
+            network: Network::new(2, &[8], Tanh, 1, Sigmoid),
+            function: Mse,
+            rows: 4,
+            batch: 4,
+            packs: &[1, 32],
+        },
+        Workload {
+            name: "W5 256-2048-2048-1, batch 1024",
+            network: Network::new(256, &[2048, 2048], Relu, 1, Identity),
+            function: Mse,
+            rows: 10_000,
+            batch: 1024,
+            packs: &[1],
+        },
     ]
 }
 
-/// A workload on a device, ready to run steps.
-fn prepare(
-    backend: &mut dyn Backend,
-    work: &Workload,
-) -> (gpu_mlp::backend::ProgramId, Vec<Step>, Program) {
-    let loss = Loss::new(work.function, Reduction::Mean);
-    let capacity = Capacity {
-        members: 1,
-        batch: work.batch,
-        rows: work.rows,
-        order: work.rows,
-        records: 1,
-    };
-    let program = Program::training(&work.network, &loss, &Optimizer::ADAM, capacity).fused();
-    let compiled = backend.compile(&program).expect("it fits");
-    let mut stream = Stream::new(1, Purpose::Check, 0);
-    let inputs: Vec<f32> = (0..work.rows * work.network.inputs)
-        .map(|_| stream.random_range(-1.0..1.0))
-        .collect();
-    let classes = if work.function.of_class() { 10 } else { 2 };
-    let targets: Vec<f32> = (0..work.rows)
-        .map(|_| stream.random_range(0..classes) as f32)
-        .collect();
-    let mut order: Vec<u32> = (0..work.rows as u32).collect();
-    shuffle(&mut order, 1, Purpose::Order, 0);
-    let hyper = Hyper {
-        learning_rate: 1e-4,
-        ..Hyper::default()
-    };
-    backend
-        .write(buffer::INPUTS, 0, 0, Data::F32(&inputs))
-        .expect("it fits");
-    backend
-        .write(buffer::TARGETS, 0, 0, Data::F32(&targets))
-        .expect("it fits");
-    backend
-        .write(buffer::ORDER, 0, 0, Data::U32(&order))
-        .expect("it fits");
-    backend
-        .write(
-            buffer::HYPER,
-            0,
-            0,
-            Data::F32(bytemuck::cast_slice(&[hyper])),
-        )
-        .expect("it fits");
-    let weights = initialize(&work.network, Initializer::Auto, 1);
-    write_weights(backend, &work.network, buffer::PARAMETERS, 0, &weights).expect("they fit");
-    let batches = work.rows / work.batch;
-    let steps = (0..work.steps).map(|step| Step {
-        first: ((step % batches) * work.batch) as u32,
-        rows: work.batch as u32,
-        loss_scale: loss.scale(work.batch, work.network.outputs()) as f32,
-        rate: 1.0,
-        correction1: 1.0,
-        correction2: 1.0,
-        ..Step::default()
-    });
-    (compiled, steps.collect(), program)
+/// A device, and what the bench has to know of it beside.
+enum Device {
+    Cpu(CpuBackend<f32>),
+    Gpu(Box<GpuBackend>),
 }
 
-/// The step's products alone, on the `gemm` crate and all cores.
-fn products(program: &Program, scratch: &mut [Vec<f32>; 3]) {
-    let size = |rows| match rows {
-        Rows::Batch => program.batch,
-        Rows::Fixed(rows) => rows,
-    };
-    for product in program.ops.iter().filter_map(|op: &Op| op.product(program)) {
-        let (m, n, k) = (size(product.m), product.n, size(product.k));
-        let [a, b, c] = scratch;
+impl Device {
+    fn backend(&mut self) -> &mut dyn Backend {
+        match self {
+            Device::Cpu(backend) => backend,
+            Device::Gpu(backend) => &mut **backend,
+        }
+    }
+
+    fn dispatches(&self, program: ProgramId) -> Option<f64> {
+        match self {
+            Device::Cpu(_) => None,
+            Device::Gpu(backend) => Some(backend.dispatches(program, 4096) as f64 / 4096.0),
+        }
+    }
+}
+
+/// A workload of a pack on a device, ready to run steps.
+struct Case {
+    device: Device,
+    members: usize,
+    training: ProgramId,
+    /// Its products alone.
+    products: ProgramId,
+    steps: Vec<Step>,
+    program: Program,
+}
+
+impl Case {
+    fn new(mut device: Device, work: &Workload, members: usize) -> Result<Self, BackendError> {
+        let loss = Loss::new(work.function, Reduction::Mean);
+        let capacity = Capacity {
+            members,
+            batch: work.batch,
+            rows: work.rows,
+            order: work.rows,
+            records: 1,
+        };
+        let program = Program::training(&work.network, &loss, &Optimizer::ADAM, capacity).fused();
+        let only = Program {
+            ops: program
+                .ops
+                .iter()
+                .filter(|op| op.product(&program).is_some())
+                .cloned()
+                .collect(),
+            ..program.clone()
+        };
+        let backend = device.backend();
+        let training = backend.compile(&program)?;
+        let products = backend.compile(&only)?;
+        let mut stream = Stream::new(1, Purpose::Check, 0);
+        let inputs: Vec<f32> = (0..work.rows * work.network.inputs)
+            .map(|_| stream.random_range(-1.0..1.0))
+            .collect();
+        let classes = if work.function.of_class() { 10 } else { 2 };
+        let targets: Vec<f32> = (0..work.rows)
+            .map(|_| stream.random_range(0..classes) as f32)
+            .collect();
+        backend.write(buffer::INPUTS, 0, 0, Data::F32(&inputs))?;
+        backend.write(buffer::TARGETS, 0, 0, Data::F32(&targets))?;
+        let hyper = Hyper {
+            learning_rate: 1e-4,
+            ..Hyper::default()
+        };
+        for member in 0..members {
+            let seed = member as u64;
+            let mut order: Vec<u32> = (0..work.rows as u32).collect();
+            shuffle(&mut order, seed, Purpose::Order, 0);
+            backend.write(buffer::ORDER, member, 0, Data::U32(&order))?;
+            let hyper = Data::F32(bytemuck::cast_slice(std::slice::from_ref(&hyper)));
+            backend.write(buffer::HYPER, member, 0, hyper)?;
+            let weights = initialize(&work.network, Initializer::Auto, seed);
+            write_weights(backend, &work.network, buffer::PARAMETERS, member, &weights)?;
+        }
+        let batches = work.rows / work.batch;
+        let steps = (0..4096).map(|step| Step {
+            first: ((step % batches) * work.batch) as u32,
+            rows: work.batch as u32,
+            loss_scale: loss.scale(work.batch, work.network.outputs()) as f32,
+            rate: 1.0,
+            correction1: 1.0,
+            correction2: 1.0,
+            ..Step::default()
+        });
+        let mut case = Case {
+            device,
+            members,
+            training,
+            products,
+            steps: steps.collect(),
+            program,
+        };
+        // Kernels are compiled, and a device finds its pace.
+        case.rate(case.training)?;
+        case.rate(case.products)?;
+        Ok(case)
+    }
+
+    /// Steps a second, and calls of [`Backend::run`] a step, each a submission.
+    fn rate(&mut self, program: ProgramId) -> Result<[f64; 2], BackendError> {
+        let backend = self.device.backend();
+        let start = Instant::now();
+        let (mut done, mut calls) = (0, 0);
+        while start.elapsed() < SLICE {
+            done += backend.run(program, &self.steps)?;
+            calls += 1;
+        }
+        backend.read(buffer::LOG, 0, 0, 1)?;
+        let done = done as f64;
+        Ok([
+            done / start.elapsed().as_secs_f64(),
+            f64::from(calls) / done,
+        ])
+    }
+}
+
+/// Steps a second of nothing but the step's products, on the `gemm` crate and all cores.
+struct Bound {
+    scratch: [Vec<f32>; 3],
+}
+
+impl Bound {
+    fn rate(&mut self, program: &Program) -> f64 {
+        let start = Instant::now();
+        let mut done = 0;
+        while start.elapsed() < SLICE {
+            for op in &program.ops {
+                if let Some(product) = op.product(program) {
+                    let size = |rows| match rows {
+                        Rows::Batch => program.batch,
+                        Rows::Fixed(rows) => rows,
+                    };
+                    self.product(size(product.m), product.n, size(product.k));
+                }
+            }
+            done += 1;
+        }
+        f64::from(done) / start.elapsed().as_secs_f64()
+    }
+
+    fn product(&mut self, m: usize, n: usize, k: usize) {
+        let [a, b, c] = &mut self.scratch;
         a.resize(a.len().max(m * k), 1.0);
         b.resize(b.len().max(k * n), 1.0);
         c.resize(c.len().max(m * n), 0.0);
@@ -178,38 +257,103 @@ fn products(program: &Program, scratch: &mut [Vec<f32>; 3]) {
     }
 }
 
-fn benches(criterion: &mut Criterion) {
-    for work in workloads() {
-        let mut backends: Vec<(String, Box<dyn Backend>)> =
-            vec![("cpu".into(), Box::new(CpuBackend::<f32>::new()))];
-        for adapter in adapters() {
-            match GpuBackend::open(&AdapterChoice::Index(adapter.index)) {
-                Ok(gpu) => backends.push((adapter.name, Box::new(gpu))),
-                Err(error) => eprintln!("{error}"),
-            }
-        }
-        let mut group = criterion.benchmark_group(work.name);
-        group.sample_size(10);
-        group.throughput(Throughput::Elements((work.steps * work.batch) as u64));
-        let mut shapes = None;
-        for (device, mut backend) in backends {
-            let (compiled, steps, program) = prepare(&mut *backend, &work);
-            group.bench_function(BenchmarkId::new("train", &device), |bencher| {
-                bencher.iter(|| {
-                    run_all(&mut *backend, compiled, &steps).expect("it runs");
-                    backend.read(buffer::LOG, 0, 0, 1).expect("it is there")
-                });
-            });
-            shapes = Some(program);
-        }
-        if let Some(program) = shapes {
-            let mut scratch = [Vec::new(), Vec::new(), Vec::new()];
-            group.bench_function("products alone, gemm crate", |bencher| {
-                bencher.iter(|| (0..work.steps).for_each(|_| products(&program, &mut scratch)));
-            });
-        }
-    }
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
-criterion_group!(all, benches);
-criterion_main!(all);
+fn measure(work: &Workload, wanted: &dyn Fn(&str) -> bool) -> Result<(), BackendError> {
+    let mut cases = Vec::new();
+    for &members in work.packs {
+        let cpu = CpuBackend::new();
+        if wanted(&cpu.device()) {
+            cases.push(Case::new(Device::Cpu(cpu), work, members)?);
+        }
+        for adapter in adapters() {
+            if wanted(&adapter.name) {
+                let gpu = Box::new(GpuBackend::open(&AdapterChoice::Index(adapter.index))?);
+                cases.push(Case::new(Device::Gpu(gpu), work, members)?);
+            }
+        }
+    }
+    let mut bound = Bound {
+        scratch: Default::default(),
+    };
+    let mut bounds = Vec::new();
+    let mut rates = vec![[const { Vec::new() }; 3]; cases.len()];
+    for _ in 0..ROUNDS {
+        for (case, [training, submissions, products]) in cases.iter_mut().zip(&mut rates) {
+            let [steps, calls] = case.rate(case.training)?;
+            training.push(steps);
+            submissions.push(calls);
+            products.push(case.rate(case.products)?[0]);
+        }
+        if let Some(case) = cases.first() {
+            bounds.push(bound.rate(&case.program));
+        }
+    }
+    let bound = median(bounds);
+    let mut alone: Vec<(String, f64)> = Vec::new();
+    for (case, [training, submissions, products]) in cases.iter_mut().zip(rates) {
+        let device = case.device.backend().device();
+        let members = case.members as f64;
+        let (steps, products) = (median(training), median(products));
+        if case.members == 1 {
+            alone.push((device.clone(), steps));
+        }
+        let one = alone.iter().find(|(known, _)| *known == device);
+        let gain = one.map_or(String::new(), |(_, one)| {
+            format!("{:.2}", members * steps / one)
+        });
+        let calls = median(submissions);
+        let dispatches = case.device.dispatches(case.training);
+        println!(
+            "{:31} {:22} {:4} {:12.0} {:10.0} {:>10} {:11.4} {:9.0} % {:9.0} % {:>6}",
+            work.name,
+            device.chars().take(22).collect::<String>(),
+            case.members,
+            members * steps * work.batch as f64,
+            steps,
+            dispatches.map_or("-".into(), |count| format!("{count:.2}")),
+            calls,
+            100.0 * steps / products,
+            100.0 * members * steps / bound,
+            gain,
+        );
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), BackendError> {
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let named = |what: &str, all: &[String]| {
+        all.is_empty()
+            || all
+                .iter()
+                .any(|word| what.to_lowercase().starts_with(&word.to_lowercase()))
+    };
+    let (works, devices): (Vec<_>, Vec<_>) =
+        words.into_iter().partition(|word| word.starts_with('W'));
+    println!(
+        "{:31} {:22} {:>4} {:>12} {:>10} {:>10} {:>11} {:>11} {:>11} {:>6}",
+        "workload",
+        "device",
+        "pack",
+        "samples/s",
+        "steps/s",
+        "dispatches",
+        "submissions",
+        "in products",
+        "of gemm",
+        "gain"
+    );
+    for work in workloads() {
+        if named(work.name, &works) {
+            measure(&work, &|device| named(device, &devices))?;
+        }
+    }
+    Ok(())
+}
