@@ -15,6 +15,7 @@
 
 #import step
 #import functions
+#import gaussian
 #import losses
 #import mask
 #import update
@@ -49,6 +50,7 @@ const DROPOUT = 14u;
 const DROPOUT_GRADIENT = 15u;
 const AVERAGE = 16u;
 const MAX_NORM = 17u;
+const PERTURB = 18u;
 
 // What a product does with its sums.
 const STORE = 0u;
@@ -135,6 +137,7 @@ fn execute(o: u32, member: u32, lane: u32, s: u32) {
         case SQUARE_SUMS: { if has(SQUARE_SUMS) { square_sums(o, member, lane); } }
         case MAX_NORM: { if has(MAX_NORM) { max_norm(o, member, lane); } }
         case CLIP_NORM: { if has(CLIP_NORM) { clip_norm(o, member, lane); } }
+        case PERTURB: { if has(PERTURB) { perturb(o, member, lane, s); } }
         case DROPOUT, DROPOUT_GRADIENT: {
             if has(DROPOUT) || has(DROPOUT_GRADIENT) {
                 dropout(o, member, lane, s);
@@ -325,6 +328,34 @@ fn dropout(o: u32, member: u32, lane: u32, s: u32) {
         }
         if column + 16u < n {
             arena[c + value + 16u] = select(m.dropped, m.scale * arena[a + value + 16u] + m.shift, stays.y);
+        }
+    }
+}
+
+// c: values [batch, n]; d: key; k: layer of the noise; c = 0 where the mask says so, else c + deviation * a normal number
+fn perturb(o: u32, member: u32, lane: u32, s: u32) {
+    let n = program.ops[o].n;
+    let c = at(program.ops[o].c, member);
+    let d = at(program.ops[o].d, member);
+    let key = vec2(keys[d], keys[d + 1u]);
+    let layer = program.ops[o].k;
+    let noise_key = threefry(key, vec2(steps[s].number, layer));
+    let m = mask(PLAIN, program.ops[o].parameter, key, steps[s].number, layer + 1u);
+    let deviation = program.ops[o].beta1;
+    let draws = draws_of(n);
+    for (var i = lane; i < steps[s].rows * draws; i += LANES) {
+        let row = i / draws;
+        let draw = i % draws;
+        let column = first_column(draw);
+        let position = steps[s].first + row;
+        let noise = deviation * gaussian(threefry(noise_key, vec2(position, draw)));
+        let stays = stay(m, position, draw);
+        let value = c + row * n + column;
+        if column < n {
+            arena[value] = select(0.0, arena[value] + noise.x, stays.x);
+        }
+        if column + 16u < n {
+            arena[value + 16u] = select(0.0, arena[value + 16u] + noise.y, stays.y);
         }
     }
 }

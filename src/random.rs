@@ -20,10 +20,12 @@ pub enum Purpose {
     Split = 2,
     /// Values that a check or a test draws.
     Check = 3,
-    /// What dropout leaves out; counted on the device, see [`key`].
+    /// What dropout leaves out, and what rows are augmented by; counted on the device, see [`key`].
     Dropout = 4,
     /// Speeds, failures and all else that the simulation of a scheduler draws; the stream's number is the worker.
     Simulation = 5,
+    /// What rows are mixed with; the stream's number is the step.
+    Mixup = 6,
 }
 
 /// The cipher's key for a purpose under a seed. The upper word keeps purposes apart.

@@ -4,7 +4,9 @@ use clap::ValueEnum;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode};
 use gpu_mlp::backend::{Backend, TOLERANCE, check, difference, kernels};
 use gpu_mlp::model::{Activation, Dropout, Network, Normalization};
-use gpu_mlp::program::{Capacity, Link, Loss, LossFunction, Optimizer, Program, Reduction, Rule};
+use gpu_mlp::program::{
+    Augmentation, Capacity, Link, Loss, LossFunction, Optimizer, Program, Reduction, Rule,
+};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -32,6 +34,25 @@ fn agree(program: &Program, rows: usize, seed: u64) {
 fn steady() -> Vec<Rule> {
     let all = Rule::value_variants().iter().copied();
     all.filter(|rule| *rule != Rule::Lion).collect()
+}
+
+/// Nothing half of the time: the adapter runs many steps at once of a program without mixtures.
+fn augmentations() -> Vec<Augmentation> {
+    let noise = Augmentation {
+        noise: 0.5,
+        mask: 0.2,
+        ..Augmentation::default()
+    };
+    let mixup = Augmentation {
+        mixup: 0.4,
+        ..noise
+    };
+    vec![
+        Augmentation::default(),
+        Augmentation::default(),
+        noise,
+        mixup,
+    ]
 }
 
 /// Without those whose slope jumps, and without those of an exponential: drawn weights make logits that have none.
@@ -68,6 +89,7 @@ proptest! {
         rule in prop::sample::select(steady()),
         softmax: bool,
         weighted: bool,
+        augmentation in prop::sample::select(augmentations()),
         fused: bool,
         kind in 0_usize..4,
         seed in 0_u64..1000,
@@ -89,6 +111,7 @@ proptest! {
             2 => Program::update(&network, &optimizer, capacity),
             _ => Program::inference(&network, if softmax { Link::Softmax } else { Link::Sigmoid }, capacity),
         };
+        let program = if kind < 2 { program.augmented(&augmentation) } else { program };
         let program = if fused { program.fused() } else { program };
         agree(&program, rows.min(batch), seed);
     }

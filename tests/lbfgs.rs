@@ -8,7 +8,9 @@ use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
 use gpu_mlp::predictor::most_probable;
-use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step};
+use gpu_mlp::program::{
+    Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step,
+};
 use gpu_mlp::train::{
     End, Event, Lbfgs, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule,
     TrainError, Trained, train, train_judged,
@@ -137,6 +139,7 @@ fn options(iterations: usize, tolerance: f64) -> Options {
         patience: None,
         shuffle: true,
         sampling: Sampling::Each,
+        augmentation: Augmentation::default(),
         schedule: Schedule::default(),
         lbfgs: Some(Lbfgs { tolerance }),
     }

@@ -8,7 +8,9 @@ use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, initialize};
 use gpu_mlp::predictor::most_probable;
-use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step};
+use gpu_mlp::program::{
+    Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step,
+};
 use gpu_mlp::train::{
     Curve, End, Event, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule, Scores,
     Split, TrainError, split, train, train_judged,
@@ -100,6 +102,7 @@ impl Digits {
             sampling: Sampling::Each,
             schedule: Schedule::default(),
             lbfgs: None,
+            augmentation: Augmentation::default(),
         };
         change(&mut options);
         let rows = Rows {
@@ -371,6 +374,7 @@ fn steps_can_be_limited_and_a_run_stopped() {
         sampling: Sampling::Each,
         schedule: Schedule::default(),
         lbfgs: None,
+        augmentation: Augmentation::default(),
     };
     let mut stop = |event: Event<'_>| match event {
         Event::Steps { done, .. } if done > 100 => ControlFlow::Break(()),
@@ -439,6 +443,7 @@ fn members_train_on_rows_of_their_own() {
         sampling: Sampling::Each,
         schedule: Schedule::default(),
         lbfgs: None,
+        augmentation: Augmentation::default(),
     };
     let run = |backend: &mut dyn Backend, members: &[Member], trained: &[&[u32]]| {
         let parts: Vec<_> = trained
@@ -633,6 +638,7 @@ fn what_needs_every_rows_answer_is_judged_by_the_validation_rows_logits() {
         sampling: Sampling::Each,
         schedule: Schedule::default(),
         lbfgs: None,
+        augmentation: Augmentation::default(),
     };
     let rows = Rows {
         inputs: &digits.inputs,

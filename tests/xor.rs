@@ -8,7 +8,7 @@ use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::data::Matrix;
 use gpu_mlp::model::{Activation, Network, Weights};
-use gpu_mlp::program::{Hyper, Loss, LossFunction, Optimizer, Reduction};
+use gpu_mlp::program::{Augmentation, Hyper, Loss, LossFunction, Optimizer, Reduction};
 use gpu_mlp::train::{Member, Monitor, Options, Parts, Rows, Sampling, Schedule, train};
 use serde::Deserialize;
 
@@ -95,6 +95,7 @@ fn agrees_with_numpy(make: impl Fn() -> Box<dyn Backend>) {
             sampling: Sampling::Each,
             schedule: Schedule::default(),
             lbfgs: None,
+            augmentation: Augmentation::default(),
         };
         let rows = Rows {
             inputs: &Matrix {

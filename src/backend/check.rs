@@ -8,8 +8,8 @@ use super::gpu::{AdapterChoice, GpuBackend, Mode};
 use super::{Backend, BackendError, Data, run_all};
 use crate::model::{Activation, Dropout, Network};
 use crate::program::{
-    Capacity, Element, Hyper, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows, Rule,
-    Step, TensorId, Transpose, buffer, chunk, record,
+    Capacity, Element, Hyper, Image, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows,
+    Rule, Step, TensorId, Transpose, Warp, buffer, chunk, record,
 };
 use crate::random::{Purpose, Stream};
 
@@ -229,6 +229,36 @@ pub fn kernels(
             });
         }
     }
+    for (deviation, mask) in [(0.1, 0.0), (0.0, 0.3), (1.5, 0.2)] {
+        add(&format!("perturb {deviation} {mask}"), &|small| {
+            Op::Perturb {
+                deviation,
+                mask,
+                layer: 3,
+                keys: small.keys(),
+                values: small.tensor("values", batch, n),
+            }
+        });
+    }
+    add("mix", &|small| Op::Mix {
+        shares: small.tensor("shares", Rows::Fixed(1), m),
+        other: small.tensor("other", batch, n),
+        values: small.tensor("values", batch, n),
+    });
+    for warp in warps([n, k]) {
+        let Warp {
+            rotate,
+            image: Image { channels, .. },
+            ..
+        } = warp;
+        add(&format!("warp {rotate} {channels}"), &|small| Op::Warp {
+            warp,
+            layer: 3,
+            keys: small.keys(),
+            input: small.tensor("input", batch, warp.image.values()),
+            output: small.tensor("output", batch, warp.image.values()),
+        });
+    }
     for kind in [Dropout::Plain, Dropout::Alpha] {
         add(&format!("{kind} dropout"), &|small| Op::Dropout {
             kind,
@@ -403,6 +433,29 @@ pub fn kernels(
         }
     }
     programs
+}
+
+/// Images of up to so many values, and what happens to them.
+fn warps([n, k]: [usize; 2]) -> [Warp; 3] {
+    let side = |size: usize| size.min(24) as u32;
+    let warp = |shift, rotate, cutout, channels, channels_last| Warp {
+        image: Image {
+            height: side(n),
+            width: side(k),
+            channels,
+            channels_last,
+        },
+        background: -0.5,
+        shift,
+        rotate,
+        flip: cutout > 0,
+        cutout,
+    };
+    [
+        warp(2, 0.0, 0, 1, false),
+        warp(0, 180.0, 5, 3, true),
+        warp(1, 15.0, 4, 2, false),
+    ]
 }
 
 /// A program of one op, as it grows.

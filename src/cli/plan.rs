@@ -7,7 +7,7 @@ use clap::Args;
 use gpu_mlp::backend::gpu::wgsl;
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::Network;
-use gpu_mlp::program::{Capacity, Loss, Op, Optimizer, Program};
+use gpu_mlp::program::{Augmentation, Capacity, Loss, Op, Optimizer, Program};
 use gpu_mlp::train::{BatchSize, Config, Plan};
 
 use super::error::bad_input;
@@ -47,7 +47,7 @@ pub(super) struct Options {
 }
 
 /// A network, how it is trained, and how much of it there is. L-BFGS has gradients of the device alone.
-type Step = (Network, Loss, Option<Optimizer>, Capacity);
+type Step = (Network, Loss, Option<Optimizer>, Augmentation, Capacity);
 
 /// The step that training on the data would make.
 fn data(options: &Options) -> Result<Step> {
@@ -70,6 +70,7 @@ fn data(options: &Options) -> Result<Step> {
         plan.network.clone(),
         training.loss,
         training.lbfgs.is_none().then_some(training.optimizer),
+        training.augmentation,
         capacity,
     ))
 }
@@ -101,7 +102,8 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
     let lbfgs = config.chosen_lbfgs().map_err(bad_input)?;
     let (optimizer, _) = config.chosen_optimizer(false).map_err(bad_input)?;
     let optimizer = lbfgs.is_none().then_some(optimizer);
-    Ok((network, loss, optimizer, capacity))
+    let augmentation = config.augmentation(None).map_err(bad_input)?;
+    Ok((network, loss, optimizer, augmentation, capacity))
 }
 
 fn emit(program: &Program, folder: &Path) -> std::io::Result<()> {
@@ -113,7 +115,8 @@ fn emit(program: &Program, folder: &Path) -> std::io::Result<()> {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
-    let (network, loss, optimizer, capacity) = match (options.inputs, options.outputs) {
+    let (network, loss, optimizer, augmentation, capacity) = match (options.inputs, options.outputs)
+    {
         (Some(inputs), Some(outputs)) => shape(options, inputs as usize, outputs as usize)?,
         _ => data(options)?,
     };
@@ -128,6 +131,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         Some(optimizer) => Program::training(&network, &loss, optimizer, capacity),
         None => Program::gradients(&network, &loss, capacity),
     };
+    let program = program.augmented(&augmentation);
     let program = if options.unfused {
         program
     } else {

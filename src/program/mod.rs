@@ -4,6 +4,7 @@
 //! weights, batch order and hyper-parameters. A batch may be short: ops work on the first `rows` rows that a [`Step`]
 //! names, and what lies behind them is undefined.
 
+mod augment;
 mod build;
 mod fuse;
 mod layers;
@@ -15,6 +16,7 @@ mod optimizer;
 mod places;
 mod print;
 
+pub use augment::{Augmentation, Image, Warp};
 pub use build::Capacity;
 pub use levels::Levels;
 pub use loss::{Link, Loss, LossFunction, Reduction};
@@ -32,6 +34,10 @@ pub mod buffer {
     pub const TARGETS: &str = "targets";
     /// Each member's dataset rows in the order of their use: `[members, order]` of u32.
     pub const ORDER: &str = "order";
+    /// The row that each row of [`ORDER`] is mixed with: `[members, order]` of u32.
+    pub const PARTNERS: &str = "partners";
+    /// The share that each row of [`ORDER`] has in its mixture: `[members, order]`.
+    pub const SHARES: &str = "shares";
     /// Each member's [`Hyper`](super::Hyper): `[members, 8]`.
     pub const HYPER: &str = "hyper";
     /// Each member's key of what is drawn on the device: `[members, 2]` of u32, see [`key`](crate::random::key).
@@ -205,7 +211,12 @@ impl Program {
     /// Buffers of numbers that one step leaves to the next, each member's own: parameters, moments, means. What holds the rows of
     /// a batch is scratch; gradients are zero between two steps; the rest of what is left out the host writes anew or has read.
     pub fn lasting(&self) -> impl Iterator<Item = &Buffer> {
-        const PASSING: [&str; 3] = [buffer::GRADIENTS, buffer::LOG, buffer::HYPER];
+        const PASSING: [&str; 4] = [
+            buffer::GRADIENTS,
+            buffer::LOG,
+            buffer::HYPER,
+            buffer::SHARES,
+        ];
         let of_batch = |place: usize| {
             let mut tensors = self.tensors.iter();
             tensors.any(|tensor| tensor.buffer == place && tensor.rows == Rows::Batch)

@@ -1,4 +1,4 @@
-use super::{LossFunction, Optimizer, Program, Rows, TensorId};
+use super::{LossFunction, Optimizer, Program, Rows, TensorId, Warp};
 use crate::model::{Activation, Dropout};
 
 /// Values whose squares [`Op::SquareSums`] adds up together, of so many: one sum for each of at most 256 chunks.
@@ -108,6 +108,41 @@ pub enum Op {
         keys: TensorId,
         /// `[batch, columns]`
         gradient: TensorId,
+    },
+    /// values = 0 with a probability, else values + deviation·a normal number, drawn as dropout is.
+    Perturb {
+        /// Of the noise, 0 for none.
+        deviation: f32,
+        /// The probability, below 1.
+        mask: f32,
+        /// Keeps the noise's draws apart from others; the mask has those of the next.
+        layer: u32,
+        /// `[1, 2]`, of u32.
+        keys: TensorId,
+        /// `[batch, columns]`
+        values: TensorId,
+    },
+    /// values = share·values + (1 − share)·other, with the share of the row's position in the order.
+    Mix {
+        /// `[1, order]`
+        shares: TensorId,
+        /// `[batch, columns]`
+        other: TensorId,
+        /// `[batch, columns]`
+        values: TensorId,
+    },
+    /// output = input, an image a row, flipped, turned and moved, with a square cut out, drawn as dropout is.
+    Warp {
+        /// What is drawn.
+        warp: Warp,
+        /// Keeps its draws apart from others.
+        layer: u32,
+        /// `[1, 2]`, of u32.
+        keys: TensorId,
+        /// `[batch, height·width·channels]`
+        input: TensorId,
+        /// As the input.
+        output: TensorId,
     },
     /// Each row's loss, its gradient by the logits times the step's factor, and a record of the row.
     LossGradient {
@@ -395,6 +430,9 @@ impl Op {
             Op::BiasAdd { .. } => "bias_add",
             Op::Activation { .. } => "activation",
             Op::MatmulBiasActivation { .. } => "matmul_bias_activation",
+            Op::Perturb { .. } => "perturb",
+            Op::Mix { .. } => "mix",
+            Op::Warp { .. } => "warp",
             Op::Dropout { .. } => "dropout",
             Op::DropoutGradient { .. } => "dropout_gradient",
             Op::LossGradient { .. } => "loss_gradient",
@@ -462,6 +500,9 @@ impl Op {
             Op::Combine { other, .. } => vec![other],
             Op::ClipValue { .. } | Op::MaxNorm { .. } | Op::Clear { .. } => vec![],
             Op::Add { a, b, .. } => vec![a, b],
+            Op::Perturb { keys, .. } => vec![keys],
+            Op::Mix { shares, other, .. } => vec![shares, other],
+            Op::Warp { keys, input, .. } => vec![keys, input],
             Op::Prelu { input, slope, .. } | Op::PreluGradient { input, slope, .. } => {
                 vec![input, slope]
             }
@@ -507,6 +548,7 @@ impl Op {
             | Op::Activation { output, .. }
             | Op::MatmulBiasActivation { output, .. }
             | Op::Dropout { output, .. }
+            | Op::Warp { output, .. }
             | Op::MatmulActivationGradient { output, .. }
             | Op::BiasGradient { output, .. }
             | Op::Normalize { output, .. }
@@ -531,6 +573,8 @@ impl Op {
                 statistics, output, ..
             } => vec![statistics, output],
             Op::BiasAdd { values, .. }
+            | Op::Perturb { values, .. }
+            | Op::Mix { values, .. }
             | Op::ClipValue { values, .. }
             | Op::ClipNorm { values, .. }
             | Op::MaxNorm { values, .. }
@@ -622,6 +666,10 @@ impl Op {
                 10 * width(gradient)
             }
             Op::Dropout { output, .. } => 2 * width(output),
+            Op::Perturb { values, .. } => 2 * width(values),
+            Op::Mix { values, .. } => 3 * width(values),
+            // Where a pixel comes from, and three interpolations.
+            Op::Warp { output, .. } => 20 * width(output),
             Op::ActivationGradient { gradient, .. } | Op::DropoutGradient { gradient, .. } => {
                 2 * width(gradient)
             }
@@ -647,7 +695,7 @@ impl Op {
     pub fn bytes(&self, program: &Program) -> usize {
         let gathered = |output: TensorId| program.len(output) + program.batch;
         let read = match *self {
-            Op::Gather { output, .. } => gathered(output),
+            Op::Gather { output, .. } | Op::Mix { other: output, .. } => gathered(output),
             Op::GatherBoth {
                 outputs: [first, second],
                 ..
@@ -666,6 +714,8 @@ impl Op {
             Op::BiasAdd { .. }
             | Op::ActivationGradient { .. }
             | Op::DropoutGradient { .. }
+            | Op::Perturb { .. }
+            | Op::Mix { .. }
             | Op::SoftmaxGradient { .. }
             | Op::LayerNormGradient { .. }
             | Op::PreluGradient { .. }

@@ -127,6 +127,24 @@ impl Program {
                 output,
                 ..
             } => format!("{} = {kind} dropout({})", t(*output), t(*input)),
+            Op::Perturb {
+                deviation,
+                mask,
+                values,
+                ..
+            } => format!("{} += {deviation}·noise, {mask} of it = 0", t(*values)),
+            Op::Mix {
+                shares,
+                other,
+                values,
+            } => format!(
+                "{} = λ·{} + (1 − λ)·{}, λ = {}",
+                t(*values),
+                t(*values),
+                t(*other),
+                t(*shares)
+            ),
+            Op::Warp { input, output, .. } => format!("{} = warp({})", t(*output), t(*input)),
             Op::DropoutGradient { kind, gradient, .. } => {
                 format!("{} ⊙= {kind} dropout′", t(*gradient))
             }

@@ -219,6 +219,38 @@ pub struct Config {
     /// Which rows an epoch has: `balanced` draws as many of every class [default: each, once]
     #[arg(long, value_enum, value_name = "SAMPLING", help_heading = "Training")]
     pub sampling: Option<Sampling>,
+    /// Deviation of Gaussian noise that each training step adds to its inputs, in their own units: deviations where they are
+    /// standardised [default: 0]
+    #[arg(long, allow_negative_numbers = true, value_name = "DEVIATION", value_parser = not_negative, help_heading = "Augmentation")]
+    pub noise: Option<f32>,
+    /// Probability with which each training step sets an input to 0, its mean where it is standardised [default: 0]
+    #[arg(long, allow_negative_numbers = true, value_name = "PROBABILITY", value_parser = momentum, help_heading = "Augmentation")]
+    pub mask: Option<f32>,
+    /// α of Beta(α, α): each training step mixes each of its rows with another one, by a share drawn from it [default: 0, none]
+    #[arg(long, allow_negative_numbers = true, value_name = "ALPHA", value_parser = not_negative, help_heading = "Augmentation")]
+    pub mixup: Option<f32>,
+    /// Pixels by which images are moved at most, up or down and left or right [default: 0]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "PIXELS",
+        help_heading = "Augmentation"
+    )]
+    pub shift: Option<u32>,
+    /// Degrees by which images are turned at most, either way [default: 0]
+    #[arg(long, allow_negative_numbers = true, value_name = "DEGREES", value_parser = degrees, help_heading = "Augmentation")]
+    pub rotate: Option<f32>,
+    /// Whether half of the images have left and right exchanged [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Augmentation")]
+    pub flip: Option<bool>,
+    /// Side of a square that is cut out of images, in pixels [default: 0]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "PIXELS",
+        help_heading = "Augmentation"
+    )]
+    pub cutout: Option<u32>,
     /// Seed of all random numbers [default: 1]
     #[arg(long, allow_negative_numbers = true, help_heading = "Training")]
     pub seed: Option<u64>,
@@ -328,6 +360,11 @@ fn momentum(text: &str) -> Result<f32, String> {
     number(text, fits, "a number from 0 to below 1").map(|value| value as f32)
 }
 
+fn degrees(text: &str) -> Result<f32, String> {
+    let fits = |value: f64| (0.0..=180.0).contains(&value);
+    number(text, fits, "a number from 0 to 180").map(|value| value as f32)
+}
+
 impl Config {
     /// From TOML. Values are held to the same limits as on the command line.
     pub fn from_toml(text: &str) -> Result<Self, String> {
@@ -400,6 +437,10 @@ impl Config {
         named("label-smoothing", self.label_smoothing.as_ref(), momentum)?;
         named("focal-gamma", self.focal_gamma.as_ref(), not_negative)?;
         named("huber-delta", self.huber_delta.as_ref(), positive)?;
+        named("noise", self.noise.as_ref(), not_negative)?;
+        named("mask", self.mask.as_ref(), momentum)?;
+        named("mixup", self.mixup.as_ref(), not_negative)?;
+        named("rotate", self.rotate.as_ref(), degrees)?;
         let least = |name: &str, zero: bool| {
             if zero {
                 Err(format!("{name}: 1 or more is needed"))
@@ -484,6 +525,13 @@ impl Config {
             patience: self.patience.or(other.patience),
             shuffle: self.shuffle.or(other.shuffle),
             sampling: self.sampling.or(other.sampling),
+            noise: self.noise.or(other.noise),
+            mask: self.mask.or(other.mask),
+            mixup: self.mixup.or(other.mixup),
+            shift: self.shift.or(other.shift),
+            rotate: self.rotate.or(other.rotate),
+            flip: self.flip.or(other.flip),
+            cutout: self.cutout.or(other.cutout),
             seed: self.seed.or(other.seed),
         }
     }

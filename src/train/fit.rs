@@ -185,6 +185,9 @@ impl Plan {
                     .map_err(FitError::Option)?,
                 schedule: config.chosen_schedule().map_err(FitError::Option)?,
                 lbfgs,
+                augmentation: config
+                    .augmentation(Some(&preprocessing))
+                    .map_err(FitError::Option)?,
             },
             hyper: Hyper::default(),
             config: Config {

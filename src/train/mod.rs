@@ -1,5 +1,6 @@
 //! Training: how rows are divided, and the loop that turns a program's steps into trained networks.
 
+mod augment;
 mod chosen;
 mod class_weight;
 mod config;
@@ -13,6 +14,7 @@ mod hidden;
 mod keep;
 mod layout;
 mod lbfgs;
+mod mixing;
 mod optimizer;
 mod outcome;
 mod range_test;

@@ -103,6 +103,13 @@ impl Config {
                 "--sampling balanced",
                 self.sampling == Some(Sampling::Balanced),
             ),
+            ("--noise", above_zero(self.noise)),
+            ("--mask", above_zero(self.mask)),
+            ("--mixup", above_zero(self.mixup)),
+            ("--shift", self.shift.is_some_and(|pixels| pixels > 0)),
+            ("--rotate", above_zero(self.rotate)),
+            ("--flip", self.flip == Some(true)),
+            ("--cutout", self.cutout.is_some_and(|pixels| pixels > 0)),
             ("--norm batch", self.norm == Some(Normalization::Batch)),
         ];
         if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
 use super::Plan;
+use super::mixing::Mixing;
 use super::sampling::order;
 use crate::backend::{Backend, BackendError, Data, run_all, write_weights};
 use crate::program::{Capacity, Hyper, Program, Step, buffer, record};
@@ -48,8 +49,9 @@ pub fn range_test(backend: &mut dyn Backend, plan: &Plan) -> Result<RangeTest, B
         order: order.len(),
         records: STEPS,
     };
-    let program = Program::training(network, &options.loss, &options.optimizer, capacity).fused();
-    let compiled = backend.compile(&program)?;
+    let augmentation = options.augmentation;
+    let program = Program::training(network, &options.loss, &options.optimizer, capacity);
+    let compiled = backend.compile(&program.augmented(&augmentation).fused())?;
     let hyper = Hyper {
         learning_rate: 1.0,
         ..member.hyper
@@ -63,7 +65,13 @@ pub fn range_test(backend: &mut dyn Backend, plan: &Plan) -> Result<RangeTest, B
         0,
         Data::F32(bytemuck::cast_slice(&[hyper])),
     )?;
-    if network.drops(0) {
+    if augmentation.mixup > 0.0 {
+        // The pairs and shares of the first pass are those of all.
+        let mut mixing = Mixing::default();
+        mixing.add(augmentation.mixup, (member.seed, 0), &order, batch);
+        mixing.write(backend, 0)?;
+    }
+    if network.drops(0) || augmentation.draws() {
         let key = key(member.seed, Purpose::Dropout);
         backend.write(buffer::KEYS, 0, 0, Data::U32(&key))?;
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use super::guard::{Due, Guard};
 use super::layout::{Layout, Part};
 use super::lbfgs::Lbfgs;
+use super::mixing::Mixing;
 use super::outcome::{End, Event, Outcome, TrainError};
 use super::rows::{Member, Rows, check};
 use super::sampling::{self, Sampling};
@@ -15,7 +16,7 @@ use crate::backend::{
 };
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
-use crate::program::{Loss, Op, Optimizer, Program, Step, buffer, record};
+use crate::program::{Augmentation, Loss, Op, Optimizer, Program, Step, buffer, record};
 use crate::random::{Purpose, key};
 
 /// How a pack of networks is trained.
@@ -46,6 +47,8 @@ pub struct Options {
     pub schedule: Schedule,
     /// Training by iterations over all rows in the place of the optimizer's steps.
     pub lbfgs: Option<Lbfgs>,
+    /// What is done to the rows of a training step.
+    pub augmentation: Augmentation,
 }
 
 impl Options {
@@ -64,6 +67,7 @@ impl Options {
             sampling: Sampling::default(),
             schedule: Schedule::default(),
             lbfgs: None,
+            augmentation: Augmentation::default(),
         }
     }
 }
@@ -204,7 +208,10 @@ impl<'a> Run<'a> {
         layout: Layout,
     ) -> Result<Self, TrainError> {
         let Options {
-            loss, optimizer, ..
+            loss,
+            optimizer,
+            augmentation,
+            ..
         } = options;
         let mut lasting = Vec::new();
         let mut compile = |backend: &mut dyn Backend, program: &Program| {
@@ -217,12 +224,15 @@ impl<'a> Run<'a> {
             backend.compile(program)
         };
         let capacity = layout.capacity(layout.micro);
-        let gradients = || Program::gradients(network, loss, capacity).fused();
+        let gradients = || {
+            let program = Program::gradients(network, loss, capacity);
+            program.augmented(augmentation).fused()
+        };
         let learn = if options.lbfgs.is_some() {
             Learn::Gradients(compile(backend, &gradients())?)
         } else if layout.micro == layout.batch {
             let program = Program::training(network, loss, optimizer, capacity);
-            Learn::Step(compile(backend, &program.fused())?)
+            Learn::Step(compile(backend, &program.augmented(augmentation).fused())?)
         } else {
             let update = Program::update(network, optimizer, capacity);
             Learn::Micro {
@@ -257,7 +267,7 @@ impl<'a> Run<'a> {
             measured: (0, 0, Duration::ZERO),
         };
         for (index, member) in members.iter().enumerate() {
-            if network.drops(0) {
+            if network.drops(0) || augmentation.draws() {
                 let key = key(member.seed, Purpose::Dropout);
                 run.backend.write(buffer::KEYS, index, 0, Data::U32(&key))?;
             }
@@ -359,24 +369,36 @@ impl<'a> Run<'a> {
         let Options {
             shuffle, sampling, ..
         } = *self.options;
-        if !shuffle && sampling == Sampling::Each && self.ordered {
+        let alpha = self.options.augmentation.mixup;
+        let mixes = alpha > 0.0;
+        if !shuffle && sampling == Sampling::Each && !mixes && self.ordered {
             return Ok(());
         }
         let count = self.rows.counts()[0];
         let mut orders = Vec::new();
+        let mut mixing = Mixing::default();
         for (index, member) in self.members.iter().enumerate() {
             orders.clear();
+            mixing.clear();
             for epoch in epochs.clone() {
-                orders.extend(sampling::order(
+                let order = sampling::order(
                     self.options,
                     self.rows.of(index),
                     self.rows.targets,
                     count,
                     (member.seed, epoch as u32 - 1),
-                ));
+                );
+                if mixes {
+                    let first = ((epoch - 1) * self.layout.steps_per_epoch()) as u64;
+                    mixing.add(alpha, (member.seed, first), &order, self.layout.batch);
+                }
+                orders.extend(order);
             }
             self.backend
                 .write(buffer::ORDER, index, 0, Data::U32(&orders))?;
+            if mixes {
+                mixing.write(self.backend, index)?;
+            }
         }
         self.ordered = true;
         Ok(())

@@ -42,3 +42,50 @@ fn balanced_sampling_makes_classes_equally_likely() {
     );
     assert!(told["mean"]["loss"].as_f64().is_some_and(f64::is_finite));
 }
+
+#[test]
+fn images_are_learned_from_what_is_drawn_of_them() {
+    let place = Place::new();
+    for device in ["cpu", "gpu"] {
+        let told = place.json(&format!(
+            "train digits --shift 1 --rotate 10 --cutout 2 --noise 0.1 --mask 0.05 --mixup 0.2 --sampling balanced \
+             --epochs 30 --device {device} --json"
+        ));
+        let accuracy = told["test"]["accuracy"].as_f64();
+        assert!(
+            accuracy.is_some_and(|share| share > 0.9),
+            "{device}: {accuracy:?}"
+        );
+        let kept = place.ok("inspect model.safetensors --json");
+        let kept: serde_json::Value = serde_json::from_str(&kept).expect("an object");
+        let said = kept.to_string();
+        for option in [
+            "\"rotate\":10",
+            "\"mixup\":0.2",
+            "\"sampling\":\"balanced\"",
+        ] {
+            assert!(said.contains(option), "{option} in {said}");
+        }
+    }
+    // The search for a rate and a pack of folds draw, too.
+    place.ok("train digits --shift 1 --mixup 0.2 --find-lr --device cpu");
+    place.ok("train digits --noise 0.1 --mixup 0.2 --folds 2 --epochs 1 --device gpu");
+}
+
+#[test]
+fn a_plan_tells_what_is_drawn() {
+    let place = Place::new();
+    let plan = place.ok("plan digits --shift 1 --noise 0.1 --mixup 0.2");
+    let ops: Vec<&str> = plan
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    for op in ["warp", "mix", "perturb"] {
+        assert!(ops.contains(&op), "{plan}");
+    }
+    let plan = place.ok("plan digits --flip=false --noise 0");
+    assert!(
+        !plan.contains("warp") && !plan.contains("perturb"),
+        "{plan}"
+    );
+}

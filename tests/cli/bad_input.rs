@@ -132,6 +132,25 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
             "train digits --sampling balanced --class-weight balanced",
             &["--sampling balanced", "--class-weight balanced"],
         ),
+        ("train good.csv --noise -1", &["--noise", "from 0"]),
+        ("train good.csv --mask 1", &["--mask", "below 1"]),
+        ("train good.csv --mixup nan", &["--mixup", "from 0"]),
+        ("train good.csv --flip", &["--flip", "images"]),
+        ("train good.csv --cutout 2", &["--cutout", "images"]),
+        (
+            "train digits --preprocess none --rotate 5",
+            &["--rotate", "auto or min-max"],
+        ),
+        ("train digits --rotate 181", &["--rotate", "0 to 180"]),
+        (
+            "train digits --shift 8",
+            &["--shift 8", "8 × 8", "less than 8"],
+        ),
+        (
+            "train good.csv --optimizer lbfgs --noise 0.1",
+            &["--noise", "lbfgs"],
+        ),
+        ("plan --inputs 64 --outputs 10 --shift 1", &["--shift"]),
         ("train good.csv --folds 1", &["--folds", "2..=1000"]),
         ("train good.csv --folds 900", &["--folds", "rows"]),
         (

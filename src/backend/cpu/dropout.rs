@@ -17,8 +17,8 @@ pub(super) struct Mask<T> {
 
 /// Draws that are made side by side, each of two words: the first for a column of the block's first half, the second for that
 /// of its second half, so that neither has to be moved.
-const LANES: usize = 16;
-const BLOCK: usize = 2 * LANES;
+pub(super) const LANES: usize = 16;
+pub(super) const BLOCK: usize = 2 * LANES;
 
 impl<T: Real> Mask<T> {
     pub(super) fn new(

@@ -9,8 +9,8 @@ use super::{
     batch_norm_inference, bias_add, bias_gradient, clear, clip_norm, clip_value, combine, dropout,
     dropout_gradient, gather, gather_both, layer_norm, layer_norm_gradient, layer_norm_parameters,
     loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation,
-    matmul_bias_gradient, max_norm, metrics, momentum, normalize, prelu, prelu_gradient, softmax,
-    softmax_gradient, square_sums, update,
+    matmul_bias_gradient, max_norm, metrics, mix, momentum, normalize, perturb, prelu,
+    prelu_gradient, softmax, softmax_gradient, square_sums, update, warp,
 };
 use crate::model::Dropout;
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
@@ -166,6 +166,54 @@ impl<T: Real> Memory<'_, T> {
                 let mask = self.mask(program, kind, layer, (hyper, keys), step);
                 let input = &self.own[place(input)].numbers()[range(input)];
                 dropout::dropout(&mask, columns(output), input, &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::Perturb {
+                deviation,
+                mask,
+                layer,
+                keys,
+                values,
+            } => {
+                let mut out = self.take(place(values));
+                perturb::perturb(
+                    (deviation, mask),
+                    self.own[place(keys)].indices(),
+                    (step.number, layer),
+                    step.first,
+                    columns(values),
+                    &mut out[range(values)],
+                );
+                self.put(place(values), out);
+            }
+            Op::Mix {
+                shares,
+                other,
+                values,
+            } => {
+                let mut out = self.take(place(values));
+                let first = step.first as usize;
+                let shares = &self.own[place(shares)].numbers()[first..first + step.rows as usize];
+                let other = &self.own[place(other)].numbers()[range(other)];
+                mix::mix(shares, columns(values), other, &mut out[range(values)]);
+                self.put(place(values), out);
+            }
+            Op::Warp {
+                ref warp,
+                layer,
+                keys,
+                input,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                warp::warp(
+                    warp,
+                    self.own[place(keys)].indices(),
+                    (step.number, layer),
+                    step.first,
+                    &self.own[place(input)].numbers()[range(input)],
+                    &mut out[range(output)],
+                );
                 self.put(place(output), out);
             }
             Op::DropoutGradient {

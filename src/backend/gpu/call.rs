@@ -214,6 +214,47 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             input,
             output,
         } => vec![calls.dropout(name, (kind, layer), &[hyper, keys, input, output])],
+        Op::Perturb {
+            deviation,
+            mask,
+            layer,
+            keys,
+            values,
+        } => {
+            let mut call = calls.drawn(name, layer, &[keys, values]);
+            call.scalars.extend([deviation, mask].map(f32::to_bits));
+            vec![call]
+        }
+        Op::Mix {
+            shares,
+            other,
+            values,
+        } => vec![calls.elementwise(name, vec![], &[shares, other, values], values)],
+        Op::Warp {
+            warp,
+            layer,
+            keys,
+            input,
+            output,
+        } => vec![Call {
+            kernel: name,
+            constants: vec![],
+            operands: calls.whole(&[keys, input, output]),
+            scalars: vec![
+                calls.columns(output) as u32,
+                layer,
+                warp.image.height,
+                warp.image.width,
+                warp.image.channels,
+                warp.image.channels_last.into(),
+                warp.shift,
+                warp.quarters().to_bits(),
+                warp.flip.into(),
+                warp.cutout,
+                warp.background.to_bits(),
+            ],
+            grid: groups(program.len(output)),
+        }],
         Op::DropoutGradient {
             kind,
             layer,
@@ -648,20 +689,27 @@ impl Calls<'_> {
     }
 
     /// The last of the tensors is written; a draw is for two of its columns: shaders/lib/mask.wgsl.
+    fn drawn(&self, kernel: &'static str, layer: u32, tensors: &[TensorId]) -> Call {
+        let output = tensors[tensors.len() - 1];
+        let columns = self.columns(output);
+        Call {
+            kernel,
+            constants: vec![],
+            operands: self.whole(tensors),
+            scalars: vec![columns as u32, layer],
+            grid: groups(self.program.rows(output) * columns.div_ceil(32) * 16),
+        }
+    }
+
     fn dropout(
         &self,
         kernel: &'static str,
         (kind, layer): (Dropout, u32),
         tensors: &[TensorId],
     ) -> Call {
-        let output = tensors[tensors.len() - 1];
-        let columns = self.columns(output);
         Call {
-            kernel,
             constants: vec![("KIND", dropout(kind))],
-            operands: self.whole(tensors),
-            scalars: vec![columns as u32, layer],
-            grid: groups(self.program.rows(output) * columns.div_ceil(32) * 16),
+            ..self.drawn(kernel, layer, tensors)
         }
     }
 

@@ -287,6 +287,7 @@ fn iterations(program: &Program, lanes: usize) -> usize {
         Op::LossGradient { logits, .. } | Op::Softmax { logits, .. } => rowwise(logits),
         Op::Metrics { .. } => program.batch,
         Op::Dropout { output, .. }
+        | Op::Perturb { values: output, .. }
         | Op::DropoutGradient {
             gradient: output, ..
         } => shared(program.batch * program.tensors[output].columns.div_ceil(32) * 16),

@@ -47,9 +47,11 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "matmul_bias_gradient",
     "max_norm",
     "metrics",
+    "mix",
     "momentum",
     "muon",
     "normalize",
+    "perturb",
     "prelu",
     "prelu_gradient",
     "rmsprop",
@@ -58,15 +60,18 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "softmax_gradient",
     "square_sums",
     "steps",
+    "warp",
 );
 
 /// What kernels include by `#import NAME`, as in `shaders/lib/`.
 const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "batch",
+    "circle",
     "columns",
     "erfc",
     "exponential",
     "functions",
+    "gaussian",
     "logarithm",
     "losses",
     "mask",

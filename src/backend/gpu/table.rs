@@ -53,6 +53,7 @@ mod kind {
     pub(super) const DROPOUT_GRADIENT: u32 = 15;
     pub(super) const AVERAGE: u32 = 16;
     pub(super) const MAX_NORM: u32 = 17;
+    pub(super) const PERTURB: u32 = 18;
 
     pub(super) const ACCUMULATE: u32 = 1;
     pub(super) const BIAS_ACTIVATE: u32 = 2;
@@ -125,9 +126,12 @@ fn kind_of(op: &Op) -> Option<u32> {
         Op::DropoutGradient { .. } => kind::DROPOUT_GRADIENT,
         Op::Average { .. } => kind::AVERAGE,
         Op::MaxNorm { .. } => kind::MAX_NORM,
+        Op::Perturb { .. } => kind::PERTURB,
         Op::Softmax { log: true, .. }
         | Op::SoftmaxGradient { .. }
         | Op::Add { .. }
+        | Op::Mix { .. }
+        | Op::Warp { .. }
         | Op::Prelu { .. }
         | Op::PreluGradient { .. }
         | Op::BatchNorm { .. }
@@ -329,6 +333,19 @@ impl Table<'_> {
                 d: self.view(keys),
                 k: layer,
                 ..self.elementwise(dropout(kind), input, output)
+            },
+            Op::Perturb {
+                deviation,
+                mask,
+                layer,
+                keys,
+                values,
+            } => Entry {
+                d: self.view(keys),
+                k: layer,
+                rates: [deviation, 0.0, 0.0],
+                parameter: mask,
+                ..self.elementwise(0, values, values)
             },
             Op::DropoutGradient {
                 kind,
