@@ -9,7 +9,7 @@ use crate::elastic::policy::PolicyName;
 use crate::elastic::simulate::Scheduling;
 use crate::model::{Activation, Initializer, Normalization};
 use crate::program::{Link, Reduction, Rule};
-use crate::train::{Monitor, OptimizerChoice, ScheduleName};
+use crate::train::{Monitor, OnDivergence, OptimizerChoice, ScheduleName};
 
 macro_rules! display_by_name {
     ($($kind:ty),*) => {$(
@@ -32,6 +32,7 @@ display_by_name!(
     OptimizerChoice,
     Normalization,
     Numeric,
+    OnDivergence,
     PreprocessMode,
     Reduction,
     Rule,

@@ -1,6 +1,7 @@
 //! What runs programs: one small trait, a CPU and a GPU behind it.
 
 pub mod cpu;
+pub mod faults;
 pub mod gpu;
 
 mod check;
@@ -102,9 +103,48 @@ pub enum BackendError {
         /// What it said.
         reason: String,
     },
+    /// The device is gone: its driver reset it, it was taken out, or the system took it away.
+    #[error("{device} was lost: {reason}")]
+    Lost {
+        /// The adapter.
+        device: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The device's memory does not suffice.
+    #[error(
+        "{device} has no memory left: {reason}. Use a smaller batch or network, or --device cpu"
+    )]
+    OutOfMemory {
+        /// The adapter.
+        device: String,
+        /// What it said.
+        reason: String,
+    },
+    /// What was handed to the device does not come back.
+    #[error("{device} hangs: it did not answer for {seconds:.0} s")]
+    Hung {
+        /// The adapter.
+        device: String,
+        /// How long it was waited for.
+        seconds: f64,
+    },
     /// A call that does not fit the compiled programs.
     #[error("{0}")]
     Misuse(String),
+}
+
+impl BackendError {
+    /// Whether the device failed, so that another one, or the same opened anew, may do the work.
+    pub fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            BackendError::Device { .. }
+                | BackendError::Lost { .. }
+                | BackendError::OutOfMemory { .. }
+                | BackendError::Hung { .. }
+        )
+    }
 }
 
 /// Runs programs. Programs compiled on one backend share the buffers whose names they share.
@@ -138,6 +178,9 @@ pub trait Backend: Send {
         offset: usize,
         len: usize,
     ) -> Result<Vec<f32>, BackendError>;
+
+    /// Makes the device go away, as a driver's failure does: for tests of what happens then.
+    fn destroy(&mut self) {}
 }
 
 /// Runs all `steps`, however many calls that takes.

@@ -1,11 +1,14 @@
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use anyhow::Result;
-use gpu_mlp::backend::Backend;
 use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::backend::faults::{Faults, Faulty};
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, adapters};
-use gpu_mlp::train::{Plan, fastest};
+use gpu_mlp::backend::{Backend, BackendError};
+use gpu_mlp::train::{Plan, Spare, fastest};
 
 /// What runs the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,12 +57,76 @@ impl Display for DeviceChoice {
     }
 }
 
-fn cpu() -> Box<dyn Backend> {
-    Box::new(CpuBackend::<f32>::new())
+/// Names failures that tests ask for, as lose@120: docs/elasticity.md has them.
+const FAULTS: &str = "GPU_MLP_FAULTS";
+
+/// They are read once: what has failed does not fail again when the device is opened anew.
+static ASKED: LazyLock<Option<Faults>> = LazyLock::new(|| {
+    let text = std::env::var(FAULTS).ok()?;
+    let faults = text.parse();
+    faults
+        .map_err(|reason: String| log::warn!("{FAULTS}: {reason}"))
+        .ok()
+});
+
+fn faulty(backend: Box<dyn Backend>) -> Box<dyn Backend> {
+    match &*ASKED {
+        Some(faults) => Box::new(Faulty::new(backend, faults.clone())),
+        None => backend,
+    }
 }
 
-fn gpu(choice: &AdapterChoice) -> Result<Box<dyn Backend>> {
-    Ok(Box::new(GpuBackend::open(choice)?))
+fn cpu() -> Box<dyn Backend> {
+    faulty(Box::new(CpuBackend::<f32>::new()))
+}
+
+fn gpu(choice: &AdapterChoice) -> Result<Box<dyn Backend>, BackendError> {
+    Ok(faulty(Box::new(GpuBackend::open(choice)?)))
+}
+
+/// Waits before an adapter that failed is opened again.
+const WAITS: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+
+/// What trains when the device fails: itself again, another adapter, the processor.
+pub(crate) fn spares(choice: &DeviceChoice, device: &str) -> Vec<Spare<'static>> {
+    let mut spares = Vec::new();
+    if let DeviceChoice::Gpu(adapter) = choice {
+        for wait in WAITS {
+            let adapter = adapter.clone();
+            let open = Box::new(move || gpu(&adapter));
+            spares.push(Spare { wait, open });
+        }
+        let failed = device.to_owned();
+        let open = Box::new(move || {
+            let others = adapters().into_iter();
+            let mut others = others.filter(|other| {
+                other.unusable.is_none()
+                    && other.kind != "software"
+                    && !failed.starts_with(&other.name)
+            });
+            match others.next() {
+                Some(other) => gpu(&AdapterChoice::Index(other.index)),
+                None => Err(BackendError::NoAdapter {
+                    wanted: "in its place".into(),
+                    found: "there is no other".into(),
+                    advice: "The CPU takes over".into(),
+                }),
+            }
+        });
+        spares.push(Spare {
+            wait: Duration::ZERO,
+            open,
+        });
+    }
+    spares.push(Spare {
+        wait: Duration::ZERO,
+        open: Box::new(|| Ok(cpu())),
+    });
+    spares
 }
 
 /// Opens the device for a training run. With `auto`, real steps are timed on each that may be the fastest; the choice says
@@ -67,7 +134,7 @@ fn gpu(choice: &AdapterChoice) -> Result<Box<dyn Backend>> {
 pub(crate) fn open_for(choice: &mut DeviceChoice, plan: &Plan) -> Result<Box<dyn Backend>> {
     match choice {
         DeviceChoice::Cpu => Ok(cpu()),
-        DeviceChoice::Gpu(adapter) => gpu(adapter),
+        DeviceChoice::Gpu(adapter) => Ok(gpu(adapter)?),
         DeviceChoice::Auto => {
             let mut candidates = vec![cpu()];
             let mut choices = vec![DeviceChoice::Cpu];
@@ -102,6 +169,6 @@ pub(crate) fn open_for(choice: &mut DeviceChoice, plan: &Plan) -> Result<Box<dyn
 pub(crate) fn open(choice: &DeviceChoice) -> Result<Box<dyn Backend>> {
     match choice {
         DeviceChoice::Auto | DeviceChoice::Cpu => Ok(cpu()),
-        DeviceChoice::Gpu(adapter) => gpu(adapter),
+        DeviceChoice::Gpu(adapter) => Ok(gpu(adapter)?),
     }
 }

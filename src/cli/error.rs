@@ -63,7 +63,7 @@ fn unread(cause: &(dyn std::error::Error + 'static)) -> bool {
 
 fn mendable(cause: &(dyn std::error::Error + 'static)) -> bool {
     if let Some(error) = cause.downcast_ref::<BackendError>() {
-        return !matches!(error, BackendError::Device { .. } | BackendError::Misuse(_));
+        return !error.is_failure() && !matches!(error, BackendError::Misuse(_));
     }
     if let Some(error) = cause.downcast_ref::<FitError>() {
         return match error {

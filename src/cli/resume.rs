@@ -132,6 +132,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         out_of_fold: folder.description.out_of_fold.clone(),
         plan,
         backend,
+        device,
         json: options.json,
         folder: Some(folder),
         from: found.map(|found| found.snapshot),

@@ -11,6 +11,7 @@ use gpu_mlp::runs::RunFolder;
 use gpu_mlp::train::{End, Event, FitError, Fitted, Guard, Plan, Snapshot};
 use serde_json::json;
 
+use super::device::{DeviceChoice, spares};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::{output, report};
@@ -18,7 +19,9 @@ use super::{output, report};
 /// A training run, ready to go.
 pub(super) struct Session {
     pub(super) plan: Plan,
+    /// What it is trained on, and how that was chosen.
     pub(super) backend: Box<dyn Backend>,
+    pub(super) device: DeviceChoice,
     /// The model file.
     pub(super) out: PathBuf,
     pub(super) out_of_fold: Option<PathBuf>,
@@ -54,13 +57,18 @@ impl Session {
         let plan = &self.plan;
         let mut guard = Guard::default();
         guard.from = self.from.take().map(Arc::new);
+        guard.spares = spares(&self.device, &self.backend.device());
         if let (Some(folder), Some(keeper)) = (&self.folder, &keeper) {
             guard.every = Some(folder.description.checkpoint_every);
             guard.keep = Some(Box::new(|snapshot, due| keeper.keep(snapshot, due)));
         }
-        let fitted = plan.fit_guarded(&mut *self.backend, &mut guard, &mut |event| {
+        let fitted = plan.fit_guarded(&mut self.backend, &mut guard, &mut |event| {
             match event {
                 Event::Steps { done, total, .. } => progress.steps(done, total),
+                Event::Notice(text) => {
+                    log::warn!("{text}");
+                    line("notice", json!({ "text": text }));
+                }
                 Event::Epoch(epochs) => {
                     let [train, validation] = plan.epoch(epochs);
                     let number = epochs[0].number;

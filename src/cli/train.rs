@@ -243,6 +243,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     let session = Session {
         plan,
         backend,
+        device: chosen.device,
         out: chosen.out,
         out_of_fold: chosen.out_of_fold,
         json: chosen.json,

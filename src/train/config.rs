@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 use super::{
-    ClassWeight, HiddenLayers, LossChoice, Monitor, OptimizerChoice, Sampling, ScheduleName, Warmup,
+    ClassWeight, HiddenLayers, LossChoice, Monitor, OnDivergence, OptimizerChoice, Sampling,
+    ScheduleName, Warmup,
 };
 use crate::data::{Numeric, PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
@@ -213,6 +214,9 @@ pub struct Config {
         help_heading = "Training"
     )]
     pub patience: Option<u32>,
+    /// What a loss that is no number any more leads to [default: stop]
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Safety")]
+    pub on_divergence: Option<OnDivergence>,
     /// Whether each epoch has its own order [default: true]
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, help_heading = "Training")]
     pub shuffle: Option<bool>,
@@ -523,6 +527,7 @@ impl Config {
             epochs: self.epochs.or(other.epochs),
             max_steps: self.max_steps.or(other.max_steps),
             patience: self.patience.or(other.patience),
+            on_divergence: self.on_divergence.or(other.on_divergence),
             shuffle: self.shuffle.or(other.shuffle),
             sampling: self.sampling.or(other.sampling),
             noise: self.noise.or(other.noise),

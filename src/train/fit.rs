@@ -410,11 +410,11 @@ fn append(matrix: &mut Matrix, other: Matrix) {
 
 /// Refuses networks that there is no memory for, before it runs out.
 fn check_memory(network: &Network, batch: usize, config: &Config) -> Result<(), FitError> {
-    // Parameters, their gradients, up to three moments, the initial and the best values; activations and their gradients of as many
-    // rows as a step takes at a time.
-    const COPIES: usize = 7;
+    // Parameters, their gradients, up to three moments, the initial and the best values, and a snapshot of five of them; activations
+    // and their gradients of as many rows as a step takes at a time.
+    const COPIES: usize = 12;
     // With two matrices more, and two products of theirs.
-    const MUON_COPIES: usize = 10;
+    const MUON_COPIES: usize = 15;
     // With ten steps and changes, some places and gradients, in 64 bits.
     const LBFGS_COPIES: usize = 60;
     const ROWS: usize = 16_384;

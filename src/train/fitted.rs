@@ -1,11 +1,13 @@
 use serde::Serialize;
 
 use super::fit::mean_and_variance;
+use super::run::attempt;
 use super::{
     Epoch, FitError, Guard, Monitor, Observe, Outcome, Plan, Rows, Scores, TrainError, Training,
     train_guarded,
 };
 use crate::backend::Backend;
+use crate::backend::cpu::CpuBackend;
 use crate::data::{Matrix, TargetTransform, Task};
 use crate::model::Weights;
 use crate::predictor::{Description, Metrics, Model, Report, logits};
@@ -51,16 +53,26 @@ impl Plan {
         backend: &mut dyn Backend,
         observe: &mut Observe<'_>,
     ) -> Result<Fitted, FitError> {
-        self.fit_guarded(backend, &mut Guard::default(), observe)
+        let mut guard = Guard::default();
+        guard.on_divergence = self.config.on_divergence.unwrap_or_default();
+        let trained = self.training(|training| attempt(backend, training, &mut guard, observe));
+        self.fitted(trained, backend)
     }
 
-    /// The same, from a snapshot on if there is one, and leaving others on the way.
+    /// The same, from a snapshot on if there is one, leaving others on the way, and with spares for a backend that fails.
     pub fn fit_guarded(
         &self,
-        backend: &mut dyn Backend,
+        backend: &mut Box<dyn Backend>,
         guard: &mut Guard<'_>,
         observe: &mut Observe<'_>,
     ) -> Result<Fitted, FitError> {
+        guard.on_divergence = self.config.on_divergence.unwrap_or_default();
+        let trained = self.training(|training| train_guarded(backend, training, guard, observe));
+        self.fitted(trained, &mut **backend)
+    }
+
+    /// Hands out what decides the run.
+    fn training<R>(&self, train: impl FnOnce(Training<'_>) -> R) -> R {
         // Answers are the model's matter, whatever its weights.
         let judging = self.model(Vec::new(), serde_json::Value::Null);
         let judge = |logits: &Matrix, rows: &[u32]| {
@@ -69,7 +81,7 @@ impl Plan {
             self.options.monitor.judge(&report)
         };
         let (members, parts) = (self.members(), self.parts());
-        let training = Training {
+        train(Training {
             network: &self.network,
             members: &members,
             rows: Rows {
@@ -79,8 +91,15 @@ impl Plan {
             },
             options: &self.options,
             judge: Some(&judge),
-        };
-        let trained = train_guarded(backend, training, guard, observe);
+        })
+    }
+
+    /// The model, and how well it does.
+    fn fitted(
+        &self,
+        trained: Result<Outcome, TrainError>,
+        backend: &mut dyn Backend,
+    ) -> Result<Fitted, FitError> {
         let outcome = trained.map_err(|mut error| {
             let best = match &mut error {
                 TrainError::Diverged { best, .. } => best.take(),
@@ -104,7 +123,11 @@ impl Plan {
         // What was summed up on the device is of one network, of the transformed target, and of outputs in no order.
         let ordered = self.options.loss.link() == Link::Ordered;
         if self.config.members() > 1 || transform != TargetTransform::None || ordered {
-            self.report(&mut fitted, backend)
+            let mut reported = self.report(&mut fitted, backend);
+            if matches!(&reported, Err(TrainError::Backend(error)) if error.is_failure()) {
+                reported = self.report(&mut fitted, &mut CpuBackend::<f32>::new());
+            }
+            reported
                 .map_err(|error| FitError::Train(error, Some(Box::new(fitted.model.clone()))))?;
         }
         Ok(fitted)
@@ -170,6 +193,7 @@ impl Plan {
         lost.map_or(Ok(()), |loss| {
             Err(TrainError::Diverged {
                 loss,
+                rollbacks: 0,
                 epoch: fitted.outcome.epochs(),
                 best: None,
             })

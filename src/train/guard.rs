@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::Snapshot;
+use super::{Event, Observe, Snapshot};
+use crate::backend::cpu::CpuBackend;
+use crate::backend::{Backend, BackendError};
 
 /// How long a run goes on between two snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +84,31 @@ pub enum Due {
     End,
 }
 
+/// What becomes of a run whose loss is no number any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDivergence {
+    /// It ends
+    #[default]
+    Stop,
+    /// It goes back to the last good checkpoint with half the learning rate, three times at most
+    Rollback,
+}
+
+/// Times that a run goes back.
+pub(super) const ROLLBACKS: u32 = 3;
+
+/// Opens a backend.
+pub type Open<'a> = dyn FnMut() -> Result<Box<dyn Backend>, BackendError> + 'a;
+
+/// What trains in place of a device that failed.
+pub struct Spare<'a> {
+    /// How long it is waited for before it is tried.
+    pub wait: Duration,
+    /// Opens it.
+    pub open: Box<Open<'a>>,
+}
+
 /// Takes the snapshots of a run. It is called from the training loop: what takes long belongs to another thread.
 pub type Keep<'a> = dyn FnMut(&Arc<Snapshot>, Due) + 'a;
 
@@ -90,18 +117,51 @@ pub type Keep<'a> = dyn FnMut(&Arc<Snapshot>, Due) + 'a;
 pub struct Guard<'a> {
     /// Where training goes on; from the beginning otherwise.
     pub from: Option<Arc<Snapshot>>,
-    /// When snapshots are taken; never otherwise.
+    /// When snapshots are taken; if it is left out, every 30 seconds where somebody wants them.
     pub every: Option<Interval>,
     /// What becomes of them.
     pub keep: Option<Box<Keep<'a>>>,
-    /// When the last one was taken.
+    /// What a loss that is no number leads to.
+    pub on_divergence: OnDivergence,
+    /// What is tried in turn when a device fails; from the first on again, once the run has come further than before.
+    pub spares: Vec<Spare<'a>>,
+    /// When the last snapshot was taken.
     taken: Option<Instant>,
+    /// The last one, or the one that the run began with.
+    last: Option<Arc<Snapshot>>,
+    /// Steps that the run has come to, and had come to when a device failed.
+    reached: u64,
+    failed: Option<u64>,
+    /// The spare that is next.
+    next: usize,
 }
 
 impl Guard<'_> {
-    /// Begins to count the time.
-    pub(super) fn begin(&mut self) {
+    /// What the run goes on from; from now on the time is counted.
+    pub(super) fn begin(&mut self) -> Option<Arc<Snapshot>> {
         self.taken = Some(Instant::now());
+        if let Some(from) = self.from.take() {
+            self.last = Some(from);
+        }
+        if self.keep.is_some() || self.remembers() {
+            self.every.get_or_insert_default();
+        }
+        self.last()
+    }
+
+    /// Whether the last snapshot stays in memory, as the run may go back to it.
+    fn remembers(&self) -> bool {
+        self.on_divergence == OnDivergence::Rollback || !self.spares.is_empty()
+    }
+
+    /// What the run can go back to; to its beginning otherwise.
+    pub(super) fn last(&self) -> Option<Arc<Snapshot>> {
+        self.last.clone()
+    }
+
+    /// Hears of every few steps how far the run has come.
+    pub(super) fn come(&mut self, steps: u64) {
+        self.reached = self.reached.max(steps);
     }
 
     /// Steps from `steps` on until a snapshot is due at the latest.
@@ -125,15 +185,67 @@ impl Guard<'_> {
 
     /// Whether somebody wants one after so many steps.
     pub(super) fn wants(&self, steps: u64, due: Due) -> bool {
-        self.keep.is_some() && (due == Due::End || self.due(steps))
+        match due {
+            Due::End => self.keep.is_some(),
+            Due::Interval => (self.keep.is_some() || self.remembers()) && self.due(steps),
+        }
     }
 
     /// Hands a snapshot on.
     pub(super) fn take(&mut self, snapshot: Snapshot, due: Due) {
         self.taken = Some(Instant::now());
-        if let Some(keep) = &mut self.keep {
-            keep(&Arc::new(snapshot), due);
+        let snapshot = Arc::new(snapshot);
+        if self.remembers() {
+            self.last = Some(Arc::clone(&snapshot));
         }
+        if let Some(keep) = &mut self.keep {
+            keep(&snapshot, due);
+        }
+    }
+
+    /// Puts a spare in the place of a backend that failed; false if there is none left.
+    pub(super) fn replace(
+        &mut self,
+        backend: &mut Box<dyn Backend>,
+        error: &BackendError,
+        observe: &mut Observe<'_>,
+    ) -> bool {
+        if self.failed.is_none_or(|before| self.reached > before) {
+            self.next = 0;
+        }
+        self.failed = Some(self.reached);
+        if self.spares.is_empty() {
+            return false;
+        }
+        // What it holds is free before another is opened.
+        let failed = std::mem::replace(backend, Box::new(CpuBackend::<f32>::new()));
+        if matches!(error, BackendError::Hung { .. }) {
+            // Its end would be waited for, too.
+            std::mem::forget(failed);
+        } else {
+            drop(failed);
+        }
+        while let Some(spare) = self.spares.get_mut(self.next) {
+            self.next += 1;
+            std::thread::sleep(spare.wait);
+            match (spare.open)() {
+                Ok(opened) => {
+                    *backend = opened;
+                    let step = self.last.as_ref().map_or(0, |last| last.steps());
+                    let text = format!(
+                        "{error}; training goes on behind step {step}, on {}",
+                        backend.device()
+                    );
+                    // Whoever wants the run to end says so again.
+                    let _ = observe(Event::Notice(&text));
+                    return true;
+                }
+                Err(reason) => {
+                    let _ = observe(Event::Notice(&reason.to_string()));
+                }
+            }
+        }
+        false
     }
 }
 

@@ -1,6 +1,7 @@
 use super::evaluate::{Validated, unsound};
-use super::outcome::{End, Epoch, Outcome, TrainError, Trained};
-use super::run::Run;
+use super::guard::{Guard, OnDivergence, ROLLBACKS};
+use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
+use super::run::{Observe, Run};
 use super::schedule::Curve;
 use super::scores::Scores;
 use crate::backend::BackendError;
@@ -32,15 +33,51 @@ impl Run<'_> {
         Ok(epoch)
     }
 
-    fn check_finite(&mut self, epoch: &[Epoch]) -> Result<(), TrainError> {
+    fn check_finite(&self, epoch: &[Epoch]) -> Result<(), TrainError> {
         let losses = epoch.iter().map(|epoch| epoch.watched().loss);
         let loss = losses.into_iter().find(|loss| !loss.is_finite());
-        loss.map_or(Ok(()), |loss| Err(self.diverged(loss, epoch[0].number)?))
+        loss.map_or(Ok(()), |loss| Err(self.diverged(loss, epoch[0].number)))
+    }
+
+    /// That the loss is no number any more.
+    pub(super) fn diverged(&self, loss: f64, epoch: usize) -> TrainError {
+        TrainError::Diverged {
+            loss,
+            epoch,
+            rollbacks: self.state.rollbacks,
+            best: None,
+        }
+    }
+
+    /// Goes back to the last good snapshot with half the learning rate, where that is wished for and has not been done too often.
+    pub(super) fn go_back(
+        &mut self,
+        guard: &Guard<'_>,
+        (loss, epoch): (f64, usize),
+        observe: &mut Observe<'_>,
+    ) -> Result<bool, TrainError> {
+        let (rate, rollbacks) = (self.state.rate / 2.0, self.state.rollbacks + 1);
+        if guard.on_divergence != OnDivergence::Rollback || rollbacks > ROLLBACKS {
+            return Ok(false);
+        }
+        match guard.last() {
+            Some(snapshot) => self.restore(&snapshot)?,
+            None => self.start()?,
+        }
+        (self.state.rate, self.state.rollbacks) = (rate, rollbacks);
+        let text = format!(
+            "the loss became {loss} in epoch {epoch}: back to step {}, and on with {rate} of the learning rate ({rollbacks} of \
+             {ROLLBACKS} times)",
+            self.state.steps
+        );
+        // Whoever wants the run to end says so again.
+        let _ = observe(Event::Notice(&text));
+        Ok(true)
     }
 
     /// What is left when the loss is no number any more: the best weights, if they have a loss themselves. Where nothing is
     /// validated, what was noted of them is a loss from before their last step.
-    pub(super) fn diverged(&mut self, loss: f64, epoch: usize) -> Result<TrainError, BackendError> {
+    pub(super) fn last_good(&mut self) -> Result<Option<Vec<Weights>>, BackendError> {
         let best = self.state.best.iter_mut().map(Option::take);
         let best: Option<Vec<_>> = best.map(|best| best.map(|(_, weights)| weights)).collect();
         let mut kept = None;
@@ -50,14 +87,10 @@ impl Run<'_> {
             }
             let scores = self.evaluate_all()?;
             if unsound(&scores).is_none() && best.iter().all(Weights::is_finite) {
-                kept = Some(Box::new(best));
+                kept = Some(best);
             }
         }
-        Ok(TrainError::Diverged {
-            loss,
-            epoch,
-            best: kept,
-        })
+        Ok(kept)
     }
 
     /// Keeps what is better of a member than before at the end of a round, counts the rounds in which nothing was, and lowers
@@ -90,7 +123,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) fn finish(mut self, end: End) -> Result<Outcome, TrainError> {
+    pub(super) fn finish(&mut self, end: End) -> Result<Outcome, TrainError> {
         if self.options.patience.is_some() || end == End::Stopped {
             for member in 0..self.members.len() {
                 if let Some((_, weights)) = self.state.best[member].take() {
@@ -107,7 +140,7 @@ impl Run<'_> {
         if let Some(loss) = unsound(&parts).or_else(infinite) {
             let epochs = self.state.histories.iter().map(Vec::len);
             let epoch = epochs.max().unwrap_or(0);
-            return Err(self.diverged(loss, epoch)?);
+            return Err(self.diverged(loss, epoch));
         }
         let mut members = Vec::with_capacity(self.members.len());
         let histories = std::mem::take(&mut self.state.histories);

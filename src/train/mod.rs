@@ -34,7 +34,7 @@ pub use fastest::fastest;
 pub use fit::{FitError, Plan};
 pub use fitted::{Fitted, HeldOut};
 pub use folds::{Fold, folds};
-pub use guard::{Due, Guard, Interval, Keep};
+pub use guard::{Due, Guard, Interval, Keep, OnDivergence, Open, Spare};
 pub use hidden::{HiddenLayer, HiddenLayers};
 pub use lbfgs::Lbfgs;
 pub use optimizer::OptimizerChoice;

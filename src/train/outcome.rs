@@ -36,6 +36,8 @@ pub enum Event<'a> {
         /// The epoch under way, from 1.
         epoch: usize,
     },
+    /// Something that people should know of: a device failed, or the run went back.
+    Notice(&'a str),
     /// An epoch is done; an entry for each member that still learned in it.
     Epoch(&'a [Epoch]),
 }
@@ -101,14 +103,24 @@ pub enum TrainError {
     Data(String),
     /// The loss is no number any more.
     #[error(
-        "the loss became {loss} in epoch {epoch}: try a lower learning rate, or standardised inputs"
+        "the loss became {loss} in epoch {epoch}: try a lower learning rate, or standardised inputs{}",
+        went_back(*rollbacks)
     )]
     Diverged {
         /// The loss.
         loss: f64,
         /// When, from 1.
         epoch: usize,
+        /// How often the run had gone back.
+        rollbacks: u32,
         /// The best outcome so far, if an epoch was completed.
         best: Option<Box<Vec<Weights>>>,
     },
+}
+
+fn went_back(times: u32) -> String {
+    match times {
+        0 => ", or --on-divergence rollback".to_owned(),
+        _ => format!("; the rate was halved {times} times already"),
+    }
 }

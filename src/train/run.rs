@@ -107,7 +107,7 @@ pub fn train_judged(
         options,
         judge,
     };
-    train_guarded(backend, training, &mut Guard::default(), observe)
+    attempt(backend, training, &mut Guard::default(), observe)
 }
 
 /// All that decides what comes of a run.
@@ -125,8 +125,27 @@ pub struct Training<'a> {
     pub judge: Option<&'a Judge<'a>>,
 }
 
-/// The same from a snapshot on, if there is one, and leaving others on the way.
+/// The same from a snapshot on, if there is one, leaving others on the way, and with spares for a backend that fails.
 pub fn train_guarded(
+    backend: &mut Box<dyn Backend>,
+    training: Training<'_>,
+    guard: &mut Guard<'_>,
+    observe: &mut Observe<'_>,
+) -> Result<Outcome, TrainError> {
+    loop {
+        match attempt(&mut **backend, training, guard, observe) {
+            Err(TrainError::Backend(error)) if error.is_failure() => {
+                if !guard.replace(backend, &error, observe) {
+                    return Err(error.into());
+                }
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// On one backend, as far as that goes.
+pub(super) fn attempt(
     backend: &mut dyn Backend,
     training: Training<'_>,
     guard: &mut Guard<'_>,
@@ -149,19 +168,26 @@ pub fn train_guarded(
     let layout = Layout::new(network, members.len(), rows, options, backend.limits());
     let mut run = Run::new(backend, network, members, rows, options, layout)?;
     run.judge = judge.filter(|_| !monitor.is_summed());
-    match guard.from.take() {
+    match guard.begin() {
         Some(snapshot) => run.restore(&snapshot)?,
         None => run.start()?,
     }
-    guard.begin();
-    let end = match options.lbfgs {
-        Some(lbfgs) => run.iterations(lbfgs, guard, observe)?,
-        None => run.epochs(guard, observe)?,
-    };
-    if end != End::Stopped {
-        run.take(guard, Due::End)?;
+    loop {
+        match run.finished(guard, observe) {
+            Err(TrainError::Diverged { loss, epoch, .. }) => {
+                if !run.go_back(guard, (loss, epoch), observe)? {
+                    let rollbacks = run.state.rollbacks;
+                    return Err(TrainError::Diverged {
+                        loss,
+                        epoch,
+                        rollbacks,
+                        best: run.last_good()?.map(Box::new),
+                    });
+                }
+            }
+            ended => return ended,
+        }
     }
-    run.finish(end)
 }
 
 /// The programs of a run: a whole step, a step in micro-batches, or gradients that are no step.
@@ -355,10 +381,30 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn finished(
+        &mut self,
+        guard: &mut Guard<'_>,
+        observe: &mut Observe<'_>,
+    ) -> Result<Outcome, TrainError> {
+        let end = match self.options.lbfgs {
+            Some(lbfgs) => self.iterations(lbfgs, guard, observe)?,
+            None => self.epochs(guard, observe)?,
+        };
+        if end != End::Stopped {
+            self.take(guard, Due::End)?;
+        }
+        self.finish(end)
+    }
+
     /// Leaves a snapshot, if one is due and somebody wants it.
     pub(super) fn take(&mut self, guard: &mut Guard<'_>, due: Due) -> Result<(), TrainError> {
         if guard.wants(self.state.steps, due) {
             let snapshot = self.snapshot()?;
+            if !snapshot.is_sound() {
+                // It would be found out soon, and this is nothing to go back to.
+                let epochs = self.state.done / self.layout.steps_per_epoch();
+                return Err(self.diverged(f64::NAN, self.state.epoch + epochs));
+            }
             guard.take(snapshot, due);
         }
         Ok(())
@@ -459,6 +505,7 @@ impl<'a> Run<'a> {
                 self.measured.1 += samples;
             }
             self.state.done += ran;
+            guard.come(self.state.steps);
             flow = observe(Event::Steps {
                 done: self.state.steps,
                 total,

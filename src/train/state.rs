@@ -5,6 +5,7 @@ use super::scores::Totals;
 use super::{Epoch, TrainError};
 use crate::backend::{BackendError, Data};
 use crate::model::{Network, Weights};
+use crate::program::{buffer, record};
 
 /// All of a run that the host keeps from step to step; with the buffers that outlive a step, the next one follows from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +76,15 @@ pub(crate) struct Kept {
 }
 
 impl Snapshot {
+    /// Whether all parameters and losses are numbers.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut losses = self.state.totals.iter().flatten();
+        let parameters = |kept: &&Kept| kept.name == buffer::PARAMETERS;
+        let mut parameters = self.buffers.iter().filter(parameters);
+        losses.all(|totals| totals[record::LOSS].is_finite())
+            && parameters.all(|kept| kept.values.iter().all(|value| value.is_finite()))
+    }
+
     /// Updates made.
     pub fn steps(&self) -> u64 {
         self.state.steps

@@ -1,5 +1,6 @@
 //! Runs that something interrupts, with the real binary and real backends.
 
+mod devices;
 #[cfg(unix)]
 mod folders;
 #[cfg(unix)]

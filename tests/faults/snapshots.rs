@@ -40,7 +40,7 @@ fn fit(
         taken.push((Arc::clone(snapshot), due));
     }));
     let observe: &mut dyn FnMut(Event<'_>) -> _ = &mut |_| ControlFlow::Continue(());
-    let fitted = plan.fit_guarded(&mut *backend, &mut guard, observe);
+    let fitted = plan.fit_guarded(&mut backend, &mut guard, observe);
     drop(guard);
     (fitted.expect("it trains"), taken)
 }
@@ -128,6 +128,11 @@ fn any_snapshot_leads_to_the_same_end_on_the_cpu() {
             "epochs = 3\nhidden = [16]\nsampling = \"balanced\"",
             30,
         ),
+        (
+            "digits",
+            "epochs = 3\nhidden = [16]\nnoise = 0.1\nmixup = 0.4\nshift = 1\nshuffle = false",
+            30,
+        ),
         // Networks that leave one after another, each with a plateau of its own.
         (
             "digits",
@@ -169,7 +174,7 @@ fn a_snapshot_of_another_network_is_refused() {
     let other = plan("xor", "hidden = [4]\nepochs = 5");
     let mut guard = Guard::default();
     guard.from = Some(Arc::clone(&taken[0].0));
-    let mut backend = CpuBackend::<f32>::new();
+    let mut backend: Box<dyn Backend> = Box::new(CpuBackend::<f32>::new());
     let fitted = other.fit_guarded(&mut backend, &mut guard, &mut |_| ControlFlow::Continue(()));
     let error = fitted.expect_err("it does not fit").to_string();
     assert!(error.contains("of another network"), "{error}");

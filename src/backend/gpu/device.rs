@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use wgpu::{Adapter, DeviceType, Instance, InstanceDescriptor, Limits};
 
@@ -106,6 +107,14 @@ fn shortcoming(limits: &Limits) -> Option<String> {
     .map(|(what, has, needs)| format!("it has {has} {what}, {needs} are needed"))
 }
 
+/// What a device reports, the graver the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Failure {
+    Error,
+    OutOfMemory,
+    Lost,
+}
+
 /// An opened device with its queue, and the first error that it reported.
 #[derive(Debug)]
 pub(super) struct Device {
@@ -118,7 +127,7 @@ pub(super) struct Device {
     pub(super) lanes: u32,
     /// Terms of a product's sums at most.
     pub(super) depth: usize,
-    fault: Arc<Mutex<Option<String>>>,
+    fault: Arc<Mutex<Option<(Failure, String)>>>,
 }
 
 impl Device {
@@ -173,19 +182,24 @@ impl Device {
                 reason: error.to_string(),
             })?;
         let fault = Arc::new(Mutex::new(None));
-        let note = |fault: &Arc<Mutex<Option<String>>>, what: String| {
-            fault
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert(what);
+        // The first error, unless a graver one follows: behind a loss everything fails.
+        let note = |fault: &Mutex<Option<(Failure, String)>>, failure: Failure, what: String| {
+            let mut fault = fault.lock().unwrap_or_else(PoisonError::into_inner);
+            if fault.as_ref().is_none_or(|(known, _)| *known < failure) {
+                *fault = Some((failure, what));
+            }
         };
         let noted = Arc::clone(&fault);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            note(&noted, error.to_string());
+            let failure = match error {
+                wgpu::Error::OutOfMemory { .. } => Failure::OutOfMemory,
+                _ => Failure::Error,
+            };
+            note(&noted, failure, error.to_string());
         }));
         let noted = Arc::clone(&fault);
         device.set_device_lost_callback(move |reason, message| {
-            note(&noted, format!("device lost ({reason:?}) {message}"));
+            note(&noted, Failure::Lost, format!("{reason:?} {message}"));
         });
         Ok(Device {
             name,
@@ -209,20 +223,49 @@ impl Device {
     /// The first error that the device reported since it was opened: once it failed, it stays failed.
     pub(super) fn check(&self) -> Result<(), BackendError> {
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*fault {
-            None => Ok(()),
-            Some(reason) => Err(self.failed(reason)),
-        }
+        let Some((failure, reason)) = &*fault else {
+            return Ok(());
+        };
+        let (device, reason) = (self.name.clone(), line(reason));
+        Err(match failure {
+            Failure::Error => BackendError::Device { device, reason },
+            Failure::OutOfMemory => BackendError::OutOfMemory { device, reason },
+            Failure::Lost => BackendError::Lost { device, reason },
+        })
     }
 
+    /// What was just seen to fail, or the device's own report of why.
     pub(super) fn failed(&self, reason: &dyn ToString) -> BackendError {
-        let reason = reason.to_string();
-        // wgpu's messages have a paragraph for each cause; an error of ours is one line.
-        BackendError::Device {
+        self.check().err().unwrap_or_else(|| BackendError::Device {
             device: self.name.clone(),
-            reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+            reason: line(&reason.to_string()),
+        })
+    }
+
+    /// Waits for a submission, or for all; not for longer than the limit.
+    pub(super) fn wait(
+        &self,
+        submission_index: Option<wgpu::SubmissionIndex>,
+        limit: Duration,
+    ) -> Result<(), BackendError> {
+        let wait = wgpu::PollType::Wait {
+            submission_index,
+            timeout: Some(limit),
+        };
+        match self.handle.poll(wait) {
+            Ok(_) => self.check(),
+            Err(wgpu::PollError::Timeout) => Err(BackendError::Hung {
+                device: self.name.clone(),
+                seconds: limit.as_secs_f64(),
+            }),
+            Err(error) => Err(self.failed(&error)),
         }
     }
+}
+
+/// wgpu's messages have a paragraph for each cause; an error of ours is one line.
+fn line(reason: &str) -> String {
+    reason.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 const ADVICE: &str = "Install your GPU's Vulkan driver (a software one on Debian and Ubuntu: apt-get install \

@@ -9,7 +9,7 @@ mod shader;
 mod table;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_intrusive::channel::shared::oneshot_channel;
 
@@ -44,6 +44,12 @@ pub enum Mode {
 /// whose overhead of some 50 µs a step is then most of its time.
 const RESIDENT_BELOW: usize = 400_000;
 
+/// See [`GpuBackend::with_patience`].
+const PATIENCE: (Duration, f64) = (Duration::from_secs(60), 100.0);
+
+/// Floating-point operations a second that the slowest of adapters makes, by far.
+const SLOWEST: f64 = 1e9;
+
 /// Runs programs on one adapter.
 #[derive(Debug)]
 pub struct GpuBackend {
@@ -55,6 +61,7 @@ pub struct GpuBackend {
     step: wgpu::BindGroup,
     programs: Vec<Compiled>,
     mode: Mode,
+    patience: (Duration, f64),
 }
 
 #[derive(Debug)]
@@ -63,6 +70,8 @@ struct Compiled {
     program: Program,
     recording: Recording,
     pace: Pace,
+    /// Seconds that a step takes at most, as far as can be said before it ran.
+    slowest: f64,
 }
 
 #[derive(Debug)]
@@ -88,6 +97,8 @@ struct Pace {
     steps: usize,
     in_flight: VecDeque<(wgpu::SubmissionIndex, usize)>,
     last: Option<Instant>,
+    /// Seconds that a step took.
+    each: Option<f64>,
 }
 
 impl GpuBackend {
@@ -122,6 +133,7 @@ impl GpuBackend {
             step,
             programs: Vec::new(),
             mode: Mode::default(),
+            patience: PATIENCE,
         })
     }
 
@@ -130,6 +142,26 @@ impl GpuBackend {
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
+    }
+
+    /// The same backend with another patience: a device is said to hang that takes longer by `beyond` than `times` as long as it
+    /// took before. A minute and 100, if nothing is said.
+    #[must_use]
+    pub fn with_patience(mut self, beyond: Duration, times: f64) -> Self {
+        self.patience = (beyond, times);
+        self
+    }
+
+    /// How long all that is under way may take.
+    fn limit(&self) -> Duration {
+        let seconds = |compiled: &Compiled| {
+            let steps: usize = compiled.pace.in_flight.iter().map(|(_, steps)| steps).sum();
+            let each = compiled.pace.each.unwrap_or(compiled.slowest);
+            each * steps as f64
+        };
+        let seconds: f64 = self.programs.iter().map(seconds).sum();
+        let (beyond, times) = self.patience;
+        beyond + Duration::from_secs_f64((times * seconds).min(1e9))
     }
 
     /// Dispatches of a submission of `steps` steps of this program.
@@ -218,25 +250,20 @@ impl GpuBackend {
 
     /// Waits until at most `most` submissions of the program are under way, and learns its pace from them.
     fn wait(&mut self, program: usize, most: usize) -> Result<(), BackendError> {
-        let Compiled {
-            pace, recording, ..
-        } = &mut self.programs[program];
-        let most_steps = recording.most_steps();
-        while pace.in_flight.len() > most {
+        while self.programs[program].pace.in_flight.len() > most {
+            let limit = self.limit();
+            let Compiled {
+                pace, recording, ..
+            } = &mut self.programs[program];
+            let most_steps = recording.most_steps();
             let Some((index, steps)) = pace.in_flight.pop_front() else {
                 break;
             };
-            let wait = wgpu::PollType::Wait {
-                submission_index: Some(index),
-                timeout: None,
-            };
-            self.device
-                .handle
-                .poll(wait)
-                .map_err(|error| self.device.failed(&error))?;
+            self.device.wait(Some(index), limit)?;
             let now = Instant::now();
             if let Some(last) = pace.last.replace(now) {
                 let each = (now - last).as_secs_f64() / steps as f64;
+                pace.each = Some(each);
                 // Two submissions are under way at a time, and together they stay inside the slice.
                 let wanted = SLICE.as_secs_f64() / 2.0 / each.max(1e-9);
                 pace.steps = (wanted as usize).clamp(1, most_steps.min(4 * steps));
@@ -273,6 +300,8 @@ impl Backend for GpuBackend {
             }
         }
         let recording = self.record(&program)?;
+        let flops: usize = program.ops.iter().map(|op| op.flops(&program)).sum();
+        let slowest = (flops * program.members) as f64 / SLOWEST;
         self.programs.push(Compiled {
             program,
             recording,
@@ -280,7 +309,9 @@ impl Backend for GpuBackend {
                 steps: 1,
                 in_flight: VecDeque::new(),
                 last: None,
+                each: None,
             },
+            slowest,
         });
         self.device.check()?;
         Ok(ProgramId(self.programs.len() - 1))
@@ -345,8 +376,7 @@ impl Backend for GpuBackend {
             at += piece.len() as u64;
             if piece.len() == 1 << 24 {
                 self.device.queue.submit([]);
-                let polled = self.device.handle.poll(wgpu::PollType::wait_indefinitely());
-                polled.map_err(|error| self.device.failed(&error))?;
+                self.device.wait(None, self.limit())?;
             }
         }
         self.device.check()
@@ -381,9 +411,7 @@ impl Backend for GpuBackend {
             // The receiver lives until the answer is there, or nobody waits for it.
             let _ = sender.send(result);
         });
-        let polled = self.device.handle.poll(wgpu::PollType::wait_indefinitely());
-        polled.map_err(|error| self.device.failed(&error))?;
-        self.device.check()?;
+        self.device.wait(None, self.limit())?;
         match pollster::block_on(receiver.receive()) {
             Some(Ok(())) => {}
             Some(Err(error)) => return Err(self.device.failed(&error)),
@@ -393,6 +421,10 @@ impl Backend for GpuBackend {
             .get_mapped_range(..)
             .map_err(|error| self.device.failed(&error))?;
         Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+
+    fn destroy(&mut self) {
+        self.device.handle.destroy();
     }
 }
 

@@ -28,7 +28,7 @@ impl Run<'_> {
                 .backend
                 .read(buffer::PARAMETERS, index, 0, places.len)?;
             let start = start.into_iter().map(f64::from).collect();
-            let rate = f64::from(member.hyper.learning_rate);
+            let rate = f64::from(member.hyper.learning_rate) * self.state.rate;
             searches.push(Search::new(lbfgs, rate, start));
         }
         let known = std::mem::take(&mut self.state.searches);
@@ -36,7 +36,7 @@ impl Run<'_> {
             for (search, found) in searches.iter_mut().zip(self.ask(&steps, &places, &[])?) {
                 let slopes = found.gradient.iter();
                 if !(found.loss.is_finite() && slopes.into_iter().all(|slope| slope.is_finite())) {
-                    return Err(self.diverged(found.loss, 1)?);
+                    return Err(self.diverged(found.loss, 1));
                 }
                 search.hear(found);
             }
@@ -100,6 +100,7 @@ impl Run<'_> {
                 }
             }
             self.state.steps += 1;
+            guard.come(self.state.steps);
             self.measured.0 += 1;
             self.measured.2 = start.elapsed();
             self.settle(&searches)?;

@@ -1,0 +1,191 @@
+//! Devices that fail in the middle of a run.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::backend::faults::{Faults, Faulty};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
+use gpu_mlp::backend::{Backend, BackendError};
+use gpu_mlp::data::{ReadOptions, load};
+use gpu_mlp::train::{Config, Event, FitError, Fitted, Guard, Interval, Plan, Spare, TrainError};
+
+use super::Place;
+
+fn plan(options: &str) -> Plan {
+    let config = Config::from_toml(options).expect(options);
+    let loaded = load("digits", &ReadOptions::default()).expect("it is built in");
+    Plan::new(&loaded, &config, None).expect(options)
+}
+
+fn opened(gpu: bool) -> Box<dyn Backend> {
+    if gpu {
+        let opened = GpuBackend::open(&AdapterChoice::Best);
+        Box::new(opened.expect("a Vulkan adapter: see scripts/test.sh"))
+    } else {
+        Box::new(CpuBackend::<f32>::new())
+    }
+}
+
+/// Trains where these faults happen, with so many spares of the same kind, and returns what was told of them.
+fn fit(
+    plan: &Plan,
+    gpu: bool,
+    faults: &Faults,
+    spares: usize,
+) -> (Result<Fitted, FitError>, Vec<String>) {
+    let open = || -> Box<dyn Backend> { Box::new(Faulty::new(opened(gpu), faults.clone())) };
+    let mut backend = open();
+    let mut guard = Guard::default();
+    guard.every = Some(Interval::Steps(10));
+    let spare = |_| Spare {
+        wait: Duration::ZERO,
+        open: Box::new(|| Ok(open())),
+    };
+    guard.spares = (0..spares).map(spare).collect();
+    let mut told = Vec::new();
+    let fitted = plan.fit_guarded(&mut backend, &mut guard, &mut |event| {
+        if let Event::Notice(text) = event {
+            told.push(text.to_owned());
+        }
+        ControlFlow::Continue(())
+    });
+    (fitted, told)
+}
+
+const OPTIONS: &str = "epochs = 3\nhidden = [24]\nvalidation = 0.1\naverage = 0.9\nbatch-size = 64";
+
+#[test]
+fn a_run_whose_device_fails_has_the_bits_of_one_whose_device_does_not() {
+    let plan = plan(OPTIONS);
+    for gpu in [false, true] {
+        let (whole, _) = fit(&plan, gpu, &Faults::default(), 0);
+        let whole = whole.expect("it trains");
+        // Before the first snapshot, behind some, and twice at one place; in every way.
+        let faults: Faults = "lose@4,memory@17,slow@20:1ms,hang@30,lose@30,lose@51"
+            .parse()
+            .expect("faults");
+        let (fitted, told) = fit(&plan, gpu, &faults, 3);
+        let fitted = fitted.expect("it trains");
+        assert_eq!((faults.left(), told.len()), (0, 5), "{told:?}");
+        assert_eq!(fitted.model.members, whole.model.members);
+        assert_eq!(fitted.outcome.members, whole.outcome.members);
+        assert_eq!(fitted.outcome.samples, whole.outcome.samples);
+        for (line, parts) in told.iter().zip([
+            ["was lost", "behind step 0"],
+            ["has no memory left", "behind step 10"],
+            ["hangs", "behind step 30"],
+            ["was lost", "behind step 30"],
+            ["was lost", "behind step 50"],
+        ]) {
+            assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_device_that_fails_at_one_place_for_ever_is_given_up() {
+    let plan = plan(OPTIONS);
+    let faults: Faults = ["lose@20"; 9].join(",").parse().expect("faults");
+    let (fitted, told) = fit(&plan, false, &faults, 3);
+    let Err(FitError::Train(TrainError::Backend(BackendError::Lost { .. }), _)) = fitted else {
+        panic!("{told:?}");
+    };
+    assert_eq!((faults.left(), told.len()), (5, 3));
+}
+
+#[test]
+fn a_submission_that_takes_too_long_is_a_device_that_hangs() {
+    let plan = plan("epochs = 3\nhidden = [256, 256]\nbatch-size = 256");
+    let opened = GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter");
+    let mut backend: Box<dyn Backend> = Box::new(opened.with_patience(Duration::ZERO, 0.0));
+    let mut guard = Guard::default();
+    let fitted = plan.fit_guarded(&mut backend, &mut guard, &mut |_| ControlFlow::Continue(()));
+    let Err(FitError::Train(TrainError::Backend(error), _)) = fitted else {
+        panic!("it has come back at once");
+    };
+    assert!(
+        error.is_failure() && error.to_string().contains("hangs"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_loss_that_is_no_number_goes_back_with_half_the_rate_three_times_at_most() {
+    let plan = |what: &str| plan(&format!("{OPTIONS}\nseed = 3\non-divergence = \"{what}\""));
+    let nan = |times: usize| -> Faults { vec!["nan@25"; times].join(",").parse().expect("faults") };
+    let (fitted, told) = fit(&plan("rollback"), false, &nan(1), 0);
+    let fitted = fitted.expect("it goes on");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("back to step 20")
+            && told[0].contains("0.5 of the learning rate (1 of 3 times)"),
+        "{told:?}"
+    );
+    assert!(fitted.outcome.members[0].scores[2].is_some_and(|scores| scores.accuracy > 0.5));
+    // The rate is another from there on.
+    let (whole, _) = fit(&plan("stop"), false, &Faults::default(), 0);
+    assert_ne!(
+        whole.expect("it trains").model.members,
+        fitted.model.members
+    );
+
+    let (fitted, told) = fit(&plan("rollback"), false, &nan(40), 0);
+    let error = fitted.expect_err("it is given up").to_string();
+    assert!(
+        told.len() == 3 && error.contains("halved 3 times already"),
+        "{error} {told:?}"
+    );
+    let (fitted, told) = fit(&plan("stop"), false, &nan(1), 0);
+    let error = fitted.expect_err("it stops").to_string();
+    assert!(
+        told.is_empty() && error.contains("--on-divergence rollback"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_binary_goes_on_where_its_device_fails() {
+    let place = Place::new();
+    for device in ["cpu", "gpu"] {
+        let train = |out: &str, faults: &str| {
+            let words = format!(
+                "train digits --device {device} --hidden 16 --epochs 4 --batch-size 64 --out {out}"
+            );
+            let mut command = place.command(&words);
+            if !faults.is_empty() {
+                command.env("GPU_MLP_FAULTS", faults);
+            }
+            super::ended(command.output().expect("it runs"))
+        };
+        assert_eq!(train("whole", "").0, 0);
+        let (code, told) = train("failed", "lose@30");
+        assert_eq!(code, 0, "{told}");
+        let lines: Vec<_> = told
+            .lines()
+            .filter(|line| line.contains("was lost"))
+            .collect();
+        assert!(
+            lines.len() == 1 && lines[0].contains("training goes on behind step 0, on"),
+            "{told}"
+        );
+        assert!(place.bytes("whole") == place.bytes("failed"), "{device}");
+    }
+    // Three times the same adapter, then no other, then the CPU, whose bits are other ones.
+    let words = "train digits --device gpu --hidden 16 --epochs 4 --run moved";
+    let mut command = place.command(words);
+    command.env("GPU_MLP_FAULTS", ["lose@30"; 4].join(","));
+    let (code, told) = super::ended(command.output().expect("it runs"));
+    assert_eq!(code, 0, "{told}");
+    assert!(
+        told.lines()
+            .any(|line| line.contains("was lost") && line.contains("on cpu (")),
+        "{told}"
+    );
+    let notices = place
+        .log("moved")
+        .iter()
+        .filter(|line| line["event"] == "notice")
+        .count();
+    assert_eq!(notices, 5, "{told}");
+}
