@@ -3,7 +3,10 @@
 use clap::ValueEnum;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::{Backend, Data, write_weights};
-use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, initialize};
+use gpu_mlp::model::{
+    Activation, Dropout, Embeddings, Initializer, Lookup, Network, Normalization, Periodic,
+    initialize,
+};
 use gpu_mlp::program::{
     Capacity, Hyper, Loss, LossFunction, Places, Program, Reduction, Step, buffer, record,
 };
@@ -42,7 +45,17 @@ impl Case {
         let trained = trained.filter(|place| place.buffer == buffer::PARAMETERS);
         let places = trained.map(|place| place.offset..place.offset + place.len());
         let number = |i: usize| ((i * 7919 + seed as usize * 104_729) % 2003) as f32 / 1001.5 - 1.0;
-        let inputs: Vec<f32> = (0..ROWS * network.inputs).map(number).collect();
+        let mut inputs: Vec<f32> = (0..ROWS * network.inputs).map(number).collect();
+        if let Some(lookup) = &network.embeddings.lookup {
+            for (row, inputs) in inputs.chunks_exact_mut(network.inputs).enumerate() {
+                let columns = inputs.len() - lookup.rows.len()..inputs.len();
+                let mut first = 0;
+                for (input, &rows) in inputs[columns].iter_mut().zip(&lookup.rows) {
+                    *input = (first + (row * 5 + seed as usize) % rows) as f32;
+                    first += rows;
+                }
+            }
+        }
         let targets: Vec<f32> = match loss.function {
             function if function.of_class() => {
                 (0..ROWS).map(|row| (row % outputs) as f32).collect()
@@ -202,6 +215,41 @@ fn smooth_losses() -> Vec<LossFunction> {
     };
     let all = LossFunction::ALL.into_iter();
     all.filter(|function| !jumps(function)).collect()
+}
+
+#[test]
+fn embeddings_have_the_gradient_of_their_formulas() {
+    let waves = Periodic {
+        frequencies: 4,
+        ..Periodic::new(2)
+    };
+    let lookup = Lookup {
+        rows: vec![3, 2, 4],
+        width: 2,
+    };
+    for (waves, lookup) in [
+        (Some(waves), None),
+        (None, Some(lookup.clone())),
+        (Some(waves), Some(lookup)),
+    ] {
+        for hidden in [&[][..], &[4, 3]] {
+            for (normalization, fused) in
+                [(Normalization::None, false), (Normalization::Batch, true)]
+            {
+                let network = Network {
+                    embeddings: Embeddings {
+                        periodic: waves,
+                        lookup: lookup.clone(),
+                    },
+                    normalization,
+                    dropout: Dropout::Plain,
+                    ..Network::new(6, hidden, Activation::Tanh, 2, Activation::Identity)
+                };
+                let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
+                agrees(&network, loss, fused, 3);
+            }
+        }
+    }
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode};
 use gpu_mlp::backend::{Backend, TOLERANCE, check, difference, kernels};
-use gpu_mlp::model::{Activation, Dropout, Network, Normalization};
+use gpu_mlp::model::{Activation, Dropout, Embeddings, Lookup, Network, Normalization, Periodic};
 use gpu_mlp::program::{
     Augmentation, Capacity, Link, Loss, LossFunction, Optimizer, Program, Reduction, Rule,
 };
@@ -114,6 +114,42 @@ proptest! {
         let program = if kind < 2 { program.augmented(&augmentation) } else { program };
         let program = if fused { program.fused() } else { program };
         agree(&program, rows.min(batch), seed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #[test]
+    fn programs_with_embeddings_agree_with_the_twins(
+        numbers in 0_usize..20,
+        plain in 0_usize..5,
+        texts in 0_usize..4,
+        rows_each in 1_usize..40,
+        width in 1_usize..10,
+        hidden in prop::collection::vec(1_usize..70, 0..2),
+        members in 1_usize..4,
+        batch in 1_usize..140,
+        rows in 1_usize..140,
+        kind in 0_usize..3,
+        seed in 0_u64..1000,
+    ) {
+        let embeddings = Embeddings {
+            periodic: (numbers > 0).then(|| Periodic::new(numbers)),
+            lookup: (texts > 0).then(|| Lookup { rows: vec![rows_each; texts], width }),
+        };
+        let inputs = (numbers + plain + texts).max(1);
+        let network = Network {
+            embeddings,
+            ..Network::new(inputs, &hidden, Activation::Tanh, 3, Activation::Identity)
+        };
+        let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
+        let capacity = Capacity { members, batch, rows: 150, order: 2 * batch, records: 2 };
+        let program = match kind {
+            0 => Program::training(&network, &loss, &Optimizer::ADAM, capacity),
+            1 => Program::gradients(&network, &loss, capacity),
+            _ => Program::inference(&network, Link::Identity, capacity),
+        };
+        agree(&program.fused(), rows.min(batch), seed);
     }
 }
 

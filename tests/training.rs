@@ -6,7 +6,9 @@ use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
-use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, initialize};
+use gpu_mlp::model::{
+    Activation, Dropout, Embeddings, Initializer, Lookup, Network, Normalization, initialize,
+};
 use gpu_mlp::predictor::most_probable;
 use gpu_mlp::program::{
     Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step,
@@ -89,21 +91,7 @@ impl Digits {
             seed,
         };
         let members: Vec<_> = seeds.iter().map(member).collect();
-        let mut options = Options {
-            loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
-            optimizer: Optimizer::ADAM,
-            batch_size: Some(32),
-            accumulate: 1,
-            monitor: Monitor::Loss,
-            epochs: 20,
-            max_steps: None,
-            patience: None,
-            shuffle: true,
-            sampling: Sampling::Each,
-            schedule: Schedule::default(),
-            lbfgs: None,
-            augmentation: Augmentation::default(),
-        };
+        let mut options = options();
         change(&mut options);
         let rows = Rows {
             inputs: &self.inputs,
@@ -113,6 +101,24 @@ impl Digits {
         train(backend, &network, &members, rows, &options, &mut |_| {
             ControlFlow::Continue(())
         })
+    }
+}
+
+fn options() -> Options {
+    Options {
+        loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
+        optimizer: Optimizer::ADAM,
+        batch_size: Some(32),
+        accumulate: 1,
+        monitor: Monitor::Loss,
+        epochs: 20,
+        max_steps: None,
+        patience: None,
+        shuffle: true,
+        sampling: Sampling::Each,
+        schedule: Schedule::default(),
+        lbfgs: None,
+        augmentation: Augmentation::default(),
     }
 }
 
@@ -384,6 +390,43 @@ fn steps_can_be_limited_and_a_run_stopped() {
         train(&mut cpu(), &network, &members, rows, &options, &mut stop).expect("it trains");
     assert_eq!(outcome.end, End::Stopped);
     assert!(outcome.steps > 100 && outcome.steps < 1_000_000);
+}
+
+#[test]
+fn a_row_that_is_none_of_the_table_is_refused() {
+    let digits = Digits::new(0.0);
+    let lookup = Lookup {
+        rows: vec![10],
+        width: 2,
+    };
+    // The last pixel of an image is from 0 to 16, once it is as it was.
+    let network = Network {
+        embeddings: Embeddings {
+            lookup: Some(lookup),
+            ..Embeddings::default()
+        },
+        ..Network::new(64, &[], Activation::Relu, 10, Activation::Identity)
+    };
+    let member = Member {
+        weights: initialize(&network, Initializer::Auto, 1),
+        hyper: Hyper::default(),
+        seed: 1,
+    };
+    let rows = Rows {
+        inputs: &digits.inputs,
+        targets: &digits.targets,
+        parts: &[digits.parts()],
+    };
+    let refused = train(
+        &mut cpu(),
+        &network,
+        &[member],
+        rows,
+        &options(),
+        &mut |_| ControlFlow::Continue(()),
+    );
+    let error = refused.expect_err("a pixel is no row").to_string();
+    assert!(error.contains("no row of the embedding's table"), "{error}");
 }
 
 #[test]

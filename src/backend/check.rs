@@ -6,7 +6,7 @@ use rand::RngExt;
 use super::cpu::CpuBackend;
 use super::gpu::{AdapterChoice, GpuBackend, Mode};
 use super::{Backend, BackendError, Data, run_all};
-use crate::model::{Activation, Dropout, Network};
+use crate::model::{Activation, Dropout, Network, Periodic};
 use crate::program::{
     Capacity, Element, Hyper, Image, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows,
     Rule, Step, TensorId, Transpose, Warp, buffer, chunk, record,
@@ -358,6 +358,48 @@ pub fn kernels(
         rows: small.tensor("rows", batch, record::WIDTH),
         log: small.tensor("log", Rows::Fixed(3), record::WIDTH),
     });
+    let shape = Periodic {
+        numbers: 1 + k % 5,
+        frequencies: 1 + n % 19,
+        outputs: 1 + m % 4,
+    };
+    let rest = k % 3;
+    let columns = shape.numbers * shape.width() + rest;
+    add("waves", &|small| Op::Periodic {
+        shape,
+        input: small.tensor("input", batch, shape.numbers + rest),
+        parameters: small.tensor("parameters", Rows::Fixed(1), shape.values()),
+        output: small.tensor("output", batch, columns),
+    });
+    let (lookups, width) = (1 + n % 3, 1 + m % 9);
+    let looked_up = rest + lookups * width;
+    add("lookup", &|small| Op::Lookup {
+        lookups,
+        input: small.tensor("texts", batch, rest + lookups),
+        table: small.tensor("table", Rows::Fixed(lookups * k), width),
+        output: small.tensor("output", batch, looked_up),
+    });
+    for accumulate in [false, true] {
+        add(&format!("waves gradient {accumulate}"), &|small| {
+            Op::PeriodicGradient {
+                shape,
+                input: small.tensor("input", batch, shape.numbers + rest),
+                parameters: small.tensor("parameters", Rows::Fixed(1), shape.values()),
+                gradient: small.tensor("gradient", batch, columns),
+                accumulate,
+                output: small.tensor("output", Rows::Fixed(1), shape.values()),
+            }
+        });
+        add(&format!("lookup gradient {accumulate}"), &|small| {
+            Op::LookupGradient {
+                lookups,
+                input: small.tensor("texts", batch, rest + lookups),
+                gradient: small.tensor("gradient", batch, looked_up),
+                accumulate,
+                output: small.tensor("output", Rows::Fixed(lookups * k), width),
+            }
+        });
+    }
     add("clear", &|small| Op::Clear {
         values: small.tensor("values", Rows::Fixed(1), n * k),
     });
@@ -566,6 +608,19 @@ fn contents(
         } if function.of_class() => Some(program.tensors[*logits].columns as f32),
         _ => None,
     });
+    let table = program.ops.iter().find_map(|op| match *op {
+        Op::Lookup {
+            lookups,
+            table: rows,
+            ..
+        }
+        | Op::LookupGradient {
+            lookups,
+            output: rows,
+            ..
+        } => Some((lookups, program.rows(rows))),
+        _ => None,
+    });
     for (position, described) in program.buffers.iter().enumerate() {
         let members = if described.shared { 1 } else { program.members };
         for member in 0..members {
@@ -609,6 +664,23 @@ fn contents(
             {
                 let class = |value: f32| ((value + 2.0) / 4.0 * classes).floor().min(classes - 1.0);
                 values = values.into_iter().map(class).collect();
+            }
+            if let Some((lookups, height)) = table
+                && (name.starts_with("texts") || name == buffer::INPUTS)
+            {
+                let of_buffer = program
+                    .tensors
+                    .iter()
+                    .find(|tensor| tensor.buffer == position);
+                let columns = of_buffer.map_or(lookups, |tensor| tensor.columns);
+                // As many rows of the table for each column.
+                let each = (height / lookups) as f32;
+                for row in values.chunks_exact_mut(columns) {
+                    for (column, value) in row[columns - lookups..].iter_mut().enumerate() {
+                        let drawn = ((*value + 2.0) / 4.0 * each).floor().min(each - 1.0);
+                        *value = column as f32 * each + drawn;
+                    }
+                }
             }
             backend.write(name, member, 0, Data::F32(&values))?;
         }

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use gpu_mlp::model::ParameterShape;
 use gpu_mlp::predictor::Model;
 use gpu_mlp::program::LossFunction;
 
@@ -39,6 +40,23 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     };
     let network = &model.network;
     let mut layers = vec![row(&[&"layer", &"shape", &"activation", &"parameters"])];
+    let of_embeddings = network.embedding_parameters();
+    let count = |module: &str| -> usize {
+        let own = of_embeddings.iter();
+        let own = own.filter(|parameter| parameter.name.starts_with(module));
+        own.map(ParameterShape::len).sum()
+    };
+    if let Some(waves) = network.embeddings.periodic {
+        let shape = format!("{} → {}", waves.numbers, waves.numbers * waves.width());
+        let function = format!("{} waves", waves.frequencies);
+        layers.push(row(&[&"periodic", &shape, &function, &count("periodic")]));
+    }
+    if let Some(lookup) = &network.embeddings.lookup {
+        let columns = lookup.rows.len();
+        let shape = format!("{columns} → {}", columns * lookup.width);
+        let function = format!("{} rows", lookup.height());
+        layers.push(row(&[&"embedding", &shape, &function, &count("embedding")]));
+    }
     for (n, layer) in network.layers.iter().enumerate() {
         let shape = format!("{} → {}", network.fan_in(n), layer.units);
         let parameters = network.parameters_of(n).into_iter();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::backend::gpu::wgsl;
-use gpu_mlp::data::{ReadOptions, load};
+use gpu_mlp::data::{Numeric, ReadOptions, load};
 use gpu_mlp::model::Network;
 use gpu_mlp::program::{Augmentation, Capacity, Loss, Op, Optimizer, Program};
 use gpu_mlp::train::{BatchSize, Config, Plan};
@@ -86,8 +86,17 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
             config.reduction.unwrap_or_default(),
         )
     };
+    let encoded = config.encoding().map_err(bad_input)?;
+    if encoded.numeric == Numeric::Piecewise {
+        return Err(bad_input(
+            "--numeric piecewise has bins of data; name the data in place of --inputs",
+        ));
+    }
+    let embeddings = config.embeddings(inputs, Vec::new()).map_err(bad_input)?;
     let units = outputs * loss.function.width();
-    let network = config.network(inputs, units).map_err(bad_input)?;
+    let network = config
+        .network(inputs, embeddings, units)
+        .map_err(bad_input)?;
     let batch = match config.batch_size {
         Some(BatchSize::Rows(rows)) => rows,
         _ => 32,

@@ -11,8 +11,11 @@ use super::table::{Column, Features, Matrix, Table, Values};
 pub(super) fn apply(preprocessing: &Preprocessing, table: &Table) -> Result<Matrix, DataError> {
     match preprocessing {
         Preprocessing::Table {
-            columns, by_name, ..
-        } => apply_columns(columns, *by_name, table),
+            columns,
+            by_name,
+            numbers_first,
+            ..
+        } => apply_columns(columns, *by_name, *numbers_first, table),
         Preprocessing::Array { columns } => {
             let matrix = numbers(table, columns.len())?;
             let kept: Vec<(usize, &Scaling)> = columns
@@ -61,17 +64,28 @@ pub(super) fn apply(preprocessing: &Preprocessing, table: &Table) -> Result<Matr
 fn apply_columns(
     columns: &[InputColumn],
     by_name: bool,
+    numbers_first: bool,
     table: &Table,
 ) -> Result<Matrix, DataError> {
     let width = columns.iter().map(|column| column.encoding.inputs()).sum();
     let rows = table.len();
     let mut values = vec![0.0; rows * width];
-    let mut first = 0;
-    for (position, column) in columns.iter().enumerate() {
+    let (mut first, mut first_row) = (0, 0);
+    let mut ordered: Vec<(usize, &InputColumn)> = columns.iter().enumerate().collect();
+    ordered.sort_by_key(|(_, column)| column.encoding.rank(numbers_first));
+    for (position, column) in ordered {
         if column.encoding.inputs() > 0 {
             let cells = cells(table, column, position, columns.len(), by_name)?;
-            encode(table, column, &cells, &mut values, first, width)?;
+            encode(
+                table,
+                column,
+                &cells,
+                &mut values,
+                (first, first_row),
+                width,
+            )?;
             first += column.encoding.inputs();
+            first_row += column.encoding.table_rows();
         }
     }
     Ok(Matrix {
@@ -122,13 +136,14 @@ fn cells<'a>(
     }
 }
 
-/// Writes a column's inputs into `values`, rows of `width`, from input `first` on.
+/// Writes a column's inputs into `values`, rows of `width`, from input `first` on; its rows of the network's table begin at
+/// `first_row`.
 fn encode(
     table: &Table,
     column: &InputColumn,
     cells: &Values,
     values: &mut [f32],
-    first: usize,
+    (first, first_row): (usize, usize),
     width: usize,
 ) -> Result<(), DataError> {
     let rows = values.chunks_exact_mut(width).enumerate();
@@ -153,6 +168,12 @@ fn encode(
             let slots = onehot::slots(cells, levels, *mode);
             for ((_, inputs), slot) in rows.zip(slots) {
                 inputs[first + slot] = 1.0;
+            }
+        }
+        ColumnEncoding::Embedded { levels, mode } => {
+            let slots = onehot::slots(cells, levels, *mode);
+            for ((_, inputs), slot) in rows.zip(slots) {
+                inputs[first] = (first_row + slot) as f32;
             }
         }
     }

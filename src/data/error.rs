@@ -228,6 +228,15 @@ pub enum DataError {
         place: Place,
         column: String,
     },
+    /// More texts than single precision can number.
+    #[error(
+        "{file}: the columns hold {rows} different texts in all, and {most} can be embedded; leave the least telling columns out"
+    )]
+    TooManyTexts {
+        file: String,
+        rows: usize,
+        most: usize,
+    },
     /// No column that differs between rows.
     #[error(
         "{file}: every feature is constant over the training rows; there is nothing to learn from"
@@ -276,7 +285,7 @@ pub enum Notice {
         cells: usize,
         by: String,
     },
-    /// More texts than one-hot encoding is good for.
+    /// More texts than an embedding is good for.
     RareTexts {
         column: String,
         kept: usize,

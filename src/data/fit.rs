@@ -9,6 +9,9 @@ use super::preprocess::{
 use super::scaling::Scaling;
 use super::table::{Column, Features, Matrix, Nature, Table, Values};
 
+/// Rows of a table that single precision can number.
+const MOST_ROWS: usize = 1 << 24;
+
 pub(super) fn fit(
     table: &Table,
     rows: &[u32],
@@ -93,7 +96,9 @@ fn fit_columns(
             (_, Values::Numbers(numbers)) => {
                 fit_numbers(&column.name, numbers, rows, options, notices)
             }
-            (_, Values::Text(text)) => onehot::fit(&column.name, text, rows, notices),
+            (_, Values::Text(text)) => {
+                onehot::fit(&column.name, text, rows, options.one_hot_up_to, notices)
+            }
         };
         fitted.push(InputColumn {
             name: column.name.clone(),
@@ -108,9 +113,21 @@ fn fit_columns(
     if !constant.is_empty() {
         notices.push(Notice::ConstantColumns { columns: constant });
     }
+    let rows: usize = fitted
+        .iter()
+        .map(|column| column.encoding.table_rows())
+        .sum();
+    if rows > MOST_ROWS {
+        return Err(DataError::TooManyTexts {
+            file: table.origin.clone(),
+            rows,
+            most: MOST_ROWS,
+        });
+    }
     Ok(Preprocessing::Table {
         columns: fitted,
         by_name: table.header,
+        numbers_first: options.numeric == Numeric::Periodic,
         target_position: table.target_position,
     })
 }

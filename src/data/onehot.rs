@@ -1,17 +1,18 @@
-//! Text as inputs: one for each known text, one for all others.
+//! Text as inputs: one for each known text and one for all others, or the row of a table that stands for the text.
 
 use super::error::Notice;
 use super::preprocess::ColumnEncoding;
 use super::table::{Text, Values, number_label};
 
-/// Texts beyond this many are too rare to learn from, and would make the network's input too wide.
-const MOST_LEVELS: usize = 256;
+/// Texts beyond this many are too rare to learn from.
+const MOST_LEVELS: usize = 10_000;
 
 /// Fits the encoding to the texts of the training rows.
 pub(super) fn fit(
     name: &str,
     text: &Text,
     rows: &[u32],
+    one_hot_up_to: usize,
     notices: &mut Vec<Notice>,
 ) -> ColumnEncoding {
     let mut counts = vec![0usize; text.levels.len()];
@@ -34,7 +35,8 @@ pub(super) fn fit(
     seen.sort_by(|(count, text), (other_count, other)| {
         other_count.cmp(count).then(text.cmp(other))
     });
-    if seen.len() > MOST_LEVELS {
+    let one_hot = seen.len() <= one_hot_up_to;
+    if seen.len() > MOST_LEVELS && !one_hot {
         notices.push(Notice::RareTexts {
             column: name.to_owned(),
             kept: MOST_LEVELS,
@@ -56,7 +58,11 @@ pub(super) fn fit(
         .iter()
         .position(|level| level == most_frequent)
         .unwrap_or(0);
-    ColumnEncoding::OneHot { levels, mode }
+    if one_hot {
+        ColumnEncoding::OneHot { levels, mode }
+    } else {
+        ColumnEncoding::Embedded { levels, mode }
+    }
 }
 
 /// For each cell the index of its level, or the number of levels for a text that is none of them.

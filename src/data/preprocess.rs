@@ -35,6 +35,8 @@ pub enum Numeric {
     Plain,
     /// An input for each of --bins bins, by quantiles: how far the number has come in it (Gorishniy et al. 2022)
     Piecewise,
+    /// Itself and three mixtures of 16 waves whose frequencies are learned (Holzmüller et al. 2024, PBLD)
+    Periodic,
 }
 
 /// How preprocessing is fitted.
@@ -46,11 +48,15 @@ pub struct PreprocessOptions {
     pub numeric: Numeric,
     /// Bins of a column at most, from 1 on, where numbers are [`Numeric::Piecewise`].
     pub bins: usize,
+    /// Texts of a column at most for which each has an input of its own; a column of more is embedded.
+    pub one_hot_up_to: usize,
 }
 
 impl PreprocessOptions {
     /// Bins of a column.
     pub const BINS: usize = 16;
+    /// Texts of a one-hot column.
+    pub const ONE_HOT: usize = 256;
 }
 
 impl From<PreprocessMode> for PreprocessOptions {
@@ -59,6 +65,7 @@ impl From<PreprocessMode> for PreprocessOptions {
             mode,
             numeric: Numeric::Plain,
             bins: Self::BINS,
+            one_hot_up_to: Self::ONE_HOT,
         }
     }
 }
@@ -73,6 +80,9 @@ pub enum Preprocessing {
         columns: Vec<InputColumn>,
         /// Whether columns are found by name; by position otherwise.
         by_name: bool,
+        /// Whether numbers come first among the inputs, for a network that embeds them; embedded columns always come last.
+        #[serde(default)]
+        numbers_first: bool,
         /// The target's position among the file's columns, from 0.
         target_position: Option<usize>,
     },
@@ -121,6 +131,13 @@ pub enum ColumnEncoding {
         /// The index of the most frequent level, which stands in for a missing cell.
         mode: usize,
     },
+    /// One input: the row of the network's table that stands for the text, or for any that is none of them.
+    Embedded {
+        /// The texts, in alphabetical order.
+        levels: Vec<String>,
+        /// The index of the most frequent text, which stands in for a missing cell.
+        mode: usize,
+    },
     /// One input, the number as it is.
     AsIs,
     /// No input, since the value never changes.
@@ -151,10 +168,31 @@ impl ColumnEncoding {
     pub fn inputs(&self) -> usize {
         match self {
             ColumnEncoding::Scaled(scaling) => scaling.inputs(),
-            ColumnEncoding::AsIs => 1,
+            ColumnEncoding::AsIs | ColumnEncoding::Embedded { .. } => 1,
             ColumnEncoding::OneHot { levels, .. } => levels.len() + 1,
             ColumnEncoding::Constant => 0,
         }
+    }
+
+    /// Rows of the network's table that are the column's own: one for each text and the last for any other.
+    pub(super) fn table_rows(&self) -> usize {
+        match self {
+            ColumnEncoding::Embedded { levels, .. } => levels.len() + 1,
+            _ => 0,
+        }
+    }
+
+    /// Where its inputs come: numbers that are embedded first, rows of the table last.
+    pub(super) fn rank(&self, numbers_first: bool) -> u8 {
+        match self {
+            ColumnEncoding::Embedded { .. } => 2,
+            _ if numbers_first && self.is_number() => 0,
+            _ => 1,
+        }
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self, ColumnEncoding::Scaled(_) | ColumnEncoding::AsIs)
     }
 }
 
@@ -186,6 +224,32 @@ impl Preprocessing {
         }
     }
 
+    /// How many numbers come first among the inputs, where they do.
+    pub fn numbers(&self) -> usize {
+        match self {
+            Preprocessing::Table {
+                columns,
+                numbers_first: true,
+                ..
+            } => {
+                let encodings = columns.iter().map(|column| &column.encoding);
+                let numbers = encodings.filter(|encoding| encoding.is_number());
+                numbers.map(ColumnEncoding::inputs).sum()
+            }
+            Preprocessing::Array { .. } | Preprocessing::Identity { .. } => self.inputs(),
+            Preprocessing::Table { .. } | Preprocessing::Image { .. } => 0,
+        }
+    }
+
+    /// For each of the inputs that come last and hold a row of the network's table, how many rows are its own.
+    pub fn table_rows(&self) -> Vec<usize> {
+        let Preprocessing::Table { columns, .. } = self else {
+            return Vec::new();
+        };
+        let rows = columns.iter().map(|column| column.encoding.table_rows());
+        rows.filter(|&rows| rows > 0).collect()
+    }
+
     /// Number of raw columns, the target not among them.
     pub fn features(&self) -> usize {
         match self {
@@ -202,7 +266,8 @@ impl Preprocessing {
             Preprocessing::Table { columns, .. } => {
                 columns.iter().all(|column| match &column.encoding {
                     ColumnEncoding::Scaled(scaling) => scaling.is_sound(),
-                    ColumnEncoding::OneHot { levels, mode } => *mode < levels.len(),
+                    ColumnEncoding::OneHot { levels, mode }
+                    | ColumnEncoding::Embedded { levels, mode } => *mode < levels.len(),
                     ColumnEncoding::AsIs | ColumnEncoding::Constant => true,
                 })
             }
@@ -274,7 +339,7 @@ impl Preprocessing {
                 .iter()
                 .map(|column| match column.encoding {
                     ColumnEncoding::Scaled(_) | ColumnEncoding::AsIs => Kind::Number,
-                    ColumnEncoding::OneHot { .. } => Kind::Text,
+                    ColumnEncoding::OneHot { .. } | ColumnEncoding::Embedded { .. } => Kind::Text,
                     ColumnEncoding::Constant => Kind::Ignored,
                 })
                 .collect(),
@@ -298,14 +363,23 @@ pub(super) fn pixels(shape: &[usize]) -> usize {
         .fold(1, |pixels, &side| pixels.saturating_mul(side))
 }
 
+fn texts(levels: &[String], mode: usize) -> String {
+    format!(
+        "{}, or unknown; missing counts as {}",
+        super::error::list(levels),
+        levels.get(mode).map_or("unknown", String::as_str)
+    )
+}
+
 fn describe_column(column: &InputColumn) -> InputDescription {
     let encoding = match &column.encoding {
         ColumnEncoding::Scaled(scaling) => scaling.describe(),
-        ColumnEncoding::OneHot { levels, mode } => format!(
-            "one-hot: {}, or unknown; missing counts as {}",
-            super::error::list(levels),
-            levels.get(*mode).map_or("unknown", String::as_str)
-        ),
+        ColumnEncoding::OneHot { levels, mode } => {
+            format!("one-hot: {}", texts(levels, *mode))
+        }
+        ColumnEncoding::Embedded { levels, mode } => {
+            format!("embedded: {}", texts(levels, *mode))
+        }
         ColumnEncoding::AsIs => "as it is".to_owned(),
         ColumnEncoding::Constant => "left out: constant in training".to_owned(),
     };

@@ -206,6 +206,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Network, Vec<Weights>, T)
     if network.layers.is_empty() {
         return Err("its network has no layers".to_owned());
     }
+    if !network.embeddings.fit(network.inputs) {
+        return Err("its network's embeddings do not suit its inputs".to_owned());
+    }
     let of_one = network.parameters().len();
     // As many tensors as the file says it has members for, or there is no memory for what it says.
     if members == 0 || members.saturating_mul(of_one) > tensors.len() {

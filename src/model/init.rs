@@ -1,3 +1,5 @@
+use std::f32::consts::PI;
+
 use rand::distr::Distribution;
 use rand_distr::{Normal, Uniform};
 use serde::{Deserialize, Serialize};
@@ -67,6 +69,8 @@ impl Initializer {
 /// Draws a network's initial weights: a function of the seed and each parameter's position alone.
 pub fn initialize(network: &Network, initializer: Initializer, seed: u64) -> Weights {
     let stream = |number: usize| Stream::new(seed, Purpose::Weights, number as u32);
+    // What stands before the layers has the last numbers.
+    let first = |number: u32| Stream::new(seed, Purpose::Weights, u32::MAX - number);
     let suiting = |n: usize| initializer.suiting(network.layers[n].activation);
     let values = |parameter: ParameterShape| match parameter.role {
         Role::Weight(n) => {
@@ -76,11 +80,37 @@ pub fn initialize(network: &Network, initializer: Initializer, seed: u64) -> Wei
         Role::Bias(n) if suiting(n) == Initializer::Teaching => {
             uniform(-0.5, 1.5, parameter.len(), stream(2 * n + 1))
         }
+        Role::Embedding => table(network, first(0)),
+        Role::Frequency => normal(0.1, parameter.len(), first(1)),
+        Role::Phase => uniform(-PI, PI, parameter.len(), first(2)),
+        Role::Mixture => scattered(network, parameter.len(), first(3)),
+        Role::Offset => scattered(network, parameter.len(), first(4)),
         Role::Slope => vec![0.25; parameter.len()],
         Role::Scale | Role::RunningVariance => vec![1.0; parameter.len()],
         Role::Bias(_) | Role::Shift | Role::RunningMean => vec![0.0; parameter.len()],
     };
     Weights(network.parameters().into_iter().map(values).collect())
+}
+
+/// The rows of a table: normal, as `nn.Embedding` has them, but zero for what is none of a column's texts, as nothing may ever be
+/// learned of it.
+fn table(network: &Network, stream: Stream) -> Vec<f32> {
+    let Some(lookup) = &network.embeddings.lookup else {
+        return Vec::new();
+    };
+    let width = lookup.width;
+    let mut values = normal(1.0, lookup.height() * width, stream);
+    for row in lookup.unknown() {
+        values[row * width..(row + 1) * width].fill(0.0);
+    }
+    values
+}
+
+/// Uniform on ±1/√frequencies, as `nn.Linear` behind so many inputs has it.
+fn scattered(network: &Network, len: usize, stream: Stream) -> Vec<f32> {
+    let waves = network.embeddings.periodic;
+    let limit = waves.map_or(1.0, |waves| (waves.frequencies as f32).recip().sqrt());
+    uniform(-limit, limit, len, stream)
 }
 
 /// A weight matrix `[fan_out, fan_in]`.
@@ -195,6 +225,40 @@ mod tests {
                 (found_variance / variance - 1.0).abs() < 0.02,
                 "{initializer:?} {found_variance}"
             );
+        }
+    }
+
+    #[test]
+    fn embeddings_begin_as_realmlp_and_pytorch_have_them() {
+        use crate::model::{Embeddings, Lookup, Periodic};
+
+        let network = Network {
+            embeddings: Embeddings {
+                periodic: Some(Periodic::new(700)),
+                lookup: Some(Lookup {
+                    rows: vec![700, 900],
+                    width: 8,
+                }),
+            },
+            ..Network::new(702, &[], Activation::Relu, 1, Activation::Identity)
+        };
+        let Weights(weights) = initialize(&network, Initializer::Zeros, 7);
+        for (parameter, variance) in [
+            (0, 0.1 * 0.1),
+            (1, f64::from(PI).powi(2) / 3.0),
+            (2, 1.0 / 16.0 / 3.0),
+            (3, 1.0 / 16.0 / 3.0),
+            (4, 1.0),
+        ] {
+            let (mean, found) = moments(&weights[parameter]);
+            assert!(
+                mean.abs() < 0.04 * f64::sqrt(variance),
+                "{parameter} {mean}"
+            );
+            assert!((found / variance - 1.0).abs() < 0.04, "{parameter} {found}");
+        }
+        for row in [699, 1599] {
+            assert_eq!(weights[4][row * 8..(row + 1) * 8], [0.0; 8]);
         }
     }
 

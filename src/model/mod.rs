@@ -2,6 +2,7 @@
 
 mod activation;
 mod dropout;
+mod embedding;
 mod file;
 mod init;
 mod network;
@@ -10,6 +11,7 @@ mod whole;
 
 pub use activation::Activation;
 pub use dropout::Dropout;
+pub use embedding::{Embeddings, Lookup, Periodic};
 pub use file::{ModelFileError, load_model, load_tensors, save_model};
 pub use init::{Initializer, initialize};
 pub use network::{Layer, NamedTensors, Network, ParameterShape, Role, Weights, WeightsError};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Dropout, Normalization};
+use super::{Activation, Dropout, Embeddings, Normalization};
 
 /// A fully connected layer: a = f(x·Wᵀ + b).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Layer {
 pub struct Network {
     /// Columns of a batch.
     pub inputs: usize,
+    /// What some of them become before the first layer.
+    #[serde(default)]
+    pub embeddings: Embeddings,
     /// From the input to the output.
     pub layers: Vec<Layer>,
     /// What training leaves out behind each layer but the last.
@@ -34,8 +37,18 @@ pub struct Network {
 /// What a parameter is to its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// W of a layer, `[out, in]`. Weight decay and other penalties are on weights alone.
+    /// W of a layer, `[out, in]`. Weight decay and other penalties are on weights and embeddings alone.
     Weight(usize),
+    /// The table of [`Lookup`](super::Lookup), `[rows, width]`.
+    Embedding,
+    /// w of [`Periodic`](super::Periodic), `[numbers, frequencies]`.
+    Frequency,
+    /// b of it, `[numbers, frequencies]`.
+    Phase,
+    /// V of it, `[numbers, outputs, frequencies]`.
+    Mixture,
+    /// c of it, `[numbers, outputs]`.
+    Offset,
     /// b of a layer, `[out]`.
     Bias(usize),
     /// α of a layer whose activation is [`Activation::Prelu`], `[1]`.
@@ -51,6 +64,11 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether penalties are on it.
+    pub fn is_penalised(self) -> bool {
+        matches!(self, Role::Weight(_) | Role::Embedding)
+    }
+
     /// Whether gradients change it.
     pub fn is_trained(self) -> bool {
         !matches!(self, Role::RunningMean | Role::RunningVariance)
@@ -60,7 +78,8 @@ impl Role {
 /// Name and shape of one parameter, as `PyTorch` names and lays out `nn.Linear`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterShape {
-    /// `layers.N.weight`, `layers.N.bias`, `norms.N.weight`, `norms.N.bias`, `norms.N.running_mean`, `norms.N.running_var` or
+    /// `periodic.frequency`, `periodic.phase`, `periodic.weight`, `periodic.bias`, `embedding.weight`; `layers.N.weight`,
+    /// `layers.N.bias`, `norms.N.weight`, `norms.N.bias`, `norms.N.running_mean`, `norms.N.running_var` or
     /// `activations.N.weight`: what a `ModuleList` of that name has.
     pub name: String,
     /// `[out, in]` or `[out]`.
@@ -146,6 +165,7 @@ impl Network {
         };
         Network {
             inputs,
+            embeddings: Embeddings::default(),
             layers: hidden.chain([output]).collect(),
             dropout: Dropout::None,
             normalization: Normalization::None,
@@ -161,9 +181,16 @@ impl Network {
     /// Input width of layer `index`: its fan-in.
     pub fn fan_in(&self, index: usize) -> usize {
         match index {
-            0 => self.inputs,
+            0 => self.embeddings.columns(self.inputs),
             _ => self.layers[index - 1].units,
         }
+    }
+
+    /// Columns of the widest matrix of a batch: of the inputs, of what they become, of a layer.
+    pub fn widest(&self) -> usize {
+        let units = self.layers.iter().map(|layer| layer.units);
+        let before = [1, self.inputs, self.fan_in(0)];
+        units.chain(before).max().unwrap_or(1)
     }
 
     /// Whether training leaves something out behind layer `index`.
@@ -182,12 +209,38 @@ impl Network {
         self.residual && hidden && self.fan_in(index) == self.layers[index].units
     }
 
-    /// All parameters of each layer, from the input to the output: weight and bias, then what its normalisation and its
-    /// activation have.
+    /// All parameters from the input to the output: those of the embeddings, then each layer's weight and bias and what its
+    /// normalisation and its activation have.
     pub fn parameters(&self) -> Vec<ParameterShape> {
-        (0..self.layers.len())
-            .flat_map(|n| self.parameters_of(n))
+        let layers = (0..self.layers.len()).flat_map(|n| self.parameters_of(n));
+        self.embedding_parameters()
+            .into_iter()
+            .chain(layers)
             .collect()
+    }
+
+    /// Those of the embeddings: of the waves, one behind the other, then the table.
+    pub fn embedding_parameters(&self) -> Vec<ParameterShape> {
+        let mut parameters = Vec::new();
+        let mut add = |name: &str, shape: &[usize], role| {
+            parameters.push(ParameterShape {
+                name: name.to_owned(),
+                shape: shape.to_vec(),
+                role,
+            });
+        };
+        if let Some(waves) = self.embeddings.periodic {
+            let (numbers, k, outputs) = (waves.numbers, waves.frequencies, waves.outputs);
+            add("periodic.frequency", &[numbers, k], Role::Frequency);
+            add("periodic.phase", &[numbers, k], Role::Phase);
+            add("periodic.weight", &[numbers, outputs, k], Role::Mixture);
+            add("periodic.bias", &[numbers, outputs], Role::Offset);
+        }
+        if let Some(lookup) = &self.embeddings.lookup {
+            let shape = [lookup.height(), lookup.width];
+            add("embedding.weight", &shape, Role::Embedding);
+        }
+        parameters
     }
 
     /// Those of layer `n`.
@@ -272,6 +325,9 @@ impl Network {
 impl std::fmt::Display for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.inputs)?;
+        if self.fan_in(0) != self.inputs {
+            write!(f, "→{}", self.fan_in(0))?;
+        }
         self.layers
             .iter()
             .try_for_each(|layer| write!(f, "-{}", layer.units))

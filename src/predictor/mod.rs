@@ -22,7 +22,7 @@ use crate::backend::{Backend, BackendError};
 use crate::data::{
     DataError, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding, TargetTransform,
 };
-use crate::model::{ModelFileError, Network, Weights, load_model, save_model};
+use crate::model::{Embeddings, ModelFileError, Network, Weights, load_model, save_model};
 use crate::program::{Link, Loss, LossFunction};
 
 /// A trained network, or several that answer together, and what belongs to them. One file holds it: see [`Model::save`].
@@ -118,6 +118,8 @@ impl Model {
                 description.preprocessing.inputs(),
                 network.inputs
             )
+        } else if !suits(&network.embeddings, &description.preprocessing) {
+            "its network embeds other columns than its preprocessing makes".to_owned()
         } else if outputs != network.outputs() {
             format!(
                 "its network has {} outputs, its target needs {outputs}",
@@ -208,6 +210,15 @@ impl Predictor<'_> {
         report.add(self.model, &logits, &targets);
         Ok(())
     }
+}
+
+/// Whether a network embeds the numbers that come first and the rows of a table that come last, as they come.
+fn suits(embeddings: &Embeddings, preprocessing: &Preprocessing) -> bool {
+    let rows = preprocessing.table_rows();
+    let embedded = embeddings.lookup.as_ref();
+    let waves = embeddings.periodic;
+    embedded.map_or(rows.is_empty(), |lookup| lookup.rows == rows)
+        && waves.is_none_or(|waves| waves.numbers == preprocessing.numbers())
 }
 
 impl Description {

@@ -24,13 +24,11 @@ impl<'a> Pack<'a> {
         members: &[Weights],
         [rows, order]: [usize; 2],
     ) -> Result<Self, BackendError> {
-        let widest = network.layers.iter().map(|layer| layer.units);
-        let widest = widest.chain([network.inputs]).max().unwrap_or(1);
         let limits = backend.limits();
         let batch = CHUNK
             .min(order)
             .min(limits.rows)
-            .min(limits.tensor / widest.max(1))
+            .min(limits.tensor / network.widest())
             .max(1);
         let capacity = Capacity {
             members: members.len(),

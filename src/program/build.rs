@@ -60,6 +60,7 @@ impl Program {
         let mut builder = Builder::new(network, capacity);
         builder.parameters = parameters;
         let [input, targets] = builder.examples(loss);
+        let input = builder.embed(input);
         let activations = builder.forward(input, false);
         builder.loss(*loss, last(&activations, input), targets);
         builder.program
@@ -69,6 +70,7 @@ impl Program {
     pub fn inference(network: &Network, link: Link, capacity: Capacity) -> Self {
         let mut builder = Builder::new(network, capacity);
         let input = builder.batch_of(buffer::INPUTS, "x", network.inputs);
+        let input = builder.embed(input);
         let activations = builder.forward(input, false);
         builder.link(link, last(&activations, input));
         builder.program
@@ -224,9 +226,11 @@ impl<'a> Builder<'a> {
 
     fn learn(&mut self, loss: Loss, accumulate: bool) {
         let [input, targets] = self.examples(&loss);
-        let activations = self.forward(input, true);
-        let gradient = self.loss(loss, last(&activations, input), targets);
-        self.backward(input, &activations, gradient, accumulate);
+        let embedded = self.embed(input);
+        let activations = self.forward(embedded, true);
+        let gradient = self.loss(loss, last(&activations, embedded), targets);
+        let dz = self.backward(embedded, &activations, gradient, accumulate);
+        self.embed_gradient(input, dz, accumulate);
     }
 
     fn update(&mut self, optimizer: &Optimizer, clear: bool) {

@@ -65,14 +65,15 @@ impl Builder<'_> {
     }
 
     /// From the gradient by each layer's output, `[batch, units]`, the last layer's first:  dz;  dW = dzᵀ·x;  db = Σ dz;  and
-    /// the gradient by the output of the layer below, dx = dz·W, with what goes past the layer where it adds its input.
+    /// the gradient by the output of the layer below, dx = dz·W, with what goes past the layer where it adds its input. Returns dz of
+    /// the first layer.
     pub(super) fn backward(
         &mut self,
         input: TensorId,
         activations: &[Activated],
         output: TensorId,
         accumulate: bool,
-    ) {
+    ) -> TensorId {
         let mut gradient = output;
         for n in (0..self.network.layers.len()).rev() {
             let x = if n == 0 {
@@ -116,6 +117,7 @@ impl Builder<'_> {
                 });
             }
         }
+        gradient
     }
 
     /// From the gradient by what a layer's dropout leaves to that by its z, in place.

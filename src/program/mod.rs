@@ -6,6 +6,7 @@
 
 mod augment;
 mod build;
+mod embed;
 mod fuse;
 mod layers;
 mod levels;
@@ -44,7 +45,7 @@ pub mod buffer {
     pub const KEYS: &str = "keys";
     /// One [`record`](super::record) a step: `[members, records, 4]`.
     pub const LOG: &str = "log";
-    /// All parameters, flat: weights first, then biases.
+    /// All parameters, flat: those that penalties are on first.
     pub const PARAMETERS: &str = "parameters";
     /// Their gradients, laid out alike.
     pub const GRADIENTS: &str = "gradients";

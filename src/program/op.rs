@@ -1,5 +1,5 @@
 use super::{LossFunction, Optimizer, Program, Rows, TensorId, Warp};
-use crate::model::{Activation, Dropout};
+use crate::model::{Activation, Dropout, Periodic};
 
 /// Values whose squares [`Op::SquareSums`] adds up together, of so many: one sum for each of at most 256 chunks.
 pub fn chunk(values: usize) -> usize {
@@ -395,6 +395,57 @@ pub enum Op {
         /// `[batch, columns]`
         gradient: TensorId,
     },
+    /// Of each of the first numbers x of a row: x, then V·cos(2πwx + b) + c; all else as it is.
+    Periodic {
+        /// How many numbers, frequencies and outputs there are.
+        shape: Periodic,
+        /// `[batch, inputs]`
+        input: TensorId,
+        /// w, b, V and c of all numbers, one behind the other, `[1, values]`.
+        parameters: TensorId,
+        /// `[batch, inputs + numbers·outputs]`
+        output: TensorId,
+    },
+    /// The gradients of w, b, V and c, summed over the rows; there is none by x, which is data.
+    PeriodicGradient {
+        /// As in the forward pass.
+        shape: Periodic,
+        /// `[batch, inputs]`
+        input: TensorId,
+        /// `[1, values]`
+        parameters: TensorId,
+        /// By the output, or by what it became, whose first columns are the output's: `[batch, columns]`.
+        gradient: TensorId,
+        /// Whether the sums are added to what is there.
+        accumulate: bool,
+        /// `[1, values]`
+        output: TensorId,
+    },
+    /// Each of a row's last columns holds the number of a row of the table, which takes its place; all else as it is.
+    Lookup {
+        /// How many columns.
+        lookups: usize,
+        /// `[batch, inputs]`
+        input: TensorId,
+        /// `[height, width]`
+        table: TensorId,
+        /// `[batch, inputs − lookups + lookups·width]`
+        output: TensorId,
+    },
+    /// The table's gradient: for each of its rows the sum over the batch's rows that hold it, in their order. No two columns hold the
+    /// same row.
+    LookupGradient {
+        /// How many columns.
+        lookups: usize,
+        /// `[batch, inputs]`, the last columns holding rows of the table.
+        input: TensorId,
+        /// By the forward pass's output, `[batch, columns]`.
+        gradient: TensorId,
+        /// Whether the sums are added to what is there.
+        accumulate: bool,
+        /// `[height, width]`
+        output: TensorId,
+    },
     /// values = 0
     Clear {
         /// Any shape.
@@ -459,6 +510,10 @@ impl Op {
             Op::LayerNorm { .. } => "layer_norm",
             Op::LayerNormParameters { .. } => "layer_norm_parameters",
             Op::LayerNormGradient { .. } => "layer_norm_gradient",
+            Op::Periodic { .. } => "periodic",
+            Op::PeriodicGradient { .. } => "periodic_gradient",
+            Op::Lookup { .. } => "lookup",
+            Op::LookupGradient { .. } => "lookup_gradient",
             Op::Clear { .. } => "clear",
             Op::Softmax { .. } => "softmax",
             Op::SoftmaxGradient { .. } => "softmax_gradient",
@@ -537,6 +592,19 @@ impl Op {
                 ..
             } => vec![input, statistics, gradient],
             Op::Softmax { logits, .. } => vec![logits],
+            Op::Periodic {
+                input, parameters, ..
+            } => vec![input, parameters],
+            Op::PeriodicGradient {
+                input,
+                parameters,
+                gradient,
+                ..
+            } => vec![input, parameters, gradient],
+            Op::Lookup { input, table, .. } => vec![input, table],
+            Op::LookupGradient {
+                input, gradient, ..
+            } => vec![input, gradient],
         }
     }
 
@@ -556,6 +624,10 @@ impl Op {
             | Op::Prelu { output, .. }
             | Op::BatchNormInference { output, .. }
             | Op::LayerNormParameters { output, .. }
+            | Op::Periodic { output, .. }
+            | Op::PeriodicGradient { output, .. }
+            | Op::Lookup { output, .. }
+            | Op::LookupGradient { output, .. }
             | Op::Softmax { output, .. } => vec![output],
             Op::PreluGradient {
                 gradient, slopes, ..
@@ -645,6 +717,7 @@ impl Op {
         match *self {
             Op::Gather { .. }
             | Op::GatherBoth { .. }
+            | Op::Lookup { .. }
             | Op::Clear { .. }
             | Op::Matmul { .. }
             | Op::MatmulBiasGradient { .. }
@@ -665,6 +738,19 @@ impl Op {
             Op::BatchNormGradient { gradient, .. } | Op::LayerNormGradient { gradient, .. } => {
                 10 * width(gradient)
             }
+            // A product and an angle for each frequency, and what goes into each output; twice that and more for the gradients.
+            Op::Periodic { shape, input, .. } => {
+                program.rows(input) * shape.numbers * shape.frequencies * (4 + 2 * shape.outputs)
+            }
+            Op::PeriodicGradient { shape, input, .. } => {
+                program.rows(input) * shape.numbers * shape.frequencies * (9 + 4 * shape.outputs)
+            }
+            Op::LookupGradient {
+                lookups,
+                input,
+                output,
+                ..
+            } => program.rows(input) * lookups * program.tensors[output].columns,
             Op::Dropout { output, .. } => 2 * width(output),
             Op::Perturb { values, .. } => 2 * width(values),
             Op::Mix { values, .. } => 3 * width(values),
@@ -700,6 +786,7 @@ impl Op {
                 outputs: [first, second],
                 ..
             } => gathered(first) + program.len(second),
+            Op::Lookup { input, output, .. } => program.len(input) + program.len(output),
             _ => self
                 .reads()
                 .into_iter()
@@ -710,6 +797,8 @@ impl Op {
             Op::Matmul { accumulate, .. }
             | Op::BiasGradient { accumulate, .. }
             | Op::MatmulBiasGradient { accumulate, .. }
+            | Op::PeriodicGradient { accumulate, .. }
+            | Op::LookupGradient { accumulate, .. }
             | Op::LayerNormParameters { accumulate, .. } => accumulate,
             Op::BiasAdd { .. }
             | Op::ActivationGradient { .. }

@@ -1,5 +1,5 @@
 use super::buffer;
-use crate::model::{Network, Role};
+use crate::model::Network;
 
 /// Where a network's parameters lie in flat buffers: the penalised ones first, which so are a prefix, then all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,20 +56,20 @@ impl Places {
                 columns,
             });
         }
-        let penalised = |role| matches!(role, Role::Weight(_));
         let [mut decayed, mut len, mut running] = [0_usize; 3];
         for (place, parameter) in places.iter_mut().zip(&parameters) {
-            if penalised(parameter.role) {
+            if parameter.role.is_penalised() {
                 place.offset = decayed;
                 decayed = (decayed + parameter.len()).next_multiple_of(ALIGNMENT);
             }
         }
-        // γ and β of a normalisation follow one another, so that they are one tensor; so do its running moments.
+        // γ and β of a normalisation follow one another, so that they are one tensor; so do its running moments, and what
+        // the waves have.
         for (place, parameter) in places.iter_mut().zip(&parameters) {
             if !parameter.role.is_trained() {
                 place.offset = running;
                 running += parameter.len();
-            } else if !penalised(parameter.role) {
+            } else if !parameter.role.is_penalised() {
                 place.offset = decayed + len;
                 len += parameter.len();
             }
@@ -105,5 +105,38 @@ impl Place {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Activation, Embeddings, Lookup, Periodic};
+
+    #[test]
+    fn what_the_waves_have_is_one_range_behind_all_that_is_penalised() {
+        let waves = Periodic::new(3);
+        let network = Network {
+            embeddings: Embeddings {
+                periodic: Some(waves),
+                lookup: Some(Lookup {
+                    rows: vec![5],
+                    width: 3,
+                }),
+            },
+            ..Network::new(4, &[7], Activation::Relu, 2, Activation::Identity)
+        };
+        let places = Places::new(&network);
+        let first = places.of("periodic.frequency").expect("it is there").offset;
+        let mut end = first;
+        for name in ["frequency", "phase", "weight", "bias"] {
+            let place = places.of(&format!("periodic.{name}")).expect("it is there");
+            assert_eq!(place.offset, end);
+            end += place.len();
+        }
+        assert_eq!((first, end - first), (places.decayed, waves.values()));
+        let table = places.of("embedding.weight").expect("it is there");
+        assert!(table.offset + table.len() <= places.decayed);
+        assert_eq!((table.rows, table.columns), (5, 3));
     }
 }

@@ -336,6 +336,44 @@ impl Program {
             Op::LayerNormGradient {
                 input, gradient, ..
             } => format!("{} ← layer norm′({})", t(*gradient), t(*input)),
+            Op::Periodic {
+                input,
+                parameters,
+                output,
+                ..
+            } => format!("{} = waves({}, {})", t(*output), t(*input), t(*parameters)),
+            Op::PeriodicGradient {
+                input,
+                gradient,
+                accumulate,
+                output,
+                ..
+            } => format!(
+                "{} {} Σ {} ⊙ waves′({})",
+                t(*output),
+                assign(*accumulate),
+                t(*gradient),
+                t(*input)
+            ),
+            Op::Lookup {
+                input,
+                table,
+                output,
+                ..
+            } => format!("{} = {}[{}]", t(*output), t(*table), t(*input)),
+            Op::LookupGradient {
+                input,
+                gradient,
+                accumulate,
+                output,
+                ..
+            } => format!(
+                "{}[{}] {} Σ {}",
+                t(*output),
+                t(*input),
+                assign(*accumulate),
+                t(*gradient)
+            ),
             Op::Clear { values } => format!("{} = 0", t(*values)),
             Op::Softmax {
                 log,

@@ -8,6 +8,21 @@ impl Config {
         &self,
         preprocessing: Option<&Preprocessing>,
     ) -> Result<Augmentation, String> {
+        let embeds = preprocessing.is_some_and(|made| !made.table_rows().is_empty());
+        let changed = [
+            ("--noise", self.noise),
+            ("--mask", self.mask),
+            ("--mixup", self.mixup),
+        ];
+        let changed = changed
+            .iter()
+            .find(|(_, given)| given.is_some_and(|given| given > 0.0));
+        if let Some((option, _)) = changed.filter(|_| embeds) {
+            return Err(format!(
+                "{option} changes inputs, and a column of many texts is embedded by its number; leave it out, or give each text an input \
+                 by --one-hot-up-to"
+            ));
+        }
         Ok(Augmentation {
             noise: self.noise.unwrap_or(0.0),
             mask: self.mask.unwrap_or(0.0),

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClassWeight, Config, Curve, HiddenLayers, Sampling, Schedule};
 use crate::data::{Numeric, PreprocessMode, PreprocessOptions, Task};
-use crate::model::{Activation, Dropout, Layer, Network, Normalization};
+use crate::model::{
+    Activation, Dropout, Embeddings, Layer, Lookup, Network, Normalization, Periodic,
+};
 use crate::program::{LossFunction, Rule};
 
 /// A loss, or the one that suits the target.
@@ -77,6 +79,9 @@ pub enum ScheduleName {
     Plateau,
 }
 
+/// Values that a text becomes.
+const EMBEDDING: usize = 8;
+
 /// Units from which on a layer can do without a fifth of them.
 const WIDE: usize = 64;
 
@@ -121,6 +126,9 @@ impl Config {
             bins: self
                 .bins
                 .map_or(PreprocessOptions::BINS, |bins| bins as usize),
+            one_hot_up_to: self
+                .one_hot_up_to
+                .map_or(PreprocessOptions::ONE_HOT, |texts| texts as usize),
             ..mode.into()
         })
     }
@@ -187,8 +195,29 @@ impl Config {
         })
     }
 
-    /// The network asked for, of so many inputs and outputs.
-    pub fn network(&self, inputs: usize, outputs: usize) -> Result<Network, String> {
+    /// What the inputs become that hold so many numbers, and of rows of a table so many each.
+    pub fn embeddings(&self, numbers: usize, rows: Vec<usize>) -> Result<Embeddings, String> {
+        if rows.is_empty() && self.embedding_dim.is_some() {
+            return Err(
+                "--embedding-dim is of columns with more texts than --one-hot-up-to; there is none"
+                    .into(),
+            );
+        }
+        let periodic = self.numeric == Some(Numeric::Periodic) && numbers > 0;
+        let width = self.embedding_dim.map_or(EMBEDDING, |width| width as usize);
+        Ok(Embeddings {
+            periodic: periodic.then(|| Periodic::new(numbers)),
+            lookup: (!rows.is_empty()).then_some(Lookup { rows, width }),
+        })
+    }
+
+    /// The network asked for, of so many inputs, some of them embedded, and outputs.
+    pub fn network(
+        &self,
+        inputs: usize,
+        embeddings: Embeddings,
+        outputs: usize,
+    ) -> Result<Network, String> {
         let hidden = self.hidden.clone().unwrap_or_default();
         let activation = self.activation.unwrap_or_default();
         let last = Layer {
@@ -197,6 +226,7 @@ impl Config {
         };
         let network = Network {
             inputs,
+            embeddings,
             layers: hidden.layers(activation).chain([last]).collect(),
             dropout: self.dropout_of(&hidden, activation)?,
             normalization: self.norm.unwrap_or_default(),

@@ -34,6 +34,12 @@ pub struct Config {
     /// What numbers become beside being scaled [default: plain]
     #[arg(long, value_enum, value_name = "KIND", help_heading = "Data")]
     pub numeric: Option<Numeric>,
+    /// Texts of a column at most for which each has an input of its own; a column of more is embedded [default: 256]
+    #[arg(long, allow_negative_numbers = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=10_000), help_heading = "Data")]
+    pub one_hot_up_to: Option<u32>,
+    /// Values that each text of an embedded column becomes [default: 8]
+    #[arg(long, allow_negative_numbers = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Network")]
+    pub embedding_dim: Option<u32>,
     /// Bins of a column at most, with --numeric piecewise [default: 16]
     #[arg(long, allow_negative_numbers = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=1000), help_heading = "Data")]
     pub bins: Option<u32>,
@@ -458,6 +464,15 @@ impl Config {
         if self.bins.is_some_and(|bins| !(2..=1000).contains(&bins)) {
             return Err("bins: a number from 2 to 1000 is needed".into());
         }
+        if self.one_hot_up_to.is_some_and(|texts| texts > 10_000) {
+            return Err("one-hot-up-to: a number from 0 to 10000 is needed".into());
+        }
+        if self
+            .embedding_dim
+            .is_some_and(|values| !(1..=1024).contains(&values))
+        {
+            return Err("embedding-dim: a number from 1 to 1024 is needed".into());
+        }
         if self.folds.is_some_and(|folds| folds < 2) {
             return Err("folds: 2 or more are needed".into());
         }
@@ -480,6 +495,8 @@ impl Config {
             preprocess: self.preprocess.or(other.preprocess),
             numeric: self.numeric.or(other.numeric),
             bins: self.bins.or(other.bins),
+            one_hot_up_to: self.one_hot_up_to.or(other.one_hot_up_to),
+            embedding_dim: self.embedding_dim.or(other.embedding_dim),
             target_transform: self.target_transform.or(other.target_transform),
             validation: self.validation.or(other.validation),
             test: self.test.or(other.test),

@@ -36,12 +36,7 @@ fn steps_per_second(
 ) -> Result<f64, BackendError> {
     let (options, [rows, ..]) = (plan.options(), plan.counts());
     let limits = backend.limits();
-    let widest = plan.network.layers.iter().map(|layer| layer.units);
-    let widest = widest
-        .chain([plan.network.inputs])
-        .max()
-        .unwrap_or(1)
-        .max(1);
+    let widest = plan.network.widest();
     let batch = options.batch_size.unwrap_or(rows);
     let batch = batch.min(limits.rows).min(limits.tensor / widest).max(1);
     let capacity = Capacity {

@@ -156,8 +156,11 @@ impl Plan {
             )));
         }
         let outputs = loss.outputs(target.labels().len());
+        let embeddings = config
+            .embeddings(preprocessing.numbers(), preprocessing.table_rows())
+            .map_err(FitError::Option)?;
         let network = config
-            .network(preprocessing.inputs(), outputs)
+            .network(preprocessing.inputs(), embeddings, outputs)
             .map_err(FitError::Option)?;
         let lbfgs = config.chosen_lbfgs().map_err(FitError::Option)?;
         let batch = match config.batch_size {
@@ -194,6 +197,12 @@ impl Plan {
                 task: Some(target.task()),
                 preprocess: Some(mode),
                 numeric: Some(encoded.numeric),
+                one_hot_up_to: Some(encoded.one_hot_up_to as u32),
+                embedding_dim: network
+                    .embeddings
+                    .lookup
+                    .as_ref()
+                    .map(|lookup| lookup.width as u32),
                 bins: (encoded.numeric == Numeric::Piecewise).then_some(encoded.bins as u32),
                 validation: Some(validation),
                 test: Some(test),
@@ -419,6 +428,7 @@ fn check_memory(network: &Network, batch: usize, config: &Config) -> Result<(), 
     const LBFGS_COPIES: usize = 60;
     const ROWS: usize = 16_384;
     let units: usize = network.layers.iter().map(|layer| layer.units).sum();
+    let units = units.saturating_add(network.fan_in(0));
     let members = config.members();
     let copies = match config.optimizer {
         Some(OptimizerChoice::Lbfgs) => LBFGS_COPIES,

@@ -3,7 +3,7 @@ use super::rows::Rows;
 use super::run::Options;
 use crate::backend::Limits;
 use crate::model::Network;
-use crate::program::{Capacity, Step};
+use crate::program::{Capacity, Step, record};
 
 /// What rows are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +48,8 @@ impl Layout {
         limits: Limits,
     ) -> Layout {
         let parts = rows.counts();
-        let widest = network
-            .layers
-            .iter()
-            .map(|layer| layer.units)
-            .chain([network.inputs, 4])
-            .max();
-        let taken = limits.rows.min(limits.tensor / widest.unwrap_or(1)).max(1);
+        let widest = network.widest().max(record::WIDTH);
+        let taken = limits.rows.min(limits.tensor / widest).max(1);
         let batch = options.batch_size.unwrap_or(parts[0]);
         let most = taken.min(batch).max(1);
         let batch = batch.saturating_mul(options.accumulate).clamp(1, parts[0]);

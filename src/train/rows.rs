@@ -67,6 +67,7 @@ pub(super) fn check(
     }
     let targets = options.loss.target_columns(network.outputs());
     let fits = rows.inputs.columns == network.inputs
+        && network.embeddings.fit(network.inputs)
         && rows.targets.columns == targets
         && rows.inputs.rows == rows.targets.rows;
     if !fits {
@@ -77,6 +78,13 @@ pub(super) fn check(
             rows.targets.rows,
             rows.targets.columns,
             network.inputs,
+        )));
+    }
+    let lookup = network.embeddings.lookup.as_ref();
+    let strayed = lookup.and_then(|lookup| lookup.strayed(network.inputs, &rows.inputs.values));
+    if let Some(row) = strayed {
+        return Err(TrainError::Data(format!(
+            "row {row} holds a number that is no row of the embedding's table, or another column's"
         )));
     }
     if ![1, members.len()].contains(&rows.parts.len()) {

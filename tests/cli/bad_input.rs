@@ -79,6 +79,20 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ),
         ("train good.csv --epochs 0", &["--epochs", "0"]),
         (
+            "train digits --numeric periodic",
+            &["--numeric periodic", "images"],
+        ),
+        (
+            "train good.csv --embedding-dim 4",
+            &["--embedding-dim", "--one-hot-up-to"],
+        ),
+        ("train good.csv --embedding-dim 0", &["--embedding-dim"]),
+        ("train good.csv --one-hot-up-to -1", &["--one-hot-up-to"]),
+        (
+            "plan --inputs 4 --outputs 1 --numeric piecewise",
+            &["piecewise", "--inputs"],
+        ),
+        (
             "train digits --numeric piecewise",
             &["--numeric piecewise", "images"],
         ),

@@ -69,6 +69,63 @@ fn an_arrays_numbers_fill_bins_each_column_for_itself() {
 }
 
 #[test]
+fn numbers_come_first_and_texts_of_a_table_last_where_they_are_embedded() {
+    let table = csv(
+        "town,colour,x,street,y\nrome,red,1,a,0\noslo,blue,2,b,1\nlima,red,3,c,0\n,blue,,d,1\n",
+    );
+    let options = PreprocessOptions {
+        numeric: Numeric::Periodic,
+        one_hot_up_to: 2,
+        ..PreprocessMode::Auto.into()
+    };
+    let rows = [0, 1, 2];
+    let (preprocessing, _) = Preprocessing::fit(&table, &rows, options).unwrap();
+    assert_eq!((preprocessing.inputs(), preprocessing.numbers()), (6, 1));
+    // lima, oslo, rome and any other; a, b, c and any other.
+    assert_eq!(preprocessing.table_rows(), [4, 4]);
+    let inputs = preprocessing.apply(&table).unwrap();
+    assert_eq!(inputs.row(0)[1..], [0.0, 1.0, 0.0, 2.0, 4.0]);
+    assert_eq!(inputs.row(1), [0.0, 1.0, 0.0, 0.0, 1.0, 5.0]);
+    // Missing counts as the first of the most frequent, lima; street d is none of those that were seen.
+    assert_eq!(inputs.row(3), [0.0, 1.0, 0.0, 0.0, 0.0, 7.0]);
+    let lines = preprocessing.describe();
+    assert_eq!(
+        lines[0].encoding,
+        "embedded: lima, oslo, rome, or unknown; missing counts as lima"
+    );
+    // Numbers stay where they are if nothing is made of them.
+    let options = PreprocessOptions {
+        numeric: Numeric::Plain,
+        ..options
+    };
+    let (preprocessing, _) = Preprocessing::fit(&table, &rows, options).unwrap();
+    let inputs = preprocessing.apply(&table).unwrap();
+    assert_eq!(inputs.row(1), [1.0, 0.0, 0.0, 0.0, 1.0, 5.0]);
+    assert_eq!(preprocessing.numbers(), 0);
+}
+
+#[test]
+fn texts_beyond_ten_thousand_are_unknown() {
+    // Two rows of each of the first, one of each of the others.
+    let rows = (0..10_000)
+        .chain(0..10_003)
+        .map(|text| format!("t{text:05},{}\n", text % 2));
+    let table = csv(&("text,y\n".to_owned() + &rows.collect::<String>()));
+    let (preprocessing, notices) = fit(&table);
+    assert_eq!(preprocessing.table_rows(), [10_001]);
+    assert!(
+        notices[0]
+            .to_string()
+            .contains("the 10000 most frequent of 10003")
+    );
+    let inputs = preprocessing.apply(&table).unwrap();
+    assert_eq!(
+        (inputs.values[9_999], inputs.values[20_002]),
+        (9_999.0, 10_000.0)
+    );
+}
+
+#[test]
 fn only_the_given_rows_are_fitted() {
     let table = csv("x,c,y\n2,a,0\n4,b,1\n4,a,0\n4,b,1\n5,a,0\n5,b,1\n7,a,0\n9,b,1\n1000,z,0\n");
     let rows = [0, 1, 2, 3, 4, 5, 6, 7];

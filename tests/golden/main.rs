@@ -3,6 +3,7 @@
 //! The scripts beside the values in tests/data/ make them.
 
 mod activations;
+mod embeddings;
 mod layers;
 mod losses;
 mod max_norm;

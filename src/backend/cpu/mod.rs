@@ -27,6 +27,8 @@ mod layer_norm;
 mod layer_norm_gradient;
 mod layer_norm_parameters;
 mod lion;
+mod lookup;
+mod lookup_gradient;
 mod loss_gradient;
 mod matmul;
 mod matmul_activation_gradient;
@@ -39,6 +41,8 @@ mod momentum;
 mod muon;
 mod norm;
 mod normalize;
+mod periodic;
+mod periodic_gradient;
 mod perturb;
 mod prelu;
 mod prelu_gradient;
@@ -49,6 +53,7 @@ mod softmax;
 mod softmax_gradient;
 mod square_sums;
 mod steps;
+mod turn;
 mod update;
 mod warp;
 
@@ -80,6 +85,8 @@ pub trait Real:
     /// The complementary error function.
     #[must_use]
     fn erfc(self) -> Self;
+    /// cos and sin of 2π times it.
+    fn turn(self) -> (Self, Self);
     /// For reading back.
     fn single(self) -> f32;
 }
@@ -93,6 +100,9 @@ impl Real for f32 {
     }
     fn erfc(self) -> Self {
         libm::erfcf(self)
+    }
+    fn turn(self) -> (Self, Self) {
+        turn::turn(self)
     }
     fn single(self) -> f32 {
         self
@@ -108,6 +118,10 @@ impl Real for f64 {
     }
     fn erfc(self) -> Self {
         libm::erfc(self)
+    }
+    fn turn(self) -> (Self, Self) {
+        let (sine, cosine) = ((self - self.round()) * std::f64::consts::TAU).sin_cos();
+        (cosine, sine)
     }
     fn single(self) -> f32 {
         self as f32

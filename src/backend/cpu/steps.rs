@@ -8,9 +8,10 @@ use super::{
     Real, Values, activation, activation_gradient, add, average, batch_norm, batch_norm_gradient,
     batch_norm_inference, bias_add, bias_gradient, clear, clip_norm, clip_value, combine, dropout,
     dropout_gradient, gather, gather_both, layer_norm, layer_norm_gradient, layer_norm_parameters,
-    loss_gradient, matmul, matmul_activation_gradient, matmul_bias_activation,
-    matmul_bias_gradient, max_norm, metrics, mix, momentum, normalize, perturb, prelu,
-    prelu_gradient, softmax, softmax_gradient, square_sums, update, warp,
+    lookup, lookup_gradient, loss_gradient, matmul, matmul_activation_gradient,
+    matmul_bias_activation, matmul_bias_gradient, max_norm, metrics, mix, momentum, normalize,
+    periodic, periodic_gradient, perturb, prelu, prelu_gradient, softmax, softmax_gradient,
+    square_sums, update, warp,
 };
 use crate::model::Dropout;
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
@@ -408,6 +409,82 @@ impl<T: Real> Memory<'_, T> {
                 let w = &self.own[place(parameters)].numbers()[range(parameters)];
                 average::average(T::of(step.average), w, &mut out[range(average)]);
                 self.put(place(average), out);
+            }
+            Op::Periodic {
+                shape,
+                input,
+                parameters,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let x = &self.own[place(input)].numbers()[range(input)];
+                let parameters = self.numbers(program, parameters);
+                periodic::periodic(
+                    &shape,
+                    columns(input),
+                    x,
+                    parameters,
+                    &mut out[range(output)],
+                );
+                self.put(place(output), out);
+            }
+            Op::PeriodicGradient {
+                shape,
+                input,
+                parameters,
+                gradient,
+                accumulate,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let rows = |tensor| {
+                    let values = &self.own[place(tensor)].numbers()[range(tensor)];
+                    (columns(tensor), values)
+                };
+                periodic_gradient::periodic_gradient(
+                    &shape,
+                    rows(input),
+                    self.numbers(program, parameters),
+                    rows(gradient),
+                    accumulate,
+                    &mut out[range(output)],
+                );
+                self.put(place(output), out);
+            }
+            Op::Lookup {
+                lookups,
+                input,
+                table,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let rows = |tensor| {
+                    let values = &self.own[place(tensor)].numbers()[range(tensor)];
+                    (columns(tensor), values)
+                };
+                lookup::lookup(lookups, rows(input), rows(table), &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::LookupGradient {
+                lookups,
+                input,
+                gradient,
+                accumulate,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let rows = |tensor| {
+                    let values = &self.own[place(tensor)].numbers()[range(tensor)];
+                    (columns(tensor), values)
+                };
+                lookup_gradient::lookup_gradient(
+                    lookups,
+                    rows(input),
+                    rows(gradient),
+                    accumulate,
+                    (columns(output), &mut out[range(output)]),
+                );
+                self.put(place(output), out);
             }
             Op::Clear { values } => {
                 let mut out = self.take(place(values));

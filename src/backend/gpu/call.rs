@@ -1,7 +1,7 @@
 //! Ops become kernel calls: which pipeline, on which ranges, over which grid.
 
 use super::shader::Constants;
-use crate::model::{Activation, Dropout};
+use crate::model::{Activation, Dropout, Periodic};
 use crate::program::{LossFunction, Op, Product, Program, Rows, Rule, TensorId, Transpose, chunk};
 
 /// A range of a tensor's elements, bound in the order of a kernel's bindings.
@@ -520,6 +520,83 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             scalars: vec![len as u32],
             grid: groups(len),
         }),
+        Op::Periodic {
+            shape,
+            input,
+            parameters,
+            output,
+        } => vec![Call {
+            kernel: name,
+            constants: vec![],
+            operands: calls.whole(&[input, parameters, output]),
+            scalars: [
+                vec![calls.columns(input) as u32, calls.columns(output) as u32],
+                waves(&shape),
+            ]
+            .concat(),
+            grid: groups(program.len(output)),
+        }],
+        Op::PeriodicGradient {
+            shape,
+            input,
+            parameters,
+            gradient,
+            accumulate,
+            output,
+        } => {
+            let tensors = [input, parameters, gradient, output];
+            let constants = vec![("ACCUMULATE", accumulate.into())];
+            let mut call = calls.by_column(name, constants, &tensors, output);
+            let columns = [input, gradient].map(|tensor| calls.columns(tensor) as u32);
+            call.scalars = [columns.to_vec(), waves(&shape), vec![shape.values() as u32]].concat();
+            let all = call.grid[0] as usize;
+            call.grid = [all.min(MAX_GROUPS), all.div_ceil(MAX_GROUPS)].map(|groups| groups as u32);
+            vec![call]
+        }
+        Op::Lookup {
+            lookups,
+            input,
+            table,
+            output,
+        } => vec![Call {
+            kernel: name,
+            constants: vec![],
+            operands: calls.whole(&[input, table, output]),
+            scalars: vec![
+                calls.columns(input) as u32,
+                lookups as u32,
+                program.rows(table) as u32,
+                calls.columns(table) as u32,
+            ],
+            grid: groups(program.len(output)),
+        }],
+        Op::LookupGradient {
+            lookups,
+            input,
+            gradient,
+            accumulate,
+            output,
+        } => {
+            let width = calls.columns(output);
+            let sum = Call {
+                kernel: name,
+                constants: vec![],
+                operands: calls.whole(&[input, gradient, output]),
+                scalars: vec![
+                    calls.columns(input) as u32,
+                    lookups as u32,
+                    calls.columns(gradient) as u32,
+                    program.rows(output) as u32,
+                    width as u32,
+                ],
+                grid: groups(program.batch * lookups * width),
+            };
+            if accumulate {
+                return vec![sum];
+            }
+            let clear = calls.elementwise("clear", vec![], &[output], output);
+            vec![clear, sum]
+        }
         Op::Clear { values } => calls.pieces(values, 1, |start, len| Call {
             kernel: name,
             constants: vec![],
@@ -537,6 +614,13 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
 /// Lanes of 64 that share a row.
 fn lanes(columns: usize) -> u32 {
     if columns > 32 { 64 } else { 1 }
+}
+
+/// Numbers, frequencies and outputs, as kernels read them.
+fn waves(shape: &Periodic) -> Vec<u32> {
+    [shape.numbers, shape.frequencies, shape.outputs]
+        .map(|size| size as u32)
+        .to_vec()
 }
 
 /// Workgroups of 64 for so many values.

@@ -40,6 +40,8 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "layer_norm_gradient",
     "layer_norm_parameters",
     "lion",
+    "lookup",
+    "lookup_gradient",
     "loss_gradient",
     "matmul",
     "matmul_activation_gradient",
@@ -51,6 +53,8 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "momentum",
     "muon",
     "normalize",
+    "periodic",
+    "periodic_gradient",
     "perturb",
     "prelu",
     "prelu_gradient",
@@ -83,8 +87,10 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "product",
     "reduce",
     "step",
+    "turn",
     "update",
     "updates",
+    "waves",
 );
 
 /// A kernel's whole source: each imported snippet once, before what imports it.

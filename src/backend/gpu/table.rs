@@ -144,7 +144,11 @@ fn kind_of(op: &Op) -> Option<u32> {
         | Op::MatmulBiasGradient { .. }
         | Op::Momentum { .. }
         | Op::Normalize { .. }
-        | Op::Combine { .. } => return None,
+        | Op::Combine { .. }
+        | Op::Periodic { .. }
+        | Op::PeriodicGradient { .. }
+        | Op::Lookup { .. }
+        | Op::LookupGradient { .. } => return None,
     })
 }
 
