@@ -115,9 +115,8 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
                 log::warn!("{notice}");
             }
             log::info!(
-                "going on behind step {}, {} epochs done, from {}: {} lost",
+                "going on behind step {}, from {}: {} lost",
                 snapshot.steps(),
-                snapshot.epochs(),
                 path.display(),
                 lost.as_ref()
                     .map_or("nothing is".into(), |lost| format!("at most {lost} are"))

@@ -217,11 +217,17 @@ impl RunFolder {
     pub fn newest(&self) -> Result<Option<Found>, RunError> {
         let paths = checkpoints(&self.path.join(CHECKPOINTS));
         let mut notices = Vec::new();
+        let mut damaged: Vec<&PathBuf> = Vec::new();
         let mut first = None;
         for path in &paths {
             let read = std::fs::read(path).map_err(|error| error.to_string());
+            let readable = read.is_ok();
             match read.and_then(checkpoint::decode) {
                 Ok(snapshot) => {
+                    for path in damaged {
+                        // One that stays is seen again the next time, or written over.
+                        let _ = std::fs::rename(path, path.with_extension("damaged"));
+                    }
                     return Ok(Some(Found {
                         lost: self.lost(snapshot.steps()),
                         snapshot,
@@ -234,8 +240,7 @@ impl RunFolder {
                         "{}: {reason}; the one before is taken",
                         path.display()
                     ));
-                    // A later checkpoint of the same step takes its place otherwise, which is no harm either.
-                    let _ = std::fs::rename(path, path.with_extension("damaged"));
+                    damaged.extend(readable.then_some(path));
                     first.get_or_insert(reason);
                 }
             }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::fit::mean_and_variance;
-use super::run::attempt;
+use super::training::attempt;
 use super::{
     Epoch, FitError, Guard, Monitor, Observe, Outcome, Plan, Rows, Scores, TrainError, Training,
     train_guarded,

@@ -1,9 +1,10 @@
 use super::evaluate::{Validated, unsound};
 use super::guard::{Guard, OnDivergence, ROLLBACKS};
 use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
-use super::run::{Observe, Run};
+use super::run::Run;
 use super::schedule::Curve;
 use super::scores::Scores;
+use super::training::Observe;
 use crate::backend::BackendError;
 use crate::model::Weights;
 

@@ -1,6 +1,6 @@
 use super::Curve;
 use super::rows::Rows;
-use super::run::Options;
+use super::training::Options;
 use crate::backend::Limits;
 use crate::model::Network;
 use crate::program::{Capacity, Step, record};

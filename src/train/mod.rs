@@ -26,6 +26,7 @@ mod schedule;
 mod scores;
 mod split;
 mod state;
+mod training;
 
 pub use chosen::{LossChoice, ScheduleName};
 pub use class_weight::ClassWeight;
@@ -41,10 +42,11 @@ pub use optimizer::OptimizerChoice;
 pub use outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 pub use range_test::{RangeTest, range_test};
 pub use rows::{Member, Parts, Rows};
-pub use run::{Judge, Observe, Options, Training, train, train_guarded, train_judged};
+
 pub use sampling::Sampling;
 pub use schedule::{Curve, Plateau, Schedule, Warmup};
 pub use scores::{Monitor, Scores};
 pub use split::{Split, split};
 pub use state::Snapshot;
 pub(crate) use state::{Kept, State};
+pub use training::{Judge, Observe, Options, Training, train, train_guarded, train_judged};

@@ -1,5 +1,5 @@
 use super::outcome::TrainError;
-use super::run::Options;
+use super::training::Options;
 use crate::data::Matrix;
 use crate::model::{Network, Weights};
 use crate::program::Hyper;

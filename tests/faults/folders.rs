@@ -70,6 +70,12 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before_and_none_is_a_clear_error()
         "resume none",
         &["none of its 2 checkpoints", "train anew"],
     );
+    // And it stays one.
+    refused(
+        &place,
+        "resume none",
+        &["none of its 2 checkpoints", "train anew"],
+    );
 }
 
 #[test]

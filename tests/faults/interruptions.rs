@@ -72,7 +72,7 @@ fn runs_that_are_killed_at_random_moments_end_on_the_bits_of_those_that_are_not(
 fn a_termination_and_ctrl_c_leave_a_checkpoint_and_the_best_model_and_lose_nothing() {
     let place = Place::new();
     // Steps so many that no checkpoint is due.
-    let train = "train digits --device cpu --epochs 60 --checkpoint-every 1000000 --run";
+    let train = "train digits --device cpu --epochs 150 --checkpoint-every 1000000 --run";
     place.ok(&format!("{train} whole"));
     let mut words = format!("{train} run");
     for (name, code, bytes) in [("-TERM", 143, 800), ("-INT", 130, 3000)] {

@@ -7,8 +7,9 @@ use crate::backend::Data;
 use crate::program::{Places, Step, buffer};
 use crate::train::guard::{Due, Guard};
 use crate::train::outcome::{End, Event, TrainError};
-use crate::train::run::{Observe, Run};
+use crate::train::run::Run;
 use crate::train::scores::summed;
+use crate::train::training::Observe;
 
 impl Run<'_> {
     /// Iterations in the place of epochs, each from all training rows.
