@@ -51,7 +51,8 @@ fn class_loss(function: u32, parameter: f32, columns: u32, row: Classes) -> Clas
         return ClassLoss(weight * surprise, weight * (1.0 + parameter * p * ratio), 1.0, 0.0);
     }
     let off = parameter / f32(columns);
-    let spread = f32(columns) * log(row.total) + row.gaps;
+    // A logit of -infinity is infinitely surprising to no one who expects nothing of it.
+    let spread = select(0.0, f32(columns) * log(row.total) + row.gaps, off > 0.0);
     return ClassLoss((1.0 - parameter) * surprise + off * spread, 1.0, 1.0 - parameter, off);
 }
 

@@ -5,7 +5,7 @@ use rand::RngExt;
 
 use super::cpu::CpuBackend;
 use super::gpu::{AdapterChoice, GpuBackend, Mode};
-use super::{Backend, BackendError, Data, run_all};
+use super::{Backend, BackendError, Data, run_all, tolerance};
 use crate::model::{Activation, Dropout, Network, Periodic};
 use crate::program::{
     Capacity, Element, Hyper, Image, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows,
@@ -24,14 +24,10 @@ pub struct Check {
     pub error: f32,
 }
 
-/// The largest error of a kernel that computes right: sums of some thousand products are made in another order, and an
-/// adapter's division, square root and logarithm may each be off by a few units in the last place.
-pub const TOLERANCE: f32 = 2e-5;
-
 impl Check {
     /// Whether the kernel agrees with its twin.
     pub fn passed(&self) -> bool {
-        self.error <= TOLERANCE
+        self.error <= tolerance(self.kernel)
     }
 }
 
@@ -50,7 +46,7 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
     let mut gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
     for (number, [m, n, k]) in SIZES.into_iter().enumerate() {
         for (kernel, program) in kernels([m, n, k], 2, number) {
-            let error = difference(&mut gpu, &program, m, number as u64)?;
+            let error = difference(&mut gpu, &program, (m, number as u64), Drawn::Usual)?;
             note(&mut checks, kernel, error);
         }
     }
@@ -67,7 +63,7 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
             records: 1,
         };
         let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
-        let error = difference(&mut resident, &program, 12, number as u64)?;
+        let error = difference(&mut resident, &program, (12, number as u64), Drawn::Usual)?;
         note(&mut checks, "steps", error);
     }
     checks.sort_by_key(|check| check.kernel);
@@ -551,13 +547,43 @@ impl Small {
     }
 }
 
-/// The largest difference that a backend's buffers have from the twins' after a step of `rows` rows from drawn values,
-/// relative to the largest value of each buffer, or to 1 if that is less. What is no number is infinitely far.
+/// What values a program is tried with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// Between −2 and 2.
+    Usual,
+    /// The same times 10⁻³⁹: too small for a normal number. An adapter may take them for zeros.
+    Denormal,
+    /// The same with ±∞ among them, of the logits or what a function is applied to.
+    Infinite,
+    /// Zeros, as which denormal numbers may be taken.
+    Zero,
+}
+
+impl Drawn {
+    fn apply(self, name: &str, values: &mut [f32]) {
+        let infinite = name.starts_with("logits") || name.starts_with("input");
+        match self {
+            Drawn::Denormal => values.iter_mut().for_each(|value| *value *= 1e-39),
+            Drawn::Zero => values.fill(0.0),
+            Drawn::Infinite if infinite => {
+                for value in values.iter_mut().filter(|value| value.abs() > 1.7) {
+                    *value *= f32::INFINITY;
+                }
+            }
+            Drawn::Usual | Drawn::Infinite => {}
+        }
+    }
+}
+
+/// The largest difference that a backend's buffers have from the twins' after a step of `rows` rows from values that are drawn by
+/// `seed`, relative to the largest value of each buffer, or to 1 if that is less. What is no finite number is infinitely far, unless
+/// there are infinite ones among what is drawn: then the twin has none there either.
 pub fn difference(
     backend: &mut dyn Backend,
     program: &Program,
-    rows: usize,
-    seed: u64,
+    (rows, seed): (usize, u64),
+    drawn: Drawn,
 ) -> Result<f32, BackendError> {
     let step = Step {
         rows: rows as u32,
@@ -570,23 +596,36 @@ pub fn difference(
         average: 0.25,
         ..Step::default()
     };
-    let found = contents(backend, program, &step, seed)?;
-    let expected = contents(&mut CpuBackend::<f32>::new(), program, &step, seed)?;
+    let found = contents(backend, program, &step, seed, drawn)?;
+    let references: &[Drawn] = match drawn {
+        Drawn::Denormal => &[Drawn::Denormal, Drawn::Zero],
+        _ => &[drawn],
+    };
+    let mut expected = Vec::new();
+    for &drawn in references {
+        let mut twins = CpuBackend::<f32>::new();
+        expected.push(contents(&mut twins, program, &step, seed, drawn)?);
+    }
     let mut largest = 0.0_f32;
-    for (found, expected) in found.iter().zip(&expected) {
-        let scale = expected
-            .iter()
-            .fold(1.0_f32, |scale, value| scale.max(value.abs()));
-        for (found, expected) in found.iter().zip(expected) {
-            let error = (found - expected).abs() / scale;
-            largest = if error.is_nan() {
-                f32::INFINITY
-            } else {
-                largest.max(error)
-            };
+    for (place, found) in found.iter().enumerate() {
+        let finite = expected[0][place].iter().filter(|value| value.is_finite());
+        let scale = finite.fold(1.0_f32, |scale, value| scale.max(value.abs()));
+        for (index, &found) in found.iter().enumerate() {
+            let of = expected
+                .iter()
+                .map(|expected| error(found, expected[place][index], scale, drawn));
+            largest = largest.max(of.fold(f32::INFINITY, f32::min));
         }
     }
     Ok(largest)
+}
+
+fn error(found: f32, expected: f32, scale: f32, drawn: Drawn) -> f32 {
+    match [found, expected].map(f32::is_finite) {
+        [true, true] => (found - expected).abs() / scale,
+        [false, false] if drawn == Drawn::Infinite => 0.0,
+        _ => f32::INFINITY,
+    }
 }
 
 /// Fills a program's buffers, runs a step, and reads the buffers that the members own.
@@ -595,6 +634,7 @@ fn contents(
     program: &Program,
     step: &Step,
     seed: u64,
+    drawn: Drawn,
 ) -> Result<Vec<Vec<f32>>, BackendError> {
     let compiled = backend.compile(program)?;
     let height = program.ops.iter().find_map(|op| match op {
@@ -664,6 +704,8 @@ fn contents(
             {
                 let class = |value: f32| ((value + 2.0) / 4.0 * classes).floor().min(classes - 1.0);
                 values = values.into_iter().map(class).collect();
+            } else {
+                drawn.apply(name, &mut values);
             }
             if let Some((lookups, height)) = table
                 && (name.starts_with("texts") || name == buffer::INPUTS)

@@ -5,8 +5,10 @@ pub mod faults;
 pub mod gpu;
 
 mod check;
+mod tolerance;
 
-pub use check::{Check, TOLERANCE, check, difference, kernels};
+pub use check::{Check, Drawn, check, difference, kernels};
+pub use tolerance::{TOLERANCES, tolerance};
 
 use crate::model::{Network, Weights};
 use crate::program::{Place, Places, Program, Rows, Step, buffer};

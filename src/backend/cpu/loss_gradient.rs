@@ -77,7 +77,12 @@ fn class_row<T: Real>(
     } else {
         let columns = T::of(z.len() as f32);
         let off = parameter / columns;
-        let spread = columns * total.ln() + gaps;
+        // A logit of −∞ is infinitely surprising to no one who expects nothing of it.
+        let spread = if off > T::zero() {
+            columns * total.ln() + gaps
+        } else {
+            T::zero()
+        };
         let on = T::one() - parameter;
         (on * surprise + off * spread, T::one(), on, off)
     };
@@ -252,6 +257,25 @@ mod tests {
                 "{function} {logits:?} {target}"
             );
         }
+    }
+
+    #[test]
+    fn an_impossible_class_that_is_not_the_rows_own_costs_nothing() {
+        let mut d = [f32::NAN; 3];
+        let mut record = [0.0; 4];
+        loss_gradient(
+            (LossFunction::CROSS_ENTROPY, false),
+            &[0.0, f32::NEG_INFINITY, 0.0],
+            &[2.0],
+            3,
+            1.0,
+            &mut d,
+            &mut record,
+        );
+        assert_eq!(
+            (record[record::LOSS], d),
+            (std::f32::consts::LN_2, [0.5, 0.0, -0.5])
+        );
     }
 
     #[test]
