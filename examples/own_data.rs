@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .on(&mut backend)?
         .predict(&read("still: 1 2 3\nmoving: 25 1 14\n")?)?;
     for row in chances.values.chunks(chances.columns) {
-        println!("{} {row:?}", model.labels()[most_probable(row)]);
+        println!("{} {row:?}", model.classes()[most_probable(row)]);
     }
     Ok(())
 }

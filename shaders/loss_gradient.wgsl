@@ -3,7 +3,7 @@
 // with the formulas of `LossFunction` in src/program/loss.rs, and a gradient by each.
 //
 // logits    [batch, columns]
-// targets   [batch, 1] for classes, else [batch, columns / width]; a column more if WEIGHTED
+// targets   [batch, 1] for classes, else [batch, columns / width]; more with WEIGHTS
 // gradient  [batch, columns]
 // rows      [batch, 4]
 //
@@ -15,7 +15,7 @@
 #import losses
 
 override FUNCTION: u32 = 0u;
-override WEIGHTED: bool = false; // the last column of a target is the weight of its row
+override WEIGHTS: u32 = 0u; // columns behind a target: 0 none, 1 the row's weight, 2 a weight for each output
 
 struct Shape {
     logits: vec2<u32>,
@@ -43,9 +43,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let z = shape.logits.x + group.z * shape.logits.y + row * shape.columns;
     let d = shape.gradient.x + group.z * shape.gradient.y + row * shape.columns;
     let wished = select(shape.columns / shape.width, 1u, of_class(FUNCTION));
-    let t = shape.targets.x + group.z * shape.targets.y + row * (wished + u32(WEIGHTED));
+    let weights = select(min(WEIGHTS, 1u), shape.columns, WEIGHTS == 2u);
+    let t = shape.targets.x + group.z * shape.targets.y + row * (wished + weights);
     var weight = 1.0;
-    if WEIGHTED && row < step.rows {
+    if WEIGHTS == 1u && row < step.rows {
         weight = targets[t + wished];
     }
     var record: vec4<f32>;
@@ -114,8 +115,12 @@ fn elementwise(lane: u32, columns: u32, z: u32, d: u32, t: u32, scale: f32) -> v
     var sums = vec4<f32>();
     for (var c = lane % LANES; c < columns; c += LANES) {
         let found = output_loss(FUNCTION, parameter(c % shape.width), logits[z + c], targets[t + c / shape.width]);
-        sums += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
-        gradient[d + c] = found.slope * scale;
+        var weight = 1.0;
+        if WEIGHTS == 2u {
+            weight = targets[t + shape.columns / shape.width + c];
+        }
+        sums += vec4(weight * found.loss, found.wrong, abs(found.error), found.error * found.error);
+        gradient[d + c] = found.slope * (weight * scale);
     }
     sums = row_sum(lane, sums);
     return vec4(sums.x, select(0.0, 1.0, sums.y == 0.0), sums.z, sums.w);

@@ -58,8 +58,9 @@ const ACCUMULATE = 1u;
 const BIAS_ACTIVATE = 2u; // d is the bias
 const TIMES_DERIVATIVE = 3u; // d is the kept tensor
 
-// Of a loss: the last column of a target is its row's weight.
-const WEIGHTED = 1u;
+// Of a loss: the last column of a target is its row's weight, or the last n are its outputs'.
+const OF_ROWS = 1u;
+const OF_OUTPUTS = 2u;
 
 // Of an optimizer: SGD looks ahead.
 const NESTEROV = 1u;
@@ -366,15 +367,15 @@ fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
     let n = program.ops[o].n;
     let function = select(LOSS, program.ops[o].function, LOSS == ANY);
     let parameter = program.ops[o].parameter;
-    let weighted = program.ops[o].epilogue == WEIGHTED;
+    let weights = program.ops[o].epilogue;
     let width = program.ops[o].k;
     let wished = select(n / width, 1u, of_class(function));
     for (var row = lane; row < steps[s].rows; row += LANES) {
         let a = at(program.ops[o].a, member) + row * n;
         let c = at(program.ops[o].c, member) + row * n;
-        let b = at(program.ops[o].b, member) + row * (wished + select(0u, 1u, weighted));
+        let b = at(program.ops[o].b, member) + row * (wished + select(weights, n, weights == OF_OUTPUTS));
         var weight = 1.0;
-        if weighted {
+        if weights == OF_ROWS {
             weight = arena[b + wished];
         }
         let scale = weight * steps[s].loss_scale;
@@ -396,8 +397,12 @@ fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
                 let level = program.levels[place / 4u][place % 4u];
                 let of_output = select(parameter, level, function == QUANTILE);
                 let found = output_loss(function, of_output, arena[a + i], arena[b + i / width]);
-                record += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
-                arena[c + i] = found.slope * scale;
+                var of_loss = 1.0;
+                if weights == OF_OUTPUTS {
+                    of_loss = arena[b + wished + i];
+                }
+                record += vec4(of_loss * found.loss, found.wrong, abs(found.error), found.error * found.error);
+                arena[c + i] = found.slope * (of_loss * scale);
             }
             record.y = select(0.0, 1.0, record.y == 0.0);
         }

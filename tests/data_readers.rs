@@ -95,7 +95,7 @@ fn streamed(path: &str, table: &Table, rows: usize) -> Result<(Matrix, Vec<f32>)
         inputs.rows += part.rows;
         inputs.columns = part.columns;
         inputs.values.extend(part.values);
-        if chunk.target.is_some() {
+        if !chunk.targets.is_empty() {
             targets.extend(target.apply(&chunk)?.values);
         }
     }
@@ -109,7 +109,7 @@ fn a_table_with_a_header_has_named_columns() {
     let table = csv(FLOWERS);
     assert!(table.header);
     assert_eq!(names(&table), ["length", "colour", "note"]);
-    assert_eq!(table.target.as_ref().unwrap().name, "kind");
+    assert_eq!(table.targets[0].name, "kind");
     let Values::Numbers(lengths) = column(&table, "length") else {
         panic!("length is text")
     };
@@ -147,7 +147,7 @@ fn every_spelling_of_a_table_reads_the_same() {
     for (name, contents) in spellings {
         let table = load(&folder.write(name, contents)).unwrap().train;
         assert_eq!(table.features, expected.features, "{name}");
-        assert_eq!(table.target, expected.target, "{name}");
+        assert_eq!(table.targets, expected.targets, "{name}");
         assert_eq!(table.places, expected.places, "{name}");
     }
 }
@@ -157,13 +157,13 @@ fn the_target_is_found_by_name_and_by_number() {
     let folder = Folder::new();
     let named = folder.write("named.csv", "a,b,c\n1,2,3\n4,5,6\n");
     let target =
-        |path: &str, target: &str| load_for(path, target).unwrap().train.target.unwrap().name;
+        |path: &str, target: &str| load_for(path, target).unwrap().train.targets.remove(0).name;
     assert_eq!(target(&named, "b"), "b");
     assert_eq!(target(&named, "1"), "a");
     assert_eq!(target(&named, "-1"), "c");
     let bare = folder.write("bare.csv", "1,2,3\n4,5,6\n");
     assert_eq!(target(&bare, "2"), "2");
-    assert_eq!(load(&bare).unwrap().train.target.unwrap().name, "3");
+    assert_eq!(load(&bare).unwrap().train.targets[0].name, "3");
     for wrong in ["0", "4", "-4", "d"] {
         assert!(
             matches!(

@@ -8,7 +8,8 @@ use gpu_mlp::model::{
     initialize,
 };
 use gpu_mlp::program::{
-    Capacity, Hyper, Loss, LossFunction, Places, Program, Reduction, Step, buffer, record,
+    Capacity, Hyper, Loss, LossFunction, LossWeights, Places, Program, Reduction, Step, buffer,
+    record,
 };
 use proptest::prelude::*;
 
@@ -69,13 +70,13 @@ impl Case {
                 (0..values).map(|i| number(i + 500)).collect()
             }
         };
-        let targets: Vec<f32> = if loss.weighted {
-            let rows = targets.chunks(targets.len() / ROWS).enumerate();
-            rows.flat_map(|(row, target)| [target, &[0.25 * row as f32]].concat())
-                .collect()
-        } else {
-            targets
-        };
+        let rows = targets.chunks(targets.len() / ROWS).enumerate();
+        let weighted = rows.flat_map(|(row, target)| {
+            let weight = |place: usize| 0.25 * (row + place) as f32;
+            let weights = (0..loss.weights.columns(outputs)).map(weight);
+            target.iter().copied().chain(weights).collect::<Vec<_>>()
+        });
+        let targets: Vec<f32> = weighted.collect();
         let order: Vec<u32> = (0..ROWS as u32).rev().collect();
         if network.drops(0) {
             let hyper = Hyper {
@@ -184,11 +185,12 @@ fn every_loss_and_activation_has_the_gradient_of_its_formula() {
                     for fused in [false, true] {
                         agrees(&network, loss, fused, 1);
                     }
-                    let weighted = Loss {
-                        weighted: true,
-                        ..loss
-                    };
-                    agrees(&network, weighted, true, 1);
+                    for weights in [LossWeights::Rows, LossWeights::Outputs] {
+                        let single = !function.of_class() && function != LossFunction::Gaussian;
+                        if weights == LossWeights::Rows || single {
+                            agrees(&network, Loss { weights, ..loss }, true, 1);
+                        }
+                    }
                 }
             }
         }

@@ -5,7 +5,8 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode};
 use gpu_mlp::backend::{Backend, Drawn, TOLERANCES, check, difference, kernels, tolerance};
 use gpu_mlp::model::{Activation, Dropout, Embeddings, Lookup, Network, Normalization, Periodic};
 use gpu_mlp::program::{
-    Augmentation, Capacity, Link, Loss, LossFunction, Optimizer, Program, Reduction, Rule,
+    Augmentation, Capacity, Link, Loss, LossFunction, LossWeights, Optimizer, Program, Reduction,
+    Rule,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -89,8 +90,8 @@ proptest! {
         residual: bool,
         rule in prop::sample::select(steady()),
         softmax: bool,
-        weighted: bool,
         augmentation in prop::sample::select(augmentations()),
+        weights in prop::sample::select(vec![LossWeights::None, LossWeights::Rows, LossWeights::Outputs]),
         fused: bool,
         kind in 0_usize..4,
         seed in 0_u64..1000,
@@ -103,7 +104,8 @@ proptest! {
             residual,
             ..Network::new(inputs, &hidden, activation, outputs, Activation::Identity)
         };
-        let loss = Loss { weighted, ..Loss::new(loss, Reduction::Mean) };
+        let weights = if loss.of_class() && weights == LossWeights::Outputs { LossWeights::Rows } else { weights };
+        let loss = Loss { weights, ..Loss::new(loss, Reduction::Mean) };
         let optimizer = Optimizer::new(rule);
         let capacity = Capacity { members, batch, rows: 150, order: 2 * batch, records: 2 };
         let program = match kind {

@@ -8,8 +8,8 @@ use super::gpu::{AdapterChoice, GpuBackend, Mode};
 use super::{Backend, BackendError, Data, run_all, tolerance};
 use crate::model::{Activation, Dropout, Network, Periodic};
 use crate::program::{
-    Capacity, Element, Hyper, Image, Loss, LossFunction, Op, Optimizer, Program, Reduction, Rows,
-    Rule, Step, TensorId, Transpose, Warp, buffer, chunk, record,
+    Capacity, Element, Hyper, Image, Loss, LossFunction, LossWeights, Op, Optimizer, Program,
+    Reduction, Rows, Rule, Step, TensorId, Transpose, Warp, buffer, chunk, record,
 };
 use crate::random::{Purpose, Stream};
 
@@ -204,11 +204,15 @@ pub fn kernels(
     for function in LossFunction::ALL {
         let columns = if function.of_class() { 1 } else { n };
         let outputs = n * function.width();
-        for weighted in [false, true] {
-            add(&format!("loss {function} {weighted}"), &|small| {
+        for weights in [LossWeights::None, LossWeights::Rows, LossWeights::Outputs] {
+            let single = !function.of_class() && function != LossFunction::Gaussian;
+            if weights == LossWeights::Outputs && !single {
+                continue;
+            }
+            add(&format!("loss {function} {weights:?}"), &|small| {
                 Op::LossGradient {
                     function,
-                    weighted,
+                    weights,
                     logits: small.tensor("logits", batch, outputs),
                     targets: small.tensor(
                         if function.of_class() {
@@ -217,7 +221,7 @@ pub fn kernels(
                             "values"
                         },
                         batch,
-                        columns + usize::from(weighted),
+                        columns + weights.columns(outputs),
                     ),
                     gradient: small.tensor("gradient", batch, outputs),
                     rows: small.tensor("rows", batch, record::WIDTH),

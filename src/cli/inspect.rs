@@ -88,12 +88,17 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         members => format!("{members} members, each a "),
     };
     let target = &model.description.target;
-    let classes = target.labels();
+    let classes = target.classes();
+    let value = match target.names().len() {
+        1 => "a value".to_owned(),
+        count => format!("{count} values"),
+    };
     let answers = match model.description.loss.function {
         _ if !classes.is_empty() => format!("one of {}", classes.join(", ")),
-        LossFunction::Quantile { levels } => format!("the quantiles {levels} of a value"),
-        LossFunction::Gaussian => "mean and deviation of a value".to_owned(),
-        _ => "a value".to_owned(),
+        _ if !target.labels().is_empty() => "each of them there or not".to_owned(),
+        LossFunction::Quantile { levels } => format!("the quantiles {levels} of {value}"),
+        LossFunction::Gaussian => format!("mean and deviation of {value}"),
+        _ => value,
     };
     let history = model
         .description
@@ -125,7 +130,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         model.network.parameter_count(),
         model.description.loss.reduction,
         model.description.loss.function,
-        target.name(),
+        target.names().join(", "),
         output::table(&layers),
         output::table(&inputs),
         output::table(&epochs),

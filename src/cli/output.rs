@@ -3,7 +3,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use gpu_mlp::model::WholeFile;
-use gpu_mlp::predictor::{ClassScores, Metrics};
+use gpu_mlp::predictor::{ClassScores, Metrics, ValueScores};
 use serde::Serialize;
 
 /// Prints one JSON object.
@@ -81,6 +81,21 @@ pub(crate) fn metrics(metrics: &Metrics) -> Vec<(&'static str, String)> {
         }
         Metrics::Loss { loss } => vec![("loss", format!("{loss:.4}"))],
     }
+}
+
+/// Names of what [`value_row`] tells.
+pub(crate) fn value_header(name: &str) -> Vec<String> {
+    [name, "RMSE", "MAE", "R²"].map(str::to_owned).to_vec()
+}
+
+/// How near the answers come to a target.
+pub(crate) fn value_row(name: &str, scores: &ValueScores) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        significant(scores.rmse),
+        significant(scores.mae),
+        format!("{:.4}", scores.r2),
+    ]
 }
 
 /// Five significant digits.

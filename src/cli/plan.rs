@@ -7,7 +7,7 @@ use clap::Args;
 use gpu_mlp::backend::gpu::wgsl;
 use gpu_mlp::data::{Numeric, ReadOptions, load};
 use gpu_mlp::model::Network;
-use gpu_mlp::program::{Augmentation, Capacity, Loss, Op, Optimizer, Program};
+use gpu_mlp::program::{Augmentation, Capacity, Loss, LossWeights, Op, Optimizer, Program};
 use gpu_mlp::train::{BatchSize, Config, Plan};
 
 use super::error::bad_input;
@@ -80,7 +80,13 @@ fn shape(options: &Options, inputs: usize, outputs: usize) -> Result<Step> {
     let config = &options.config.with_recipe();
     let function = config.loss_function(if outputs == 1 { 0 } else { outputs });
     let loss = Loss {
-        weighted: config.class_weight.is_some() || config.sample_weight.is_some(),
+        weights: if config.pos_weight.is_some() {
+            LossWeights::Outputs
+        } else if config.class_weight.is_some() || config.sample_weight.is_some() {
+            LossWeights::Rows
+        } else {
+            LossWeights::None
+        },
         ..Loss::new(
             function.map_err(bad_input)?,
             config.reduction.unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use gpu_mlp::data::{Matrix, stream};
-use gpu_mlp::predictor::{CHUNK, Model, most_probable};
+use gpu_mlp::predictor::{CHUNK, Model, has_label, most_probable};
 use gpu_mlp::program::Link;
 
 use super::device::{DeviceChoice, open};
@@ -24,7 +24,7 @@ pub(super) struct Options {
     model: PathBuf,
     /// Rows in any form that train takes, with or without the target; files larger than memory are streamed
     data: String,
-    /// Give every class's probability instead of the most probable class
+    /// Give every class's or label's probability instead of the most probable class, or of what each label is
     #[arg(long)]
     proba: bool,
     /// Where to write: .csv or .npy [default: CSV to standard output]
@@ -37,7 +37,8 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let model = Model::load(&options.model)?;
-    if options.proba && model.labels().is_empty() {
+    let probable = !model.classes().is_empty() || !model.labels().is_empty();
+    if options.proba && !probable {
         return Err(bad_input(
             "--proba needs a model of classes; this one predicts values",
         ));
@@ -101,11 +102,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             }
             let answers = predictor.predict(&table?)?;
             for answer in answers.values.chunks(answers.columns) {
-                let written = match (model.labels(), options.proba) {
-                    ([], _) | (_, true) => csv.write_record(answer.iter().map(ToString::to_string)),
-                    (labels, false) => csv.write_record([&labels[most_probable(answer)]]),
-                };
-                written.map_err(flattened).context(name.clone())?;
+                csv.write_record(cells(&model, answer, options.proba))
+                    .map_err(flattened)
+                    .context(name.clone())?;
             }
         }
         csv.flush().context(name)?;
@@ -121,18 +120,40 @@ fn stopped(interrupt: &Interrupt) -> ExitCode {
 }
 
 fn header(model: &Model, proba: bool) -> Vec<String> {
-    if proba || model.labels().is_empty() {
-        return model.columns();
+    if proba || model.classes().is_empty() {
+        model.columns()
+    } else {
+        model.targets()
     }
-    vec![match model.description.target.name() {
-        "" => "prediction".to_owned(),
-        name => name.to_owned(),
-    }]
 }
 
-/// What a row of the array holds: probabilities, the class's position among the model's labels, or the values.
+/// What a row of the table says: probabilities, the class, each label's value, or the values.
+fn cells(model: &Model, answer: &[f32], proba: bool) -> Vec<String> {
+    match (model.classes(), model.labels()) {
+        (classes @ [_, ..], _) if !proba => vec![classes[most_probable(answer)].clone()],
+        (_, labels @ [_, ..]) if !proba => {
+            let told = labels.iter().zip(answer);
+            let told = told.map(|(label, &likely)| &label.values[usize::from(has_label(likely))]);
+            told.cloned().collect()
+        }
+        _ => answer.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What a row of the array holds: probabilities, the class's position among the model's, 1 for each label that is there and 0 for
+/// all others, or the values.
 fn values(model: &Model, answers: &Matrix, proba: bool) -> Vec<f32> {
-    if proba || model.labels().is_empty() {
+    if proba {
+        return answers.values.clone();
+    }
+    if !model.labels().is_empty() {
+        let there = answers
+            .values
+            .iter()
+            .map(|&likely| u8::from(has_label(likely)));
+        return there.map(f32::from).collect();
+    }
+    if model.classes().is_empty() {
         return answers.values.clone();
     }
     let classes = answers.values.chunks(answers.columns);

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use gpu_mlp::predictor::{Metrics, most_probable};
-use gpu_mlp::train::{End, Fitted, HeldOut, RangeTest};
+use gpu_mlp::train::{End, Fitted, HeldOut, OfTarget, RangeTest};
 use serde::Serialize;
 
 use super::output::{self, Sink, flattened};
@@ -27,6 +27,8 @@ struct Summary<'a> {
     deviation: Option<Metrics>,
     #[serde(skip_serializing_if = "Option::is_none")]
     out_of_fold: Option<Metrics>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    targets: &'a [OfTarget],
     history: &'a serde_json::Value,
     model: String,
     end: &'static str,
@@ -77,6 +79,7 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
             mean: average,
             deviation: spread,
             out_of_fold: fitted.out_of_fold,
+            targets: &fitted.targets,
             history: &fitted.model.description.history,
             model: out.display().to_string(),
             end: end(outcome.end),
@@ -120,13 +123,34 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
     } else {
         String::new()
     };
+    let mut table = output::table(&rows);
+    if !fitted.targets.is_empty() {
+        table += &format!("\n{}", by_target(&fitted.targets));
+    }
     output::text(&format!(
-        "{}\n{networks}{epochs} epochs, {} steps in {seconds:.2} s{why}: {:.0} samples/s on {device}\nmodel: {}\n",
-        output::table(&rows),
+        "{table}\n{networks}{epochs} epochs, {} steps in {seconds:.2} s{why}: {:.0} samples/s on {device}\nmodel: {}\n",
         outcome.steps,
         rate(members * samples),
         out.display()
     ))
+}
+
+/// Each of several targets on the rows that tell the most of it.
+fn by_target(targets: &[OfTarget]) -> String {
+    let mut rows = vec![output::value_header("target")];
+    for of in targets {
+        let known = [
+            ("out of fold", of.out_of_fold),
+            ("train", of.train),
+            ("validation", of.validation),
+            ("test", of.test),
+        ];
+        for (part, scores) in known {
+            let name = format!("{}, {part}", of.target);
+            rows.extend(scores.map(|scores| output::value_row(&name, &scores)));
+        }
+    }
+    output::table(&rows)
 }
 
 /// Lines of the curve that [`find_lr`] draws, and the width of the longest.
@@ -181,7 +205,7 @@ fn deviation(values: &[f64]) -> f64 {
 
 /// Writes what each row's fold answers, in the rows' order: row (from 1), fold, prediction, and each class's probability.
 pub(super) fn out_of_fold(fitted: &Fitted, path: &Path) -> Result<()> {
-    let labels = fitted.model.labels();
+    let classes = fitted.model.classes();
     let mut lines = Vec::new();
     for (number, fold) in fitted.folds.iter().enumerate() {
         let answers = (0..)
@@ -195,7 +219,7 @@ pub(super) fn out_of_fold(fitted: &Fitted, path: &Path) -> Result<()> {
     let mut csv = csv::Writer::from_writer(&mut sink);
     let columns = fitted.model.columns();
     let prediction = ["prediction".to_owned()];
-    let answers = match (labels, &columns[..]) {
+    let answers = match (classes, &columns[..]) {
         ([], [_]) => prediction.to_vec(),
         ([], _) => columns,
         _ => [&prediction[..], &columns].concat(),
@@ -207,8 +231,8 @@ pub(super) fn out_of_fold(fitted: &Fitted, path: &Path) -> Result<()> {
         .context(name.clone())?;
     for (row, fold, answer) in lines {
         let mut cells = vec![(row + 1).to_string(), fold.to_string()];
-        if !labels.is_empty() {
-            cells.push(labels[most_probable(answer)].clone());
+        if !classes.is_empty() {
+            cells.push(classes[most_probable(answer)].clone());
         }
         cells.extend(answer.iter().map(ToString::to_string));
         csv.write_record(cells)

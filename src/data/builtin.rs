@@ -48,7 +48,7 @@ fn digits() -> Result<Table, DataError> {
         shape: vec![8, 8],
         nature: Nature::Pixels(16.0),
     };
-    let target = table.target.map(|column| Column {
+    let target = table.targets.into_iter().map(|column| Column {
         name: "digit".to_owned(),
         ..column
     });

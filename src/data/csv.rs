@@ -69,7 +69,7 @@ struct Raw {
     builders: Vec<Builder>,
 }
 
-/// Reads a whole table to train on; its target is the column that `target` names, or the last one.
+/// Reads a whole table to train on; its targets are the columns that `target` names, or the last one.
 pub(super) fn load(
     origin: &Origin,
     target: Option<&str>,
@@ -108,19 +108,29 @@ pub(super) fn load(
             "the table has a single column; it needs features and a target",
         ));
     }
-    let position = find_target(&records, target)?;
-    let mut columns = Vec::with_capacity(builders.len());
-    for (builder, name) in builders.into_iter().zip(records.names) {
-        columns.push(finish(&records.file, name, builder)?);
+    let positions = find_targets(&records, target)?;
+    if positions.len() == builders.len() {
+        return Err(DataError::malformed(
+            &records.file,
+            "every column is a target; there must be one to predict them from",
+        ));
     }
-    let target = columns.remove(position);
+    let mut features = Vec::with_capacity(builders.len());
+    let mut targets: Vec<Option<Column>> = vec![None; positions.len()];
+    for (index, (builder, name)) in builders.into_iter().zip(records.names).enumerate() {
+        let column = finish(&records.file, name, builder)?;
+        match positions.iter().position(|&position| position == index) {
+            Some(place) => targets[place] = Some(column),
+            None => features.push(column),
+        }
+    }
     let table = Table {
-        features: Features::Columns(columns),
-        target: Some(target),
+        features: Features::Columns(features),
+        targets: targets.into_iter().flatten().collect(),
         origin: records.file,
         places: Places::Lines(lines),
         header: records.header,
-        target_position: Some(position),
+        target_positions: positions,
     };
     Ok((table, notices))
 }
@@ -173,12 +183,31 @@ fn finish(file: &str, name: String, builder: Builder) -> Result<Column, DataErro
     Ok(Column { name, values })
 }
 
-/// The position of the target column, which is given by name, by number from 1, or by number from the end (-1).
-fn find_target(records: &Records, target: Option<&str>) -> Result<usize, DataError> {
-    let names = &records.names;
+/// The positions of the target columns, in the order in which they are asked for, as `a,b`; a name may have commas itself.
+fn find_targets(records: &Records, target: Option<&str>) -> Result<Vec<usize>, DataError> {
     let Some(target) = target else {
-        return Ok(names.len() - 1);
+        return Ok(vec![records.names.len() - 1]);
     };
+    if !target.contains(',') || records.names.iter().any(|name| name == target) {
+        return find_target(records, target).map(|position| vec![position]);
+    }
+    let mut positions = Vec::new();
+    for part in target.split(',') {
+        let position = find_target(records, part.trim())?;
+        if positions.contains(&position) {
+            return Err(DataError::TargetTwice {
+                file: records.file.clone(),
+                column: records.names[position].clone(),
+            });
+        }
+        positions.push(position);
+    }
+    Ok(positions)
+}
+
+/// The position of a target column, which is given by name, by number from 1, or by number from the end (-1).
+fn find_target(records: &Records, target: &str) -> Result<usize, DataError> {
+    let names = &records.names;
     if let Some(position) = names.iter().position(|name| name == target) {
         return Ok(position);
     }

@@ -102,6 +102,28 @@ pub enum DataError {
         hint: String,
         available: String,
     },
+    /// A target named again.
+    #[error("{file}: {} is named twice as a target; name it once", label(column))]
+    TargetTwice { file: String, column: String },
+    /// Rows of another number of targets than the model's.
+    #[error("{file}: the rows have {found} target{s}, but the model answers {expected}", s = plural(*found))]
+    TargetCount {
+        file: String,
+        found: usize,
+        expected: usize,
+    },
+    /// One of several targets that is neither a value nor a label.
+    #[error(
+        "{file}: {}, one of several targets, holds text; they must all be numbers, or all hold one of two values each",
+        label(column)
+    )]
+    NoLabel { file: String, column: String },
+    /// One of several targets that is to be a label.
+    #[error(
+        "{file}: {}, one of several targets, has more than two values; labels have two: leave it out, or force regression",
+        label(column)
+    )]
+    NotTwoValues { file: String, column: String },
     /// A target chosen where nothing can be chosen.
     #[error("{file}: the data set brings its own target; leave the target option out")]
     TargetFixed { file: String },

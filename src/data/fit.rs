@@ -128,7 +128,7 @@ fn fit_columns(
         columns: fitted,
         by_name: table.header,
         numbers_first: options.numeric == Numeric::Periodic,
-        target_position: table.target_position,
+        target_positions: table.target_positions.clone(),
     })
 }
 

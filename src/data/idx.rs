@@ -73,7 +73,7 @@ pub(super) fn load(path: &str, source: Source) -> Result<Table, DataError> {
         });
     };
     let labels = labels(&beside)?;
-    check_lengths(path, images.count, &beside, labels.values.len())?;
+    check_lengths(path, images.count, &beside, std::slice::from_ref(&labels))?;
     let features = images.features(images.count)?;
     Ok(Table::new(features, Some(labels), path))
 }

@@ -23,8 +23,8 @@ pub struct Loaded {
 /// How a data set is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// The target column of a table: its name, its number from 1, or from the end by a negative number. The last column
-    /// otherwise.
+    /// The target column of a table: its name, its number from 1, or from the end by a negative number; or several with commas
+    /// between them. The last column otherwise.
     pub target: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub fn load(source: &str, options: &ReadOptions) -> Result<Loaded, DataError> {
         Format::Npz => {
             let mut archive = npz::Archive::open(opened)?;
             let train = archive.train()?;
-            if train.target.is_none() {
+            if train.targets.is_empty() {
                 return Err(DataError::NoTarget {
                     file: source.to_owned(),
                     detail: "the archive has no array y (or y_train, labels, target)".to_owned(),

@@ -56,4 +56,4 @@ pub use quantiles::Quantiles;
 pub use scaling::Scaling;
 pub use stream::{Chunks, stream};
 pub use table::{Column, Features, Matrix, Nature, Places, Table, Text, Values};
-pub use target::{TargetEncoding, TargetTransform, Task};
+pub use target::{Label, TargetEncoding, TargetTransform, Task};

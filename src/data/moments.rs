@@ -14,6 +14,11 @@ pub struct Moments {
 }
 
 impl Moments {
+    /// Whether both are numbers.
+    pub(crate) fn is_finite(self) -> bool {
+        self.mean.is_finite() && self.deviation.is_finite()
+    }
+
     /// How many deviations a number is above the mean.
     pub(super) fn standardise(self, number: f32) -> f32 {
         // The difference of two numbers near the largest is beyond single precision.

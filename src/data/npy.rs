@@ -6,7 +6,7 @@ use std::path::Path;
 use super::dense::{self, Encoding, Number, Rows, check_finite};
 use super::error::DataError;
 use super::source::{Bytes, INPUT, Origin, Source};
-use super::table::{Column, Features, Matrix, Table, Values};
+use super::table::{Column, Features, Matrix, Table};
 
 /// What the header of an array says.
 #[derive(Debug, PartialEq)]
@@ -76,9 +76,9 @@ pub(super) fn load(path: &str, source: Source) -> Result<Table, DataError> {
         });
     };
     let rows = features.rows();
-    let target = target(open(Origin::File(beside.clone()).open()?)?)?;
-    check_lengths(path, rows, &beside, target.values.len())?;
-    Ok(Table::new(features.into_features()?, Some(target), path))
+    let targets = targets(open(Origin::File(beside.clone()).open()?)?)?;
+    check_lengths(path, rows, &beside, &targets)?;
+    Ok(Table::new(features.into_features()?, targets, path))
 }
 
 impl<R: Read> Array<R> {
@@ -104,18 +104,24 @@ impl<R: Read> Array<R> {
     }
 }
 
-/// The array as a target: one number a row.
-pub(super) fn target<R: Read>(array: Array<R>) -> Result<Column, DataError> {
+/// The array as targets: a number a row, or several, which are a target each.
+pub(super) fn targets<R: Read>(array: Array<R>) -> Result<Vec<Column>, DataError> {
     let file = array.file().to_owned();
     match array.into_features()? {
-        Features::Numbers { matrix, .. } if matrix.columns == 1 => Ok(Column {
-            name: "y".to_owned(),
-            values: Values::Numbers(matrix.values),
-        }),
+        Features::Numbers { matrix, .. } if matrix.columns == 1 => {
+            Ok(vec![Column::numbers("y", matrix.values)])
+        }
+        Features::Numbers { matrix, shape, .. } if shape.len() == 1 => {
+            let column = |column: usize| {
+                let numbers = matrix.column(column).collect();
+                Column::numbers(format!("y{}", column + 1), numbers)
+            };
+            Ok((0..matrix.columns).map(column).collect())
+        }
         other => Err(DataError::malformed(
             &file,
             format!(
-                "the target has {} values a row; it must have one",
+                "the target has {} values a row, and these in rows themselves; save it with a row for each row",
                 other.width()
             ),
         )),
@@ -126,8 +132,9 @@ pub(super) fn check_lengths(
     features: &str,
     rows: usize,
     targets: &str,
-    labels: usize,
+    columns: &[Column],
 ) -> Result<(), DataError> {
+    let labels = columns.first().map_or(0, |column| column.values.len());
     if rows == labels {
         return Ok(());
     }

@@ -120,14 +120,9 @@ fn table<R: Read + Seek>(
     let values = array(archive, file, features)?.into_features()?;
     let mut table = Table::new(values, None, title(features));
     if let Some(target) = target {
-        let column = npy::target(array(archive, file, target)?)?;
-        npy::check_lengths(
-            &title(features),
-            table.len(),
-            &title(target),
-            column.values.len(),
-        )?;
-        table.target = Some(column);
+        let columns = npy::targets(array(archive, file, target)?)?;
+        npy::check_lengths(&title(features), table.len(), &title(target), &columns)?;
+        table.targets = columns;
     }
     Ok(table)
 }

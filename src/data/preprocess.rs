@@ -83,8 +83,8 @@ pub enum Preprocessing {
         /// Whether numbers come first among the inputs, for a network that embeds them; embedded columns always come last.
         #[serde(default)]
         numbers_first: bool,
-        /// The target's position among the file's columns, from 0.
-        target_position: Option<usize>,
+        /// The targets' positions among the file's columns, from 0.
+        target_positions: Vec<usize>,
     },
     /// Columns of an array, each scaled.
     Array {

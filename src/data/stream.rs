@@ -34,7 +34,7 @@ impl Iterator for Chunks {
 /// Reads a data set chunk by chunk for a model with this preprocessing, `rows_per_chunk` rows each but the last.
 ///
 /// `source` is what [`load`](super::load) takes. A data set that brings rows to test on is read for these. Targets are
-/// read if the model's `target` is given and the data set holds them; a table's target column may be there or not.
+/// read if the model's `target` is given and the data set holds them; a table's target columns may be there or not.
 /// Nothing larger than a chunk is held in memory, except for NPZ archives and arrays in Fortran order.
 pub fn stream(
     source: &str,
@@ -80,7 +80,7 @@ pub fn stream(
                 None
             };
             let labels = beside
-                .map(|beside| idx::labels(&beside).map(|labels| (beside, labels)))
+                .map(|beside| idx::labels(&beside).map(|labels| (beside, vec![labels])))
                 .transpose()?;
             rows_with_labels(images, labels, rows)
         }
@@ -103,8 +103,8 @@ fn arrays(
     let labels = match beside {
         None => None,
         Some(beside) => {
-            let column = npy::target(npy::open(Origin::File(beside.clone()).open()?)?)?;
-            Some((beside, column))
+            let columns = npy::targets(npy::open(Origin::File(beside.clone()).open()?)?)?;
+            Some((beside, columns))
         }
     };
     match array {
@@ -115,7 +115,11 @@ fn arrays(
         Array::Turned { file, features } => {
             check_width(&file, features.width(), preprocessing)?;
             check_labels(&file, features.len(), labels.as_ref())?;
-            let table = Table::new(features, labels.map(|(_, labels)| labels), file);
+            let table = Table::new(
+                features,
+                labels.into_iter().flat_map(|(_, labels)| labels),
+                file,
+            );
             Ok(slices(table, rows))
         }
     }
@@ -123,11 +127,11 @@ fn arrays(
 
 fn rows_with_labels(
     mut array: Rows,
-    labels: Option<(String, Column)>,
+    labels: Option<(String, Vec<Column>)>,
     rows: usize,
 ) -> Result<Chunks, DataError> {
     check_labels(&array.file, array.count, labels.as_ref())?;
-    let labels = labels.map(|(_, labels)| labels);
+    let labels = labels.map(|(_, labels)| labels).unwrap_or_default();
     Ok(chunks(move || {
         let first = array.position();
         let features = array.features(rows)?;
@@ -135,12 +139,11 @@ fn rows_with_labels(
         if count == 0 {
             return Ok(None);
         }
-        let target = labels
-            .as_ref()
-            .map(|labels| labels.slice(first..first + count));
+        let targets = labels.iter();
+        let targets = targets.map(|labels| labels.slice(first..first + count));
         Ok(Some(Table {
             places: Places::From(first),
-            ..Table::new(features, target, array.file.clone())
+            ..Table::new(features, targets, array.file.clone())
         }))
     }))
 }
@@ -148,11 +151,11 @@ fn rows_with_labels(
 fn check_labels(
     file: &str,
     rows: usize,
-    labels: Option<&(String, Column)>,
+    labels: Option<&(String, Vec<Column>)>,
 ) -> Result<(), DataError> {
     match labels {
         None => Ok(()),
-        Some((beside, labels)) => npy::check_lengths(file, rows, beside, labels.values.len()),
+        Some((beside, labels)) => npy::check_lengths(file, rows, beside, labels),
     }
 }
 

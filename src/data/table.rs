@@ -45,16 +45,16 @@ impl Matrix {
 pub struct Table {
     /// What to predict from.
     pub features: Features,
-    /// What to predict, a value a row.
-    pub target: Option<Column>,
+    /// What to predict, a column each; none where that is not known.
+    pub targets: Vec<Column>,
     /// The file that the rows come from, for messages.
     pub origin: String,
     /// Where the rows stand in that file.
     pub places: Places,
     /// Whether the columns were named by a header.
     pub header: bool,
-    /// The target's position among the file's columns, from 0, where it is one of them.
-    pub target_position: Option<usize>,
+    /// The targets' positions among the file's columns, from 0, where they are some of them.
+    pub target_positions: Vec<usize>,
 }
 
 /// The features of a table.
@@ -249,14 +249,18 @@ impl Features {
 
 impl Table {
     /// A table of an array's rows.
-    pub fn new(features: Features, target: Option<Column>, origin: impl Into<String>) -> Self {
+    pub fn new(
+        features: Features,
+        targets: impl IntoIterator<Item = Column>,
+        origin: impl Into<String>,
+    ) -> Self {
         Table {
             features,
-            target,
+            targets: targets.into_iter().collect(),
             origin: origin.into(),
             places: Places::From(0),
             header: false,
-            target_position: None,
+            target_positions: Vec::new(),
         }
     }
 
@@ -300,17 +304,18 @@ impl Table {
         };
         Table {
             features,
-            target: self
-                .target
-                .as_ref()
-                .map(|target| target.slice(rows.clone())),
+            targets: self
+                .targets
+                .iter()
+                .map(|target| target.slice(rows.clone()))
+                .collect(),
             origin: self.origin.clone(),
             places: match &self.places {
                 Places::Lines(lines) => Places::Lines(lines[rows].to_vec()),
                 Places::From(first) => Places::From(first + rows.start),
             },
             header: self.header,
-            target_position: self.target_position,
+            target_positions: self.target_positions.clone(),
         }
     }
 }

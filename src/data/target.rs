@@ -1,4 +1,4 @@
-//! From the raw target to what the network learns: the index of a class, or a value.
+//! From the raw targets to what the network learns: the index of a class, values, or labels that are there or not.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::apply::as_numbers;
 use super::error::{DataError, list};
-
 use super::table::{Column, Matrix, Table, Text, Values, number_label};
 
 /// The kind of problem.
@@ -67,11 +66,27 @@ pub enum TargetEncoding {
         /// Whether the labels are numbers, so that `3.0` is the class `3`.
         numeric: bool,
     },
-    /// A value, which the network sees as it is.
-    Value {
-        /// The column's name.
-        name: String,
+    /// Values, which the network sees as they are.
+    Values {
+        /// The columns' names.
+        names: Vec<String>,
     },
+    /// Labels, each of which is there or not, which the network sees as 1 or 0.
+    Labels {
+        /// By column.
+        labels: Vec<Label>,
+    },
+}
+
+/// A column of two values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Label {
+    /// The column's name.
+    pub name: String,
+    /// What stands for a label that is not there, and for one that is: the less and the greater number, or by the alphabet.
+    pub values: [String; 2],
+    /// Whether the values are numbers, so that `1.0` is `1`.
+    pub numeric: bool,
 }
 
 /// Whole numbers up to this many different ones are taken for classes.
@@ -80,12 +95,18 @@ const MOST_NUMBERED_CLASSES: usize = 20;
 const LARGEST_LABEL: f32 = 16_777_216.0;
 
 impl TargetEncoding {
-    /// Sees from a table's target what kind of problem it is, unless `task` says, and finds the classes.
+    /// Sees from a table's targets what kind of problem it is, unless `task` says, and finds the classes.
     ///
-    /// Text means classes; so do whole numbers if there are at most 20 different ones, and at most half as many as rows.
+    /// Text means classes; so do whole numbers if there are at most 20 different ones, and at most half as many as rows. Several
+    /// targets are labels if each of them has two values, else they must be numbers.
     pub fn fit(table: &Table, task: Option<Task>) -> Result<Self, DataError> {
-        let column = target(table)?;
-        check_complete(table, column)?;
+        let columns = targets(table)?;
+        for column in columns {
+            check_complete(table, column)?;
+        }
+        let [column] = columns else {
+            return fit_several(table, columns, task);
+        };
         let task = match task {
             Some(task) => task,
             None => guess(table, column)?,
@@ -94,7 +115,7 @@ impl TargetEncoding {
         match task {
             Task::Regression => {
                 as_numbers(table, &column.name, &column.values)?;
-                Ok(TargetEncoding::Value { name })
+                Ok(TargetEncoding::Values { names: vec![name] })
             }
             Task::Classification => {
                 let (labels, numeric) = labels(table, column)?;
@@ -114,62 +135,163 @@ impl TargetEncoding {
         }
     }
 
-    /// The network's target for the rows of a table, `[rows, 1]`: the index of the class, or the value.
+    /// The network's targets for the rows of a table, `[rows, targets]`: the index of the class, the values, or 1 for each label
+    /// that is there and 0 for all others.
     pub fn apply(&self, table: &Table) -> Result<Matrix, DataError> {
-        let column = target(table)?;
-        check_complete(table, column)?;
-        let values = match self {
-            TargetEncoding::Value { .. } => {
-                as_numbers(table, &column.name, &column.values)?.into_owned()
+        let columns = targets(table)?;
+        let expected = self.names().len();
+        if columns.len() != expected {
+            return Err(DataError::TargetCount {
+                file: table.origin.clone(),
+                found: columns.len(),
+                expected,
+            });
+        }
+        let mut values = vec![0.0; table.len() * expected];
+        for (index, column) in columns.iter().enumerate() {
+            check_complete(table, column)?;
+            let of_column = match self {
+                TargetEncoding::Values { .. } => as_numbers(table, &column.name, &column.values)?,
+                TargetEncoding::Classes {
+                    labels, numeric, ..
+                } => class_indices(table, column, labels, *numeric)?.into(),
+                TargetEncoding::Labels { labels } => {
+                    let Label {
+                        values, numeric, ..
+                    } = &labels[index];
+                    class_indices(table, column, values, *numeric)?.into()
+                }
+            };
+            for (row, &value) in values.chunks_exact_mut(expected).zip(of_column.iter()) {
+                row[index] = value;
             }
-            TargetEncoding::Classes {
-                labels, numeric, ..
-            } => class_indices(table, column, labels, *numeric)?,
-        };
+        }
         Ok(Matrix {
-            rows: values.len(),
-            columns: 1,
+            rows: table.len(),
+            columns: expected,
             values,
         })
-    }
-
-    /// Width of the network's output.
-    pub fn outputs(&self) -> usize {
-        match self {
-            TargetEncoding::Classes { labels, .. } => labels.len(),
-            TargetEncoding::Value { .. } => 1,
-        }
     }
 
     /// The kind of problem.
     pub fn task(&self) -> Task {
         match self {
-            TargetEncoding::Classes { .. } => Task::Classification,
-            TargetEncoding::Value { .. } => Task::Regression,
+            TargetEncoding::Classes { .. } | TargetEncoding::Labels { .. } => Task::Classification,
+            TargetEncoding::Values { .. } => Task::Regression,
         }
     }
 
-    /// The target column's name.
-    pub fn name(&self) -> &str {
+    /// The target columns' names.
+    pub fn names(&self) -> Vec<&str> {
         match self {
-            TargetEncoding::Classes { name, .. } | TargetEncoding::Value { name } => name,
+            TargetEncoding::Classes { name, .. } => vec![name],
+            TargetEncoding::Values { names } => names.iter().map(String::as_str).collect(),
+            TargetEncoding::Labels { labels } => {
+                labels.iter().map(|label| label.name.as_str()).collect()
+            }
         }
     }
 
-    /// The classes' labels; none for regression.
-    pub fn labels(&self) -> &[String] {
+    /// The classes, of which each row is one; none for values, and for several labels.
+    pub fn classes(&self) -> &[String] {
         match self {
             TargetEncoding::Classes { labels, .. } => labels,
-            TargetEncoding::Value { .. } => &[],
+            TargetEncoding::Values { .. } | TargetEncoding::Labels { .. } => &[],
+        }
+    }
+
+    /// The labels, of which each row may have several; none for one class a row, and for values.
+    pub fn labels(&self) -> &[Label] {
+        match self {
+            TargetEncoding::Labels { labels } => labels,
+            TargetEncoding::Classes { .. } | TargetEncoding::Values { .. } => &[],
         }
     }
 }
 
-fn target(table: &Table) -> Result<&Column, DataError> {
-    table.target.as_ref().ok_or_else(|| DataError::NoTarget {
-        file: table.origin.clone(),
-        detail: "it holds features only".to_owned(),
+fn fit_several(
+    table: &Table,
+    columns: &[Column],
+    task: Option<Task>,
+) -> Result<TargetEncoding, DataError> {
+    let found: Vec<Option<Label>> = columns.iter().map(label).collect();
+    let all = found.iter().all(Option::is_some);
+    let varied = columns.iter().any(|column| distinct(column, 1).is_none());
+    if task != Some(Task::Regression) && all && varied {
+        let labels = found.into_iter().flatten().collect();
+        return Ok(TargetEncoding::Labels { labels });
+    }
+    for (column, label) in columns.iter().zip(&found) {
+        let of_classes = task == Some(Task::Classification) && label.is_none();
+        match &column.values {
+            Values::Numbers(_) if of_classes => {
+                return Err(DataError::NotTwoValues {
+                    file: table.origin.clone(),
+                    column: column.name.clone(),
+                });
+            }
+            Values::Text(_) if task != Some(Task::Regression) => {
+                return Err(DataError::NoLabel {
+                    file: table.origin.clone(),
+                    column: column.name.clone(),
+                });
+            }
+            _ => as_numbers(table, &column.name, &column.values).map(drop)?,
+        }
+    }
+    let names = columns.iter().map(|column| column.name.clone());
+    Ok(TargetEncoding::Values {
+        names: names.collect(),
     })
+}
+
+/// The label that a column is, if it has two values; of the numbers 0 and 1 one is enough.
+fn label(column: &Column) -> Option<Label> {
+    let mut values = distinct(column, 2)?;
+    let numeric = matches!(column.values, Values::Numbers(_));
+    if numeric && values.iter().all(|value| value == "0" || value == "1") {
+        values = vec!["0".to_owned(), "1".to_owned()];
+    }
+    let values = values.try_into().ok()?;
+    Some(Label {
+        name: column.name.clone(),
+        values,
+        numeric,
+    })
+}
+
+/// The different values of a column in order, if there are no more than `most`.
+fn distinct(column: &Column, most: usize) -> Option<Vec<String>> {
+    match &column.values {
+        Values::Text(text) => {
+            let mut levels = text.levels.clone();
+            levels.sort();
+            (levels.len() <= most).then_some(levels)
+        }
+        Values::Numbers(numbers) => {
+            let mut found: Vec<f32> = Vec::new();
+            for &number in numbers {
+                if !found.contains(&number) {
+                    found.push(number);
+                }
+                if found.len() > most {
+                    return None;
+                }
+            }
+            found.sort_by(f32::total_cmp);
+            Some(found.into_iter().map(number_label).collect())
+        }
+    }
+}
+
+fn targets(table: &Table) -> Result<&[Column], DataError> {
+    if table.targets.is_empty() {
+        return Err(DataError::NoTarget {
+            file: table.origin.clone(),
+            detail: "it holds features only".to_owned(),
+        });
+    }
+    Ok(&table.targets)
 }
 
 fn check_complete(table: &Table, column: &Column) -> Result<(), DataError> {

@@ -14,7 +14,7 @@ pub(super) struct TypedRecords {
     records: Records,
     /// The model's columns.
     columns: Vec<Wanted>,
-    target: Option<Wanted>,
+    targets: Vec<Wanted>,
     /// Whether a row has been read.
     any: bool,
     by_name: bool,
@@ -51,10 +51,10 @@ impl TypedRecords {
         };
         let records = Records::open(source, &expected)?;
         let by_name = by_name && records.header;
-        let (positions, target_position) = if by_name {
+        let (positions, target_positions) = if by_name {
             by_names(&records, &names, &kinds, target)?
         } else {
-            by_positions(&records, model)?
+            by_positions(&records, model, target)?
         };
         let columns = names
             .into_iter()
@@ -66,20 +66,23 @@ impl TypedRecords {
                 position,
             })
             .collect();
-        let target = target
-            .zip(target_position)
-            .map(|(target, position)| Wanted {
-                name: target.name().to_owned(),
-                kind: match target.task() {
-                    Task::Classification => Kind::Text,
-                    Task::Regression => Kind::Number,
-                },
+        let targets = target.iter().flat_map(|target| {
+            let kind = match target.task() {
+                Task::Classification => Kind::Text,
+                Task::Regression => Kind::Number,
+            };
+            let places = target.names().into_iter().zip(&target_positions);
+            places.map(move |(name, &position)| Wanted {
+                name: name.to_owned(),
+                kind,
                 position,
-            });
+            })
+        });
+        let targets = targets.collect();
         Ok(TypedRecords {
             records,
             columns,
-            target,
+            targets,
             any: false,
             by_name,
         })
@@ -87,7 +90,7 @@ impl TypedRecords {
 
     /// The next rows, at most `most`; `None` at the end.
     pub(super) fn next(&mut self, most: usize) -> Result<Option<Table>, DataError> {
-        let wanted: Vec<&Wanted> = self.columns.iter().chain(&self.target).collect();
+        let wanted: Vec<&Wanted> = self.columns.iter().chain(&self.targets).collect();
         let mut cells: Vec<Cells> = wanted
             .iter()
             .map(|wanted| match wanted.kind {
@@ -130,18 +133,14 @@ impl TypedRecords {
                 values: cells.finish(lines.len()),
             })
             .collect();
-        let target = if self.target.is_some() {
-            columns.pop()
-        } else {
-            None
-        };
+        let targets = columns.split_off(self.columns.len());
         Ok(Some(Table {
             features: Features::Columns(columns),
-            target,
+            targets,
             origin: self.records.file.clone(),
             places: Places::Lines(lines),
             header: self.by_name,
-            target_position: None,
+            target_positions: Vec::new(),
         }))
     }
 }
@@ -195,57 +194,63 @@ impl Cells {
     }
 }
 
-/// The positions of the model's columns and of the target, by the header's names.
+/// The positions of the model's columns and of all targets or none, by the header's names.
 fn by_names(
     records: &Records,
     names: &[String],
     kinds: &[Kind],
     target: Option<&TargetEncoding>,
-) -> Result<(Vec<usize>, Option<usize>), DataError> {
+) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     let find = |name: &str| records.names.iter().position(|candidate| candidate == name);
+    let missing = |name: &str| DataError::MissingColumn {
+        file: records.file.clone(),
+        column: name.to_owned(),
+        available: list(&records.names),
+    };
     let mut positions = Vec::with_capacity(names.len());
     for (name, kind) in names.iter().zip(kinds) {
         match find(name) {
             Some(position) => positions.push(position),
             // Nothing is read from it.
             None if *kind == Kind::Ignored => positions.push(usize::MAX),
-            None => {
-                return Err(DataError::MissingColumn {
-                    file: records.file.clone(),
-                    column: name.clone(),
-                    available: list(&records.names),
-                });
-            }
+            None => return Err(missing(name)),
         }
     }
-    Ok((positions, target.and_then(|target| find(target.name()))))
+    let targets = target.map(TargetEncoding::names).unwrap_or_default();
+    if targets.iter().all(|name| find(name).is_none()) {
+        return Ok((positions, Vec::new()));
+    }
+    let place = |name| find(name).ok_or_else(|| missing(name));
+    let targets: Result<_, _> = targets.into_iter().map(place).collect();
+    Ok((positions, targets?))
 }
 
-/// The positions of the model's columns and of the target, where a file may have the target at its place or not at all.
+/// The positions of the model's columns and of the targets, where a file may have the targets at their places or not at all.
 fn by_positions(
     records: &Records,
     model: &Preprocessing,
-) -> Result<(Vec<usize>, Option<usize>), DataError> {
+    target: Option<&TargetEncoding>,
+) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     let (expected, found) = (model.features(), records.names.len());
     if found == expected {
-        return Ok(((0..expected).collect(), None));
+        return Ok(((0..expected).collect(), Vec::new()));
     }
-    if found != expected + 1 {
+    let targets = match model {
+        Preprocessing::Table {
+            target_positions, ..
+        } if !target_positions.is_empty() => target_positions.clone(),
+        _ => {
+            let count = target.map_or(1, |target| target.names().len());
+            (expected..expected + count).collect()
+        }
+    };
+    if found != expected + targets.len() || targets.iter().any(|&position| position >= found) {
         return Err(DataError::Width {
             file: records.file.clone(),
             found,
             expected,
         });
     }
-    let target = match model {
-        Preprocessing::Table {
-            target_position: Some(position),
-            ..
-        } => *position,
-        _ => expected,
-    };
-    Ok((
-        (0..found).filter(|&position| position != target).collect(),
-        Some(target),
-    ))
+    let rest = (0..found).filter(|position| !targets.contains(position));
+    Ok((rest.collect(), targets))
 }

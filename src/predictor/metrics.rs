@@ -1,7 +1,10 @@
 use serde::Serialize;
 
 use super::values::explained;
-use super::{ErrorScores, Model, QuantileScores, RankScores, ValueScores, gaussian_loss};
+use super::{
+    ErrorScores, LabelAverages, LabelScores, Model, QuantileScores, RankScores, ValueScores,
+    gaussian_loss, has_label, label_scores, top_accuracy,
+};
 use crate::backend::cpu::row_loss;
 use crate::data::{Matrix, Moments};
 use crate::program::{Levels, Link, LossFunction};
@@ -14,7 +17,7 @@ pub enum Metrics {
     Classification {
         /// The mean loss.
         loss: f64,
-        /// Share of rows whose most probable class is right.
+        /// Share of rows whose most probable class is right, or all of whose labels are.
         accuracy: f64,
     },
     /// Of a regression.
@@ -131,18 +134,20 @@ pub struct Report {
     loss: f64,
     /// Rows by true class, then by predicted class.
     confusion: Vec<Vec<u64>>,
-    /// Each row's answer and target, for what has to be sorted.
+    /// Each row's answers and targets.
     answers: Matrix,
     targets: Matrix,
     probabilities: bool,
+    labels: bool,
     function: Option<LossFunction>,
 }
 
 impl Report {
-    /// Adds rows: logits `[rows, outputs]`, by member of an ensemble, against targets `[rows, 1]`, a class or a value. The
-    /// loss is the mean of the members' losses.
+    /// Adds rows: logits `[rows, outputs]`, by member of an ensemble, against targets `[rows, targets]`: a class, values or labels.
+    /// The loss is the mean of the members' losses.
     pub fn add(&mut self, model: &Model, logits: &[Matrix], targets: &Matrix) {
-        let classes = model.labels().len();
+        let classes = model.classes().len();
+        self.labels = !model.labels().is_empty();
         self.confusion.resize(classes, vec![0; classes]);
         let answers = model.answers(logits);
         let loss = model.description.loss;
@@ -150,8 +155,9 @@ impl Report {
         self.function = Some(loss.function);
         for row in 0..targets.rows {
             self.rows += 1;
-            let wished = targets.row(row).iter();
-            let wished = wished.map(|&target| model.description.wished(target.into()));
+            let wished = targets.row(row).iter().enumerate();
+            let wished =
+                wished.map(|(target, &value)| model.description.wished(target, value.into()));
             let wished: Vec<f64> = wished.collect();
             for of_member in logits {
                 let z: Vec<f64> = of_member.row(row).iter().copied().map(f64::from).collect();
@@ -172,10 +178,26 @@ impl Report {
 
     /// Scores of a classification that need all rows' answers.
     pub fn ranks(&self) -> Option<RankScores> {
+        let scores = || RankScores::new(&self.answers, &self.classes_of_rows(), self.probabilities);
+        (!self.confusion.is_empty()).then(scores)
+    }
+
+    /// Share of the rows whose class is among the k most probable; none of values, of labels and of no rows.
+    pub fn top_accuracy(&self, k: usize) -> Option<f64> {
+        let targets: Vec<u32> = self.classes_of_rows();
+        let some = !self.confusion.is_empty() && !targets.is_empty();
+        some.then(|| top_accuracy(&self.answers, &targets, k))
+    }
+
+    fn classes_of_rows(&self) -> Vec<u32> {
         let targets = self.targets.values.iter();
-        let targets: Vec<u32> = targets.map(|&class| class as u32).collect();
-        let of_classes = !self.confusion.is_empty();
-        of_classes.then(|| RankScores::new(&self.answers, &targets, self.probabilities))
+        targets.map(|&class| class as u32).collect()
+    }
+
+    /// Scores of labels, together and each; none of one class a row, and of values.
+    pub fn labels(&self) -> Option<(LabelAverages, Vec<LabelScores>)> {
+        self.labels
+            .then(|| label_scores(&self.answers, &self.targets))
     }
 
     /// Scores of a regression by target; none of classes, of quantiles without the median, and of no rows.
@@ -185,7 +207,7 @@ impl Report {
             Some(_) => Some(0),
             None => None,
         };
-        let Some(place) = place.filter(|_| self.confusion.is_empty()) else {
+        let Some(place) = place.filter(|_| self.confusion.is_empty() && !self.labels) else {
             return Vec::new();
         };
         let width = self.answers.columns / self.targets.columns.max(1);
@@ -244,6 +266,16 @@ impl Report {
             let classes = 0..self.confusion.len();
             let right: u64 = classes.map(|class| self.confusion[class][class]).sum();
             let accuracy = right as f64 / rows;
+            return Metrics::Classification { loss, accuracy };
+        }
+        if self.labels {
+            let pairs = (0..self.targets.rows).filter(|&row| {
+                let pairs = self.answers.row(row).iter().zip(self.targets.row(row));
+                pairs
+                    .into_iter()
+                    .all(|(&answer, &there)| has_label(answer) == (there > 0.5))
+            });
+            let accuracy = pairs.count() as f64 / rows;
             return Metrics::Classification { loss, accuracy };
         }
         if self.levels().is_some() {

@@ -1,15 +1,17 @@
 //! A trained network with all that turns raw rows into its inputs and its outputs into answers.
 
 mod averages;
+mod labels;
 mod metrics;
 mod pack;
 mod scores;
 mod values;
 
 pub use averages::{Average, Averages};
+pub use labels::{LabelAverages, LabelScores, has_label, label_scores};
 pub use metrics::{ClassScores, Metrics, Report, most_probable};
 pub use pack::{CHUNK, logits};
-pub use scores::{RankScores, average_precision, calibration_error, roc_auc};
+pub use scores::{RankScores, average_precision, calibration_error, roc_auc, top_accuracy};
 pub use values::{ErrorScores, QuantileScores, ValueScores, gaussian_loss};
 
 use std::path::Path;
@@ -20,7 +22,7 @@ use self::pack::Pack;
 use self::values::deviation;
 use crate::backend::{Backend, BackendError};
 use crate::data::{
-    DataError, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding, TargetTransform,
+    DataError, Label, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding, TargetTransform,
 };
 use crate::model::{Embeddings, ModelFileError, Network, Weights, load_model, save_model};
 use crate::program::{Link, Loss, LossFunction};
@@ -46,9 +48,10 @@ pub struct Description {
     pub preprocessing: Preprocessing,
     /// What the outputs mean.
     pub target: TargetEncoding,
-    /// Mean and deviation that a regression's target was standardised by.
-    pub target_moments: Option<Moments>,
-    /// What a regression's target became before.
+    /// Mean and deviation that each of a regression's targets was standardised by; none where they were not.
+    #[serde(default)]
+    pub target_moments: Vec<Moments>,
+    /// What a regression's targets became before.
     #[serde(default)]
     pub target_transform: TargetTransform,
     /// The effective configuration of the training run.
@@ -99,17 +102,21 @@ impl Model {
     /// Reads a model and checks that its parts fit together.
     pub fn load(path: &Path) -> Result<Self, ModelFileError> {
         let (network, members, description) = load_model::<Description>(path)?;
-        let classes = description.target.labels().len();
-        let outputs = description.loss.outputs(classes);
-        let moments = description.target_moments;
+        let target = &description.target;
+        let classes = match target.labels() {
+            [] => target.classes().len(),
+            _ => 2,
+        };
+        let outputs = description.loss.outputs(classes) * target.names().len();
+        let moments = &description.target_moments;
         let reason = if !description.loss.function.suits(classes) {
             format!(
                 "its loss {} does not suit {classes} classes",
                 description.loss.function
             )
         } else if !description.preprocessing.is_sound()
-            || moments
-                .is_some_and(|moments| !(moments.mean.is_finite() && moments.deviation.is_finite()))
+            || !moments.iter().all(|moments| moments.is_finite())
+            || ![0, target.names().len()].contains(&moments.len())
         {
             "a number that its inputs or its target are scaled by is not usable".to_owned()
         } else if description.preprocessing.inputs() != network.inputs {
@@ -140,8 +147,13 @@ impl Model {
         })
     }
 
-    /// The class names of a classification; empty for a regression.
-    pub fn labels(&self) -> &[String] {
+    /// The classes, of which each row is one; empty for values, and for labels.
+    pub fn classes(&self) -> &[String] {
+        self.description.target.classes()
+    }
+
+    /// The labels, of which each row may have several; empty for one class a row, and for values.
+    pub fn labels(&self) -> &[Label] {
         self.description.target.labels()
     }
 
@@ -188,8 +200,9 @@ impl Predictor<'_> {
         Ok(logits)
     }
 
-    /// For a classification each class's probability `[rows, classes]`, or its margin where the loss is the hinge; for a
-    /// regression the value `[rows, 1]` in the target's own units, its quantiles in rising order, or its mean and deviation.
+    /// For a classification each class's probability `[rows, classes]`, or its margin where the loss is the hinge; for labels each
+    /// one's probability; for a regression, each target's value in its own units `[rows, targets]`, its quantiles in rising
+    /// order, or its mean and deviation.
     pub fn predict(&mut self, table: &Table) -> Result<Matrix, PredictError> {
         let logits = self.logits(table)?;
         Ok(self.model.answers(&logits))
@@ -200,11 +213,11 @@ impl Predictor<'_> {
         let logits = self.logits(table)?;
         let targets = self.model.description.target.apply(table)?;
         let transform = self.model.description.target_transform;
-        if let Some(row) = transform.refused(&targets.values) {
+        if let Some(at) = transform.refused(&targets.values) {
             return Err(PredictError::Target {
                 file: table.origin.clone(),
-                place: table.place(row),
-                value: targets.values[row],
+                place: table.place(at / targets.columns),
+                value: targets.values[at],
             });
         }
         report.add(self.model, &logits, &targets);
@@ -222,11 +235,14 @@ fn suits(embeddings: &Embeddings, preprocessing: &Preprocessing) -> bool {
 }
 
 impl Description {
-    /// A regression's answer for an output of the network.
-    fn value(&self, output: f32) -> f32 {
-        let (mean, deviation) = self
-            .target_moments
-            .map_or((0.0, 1.0), |moments| (moments.mean, moments.deviation));
+    fn moments(&self, target: usize) -> (f32, f32) {
+        let moments = self.target_moments.get(target);
+        moments.map_or((0.0, 1.0), |moments| (moments.mean, moments.deviation))
+    }
+
+    /// A regression's answer of one target for an output of the network.
+    fn value(&self, target: usize, output: f32) -> f32 {
+        let (mean, deviation) = self.moments(target);
         match self.target_transform {
             TargetTransform::None => output * deviation + mean,
             transform @ TargetTransform::Log => {
@@ -236,33 +252,35 @@ impl Description {
         }
     }
 
-    /// What the network should have put out for a target.
-    fn wished(&self, target: f64) -> f64 {
-        let learned = self.target_transform.forward(target);
-        self.target_moments.map_or(learned, |moments| {
-            (learned - f64::from(moments.mean)) / f64::from(moments.deviation)
-        })
+    /// What the network should have put out for a target's value.
+    fn wished(&self, target: usize, value: f64) -> f64 {
+        let (mean, deviation) = self.moments(target);
+        (self.target_transform.forward(value) - f64::from(mean)) / f64::from(deviation)
     }
 }
 
 impl Model {
-    /// Names of the columns of [`Model::answers`]: classes, or the target, with a quantile or the deviation behind it.
+    /// The targets' names.
+    pub fn targets(&self) -> Vec<String> {
+        let names = self.description.target.names().into_iter();
+        let told = names.map(|name| if name.is_empty() { "prediction" } else { name });
+        told.map(str::to_owned).collect()
+    }
+
+    /// Names of the columns of [`Model::answers`]: classes, or the targets, with a quantile or the deviation behind them.
     pub fn columns(&self) -> Vec<String> {
-        if !self.labels().is_empty() {
-            return self.labels().to_vec();
+        if !self.classes().is_empty() {
+            return self.classes().to_vec();
         }
-        let target = match self.description.target.name() {
-            "" => "prediction",
-            name => name,
-        };
-        match self.description.loss.function {
+        let of = |target: String| match self.description.loss.function {
             LossFunction::Quantile { levels } => {
                 let levels = levels.values().iter();
                 levels.map(|level| format!("{target}_q{level}")).collect()
             }
-            LossFunction::Gaussian => vec![target.to_owned(), format!("{target}_deviation")],
-            _ => vec![target.to_owned()],
-        }
+            LossFunction::Gaussian => vec![target.clone(), format!("{target}_deviation")],
+            _ => vec![target],
+        };
+        self.targets().into_iter().flat_map(of).collect()
     }
 
     /// Turns logits, by member, into what [`Predictor::predict`] answers: the mean of the members' answers. A deviation is that
@@ -300,8 +318,11 @@ impl Model {
     }
 
     fn answers_of_one(&self, logits: &Matrix) -> Matrix {
-        let classes = self.labels().len();
+        let classes = self.classes().len();
+        let labels = !self.labels().is_empty();
         let columns = if classes > 0 { classes } else { logits.columns };
+        let width = self.description.loss.function.width();
+        let value = |(output, z): (usize, f32)| self.description.value(output / width, z);
         let mut values = Vec::with_capacity(logits.rows * columns);
         for z in logits.values.chunks(logits.columns.max(1)) {
             match (self.description.loss.link(), classes) {
@@ -312,13 +333,17 @@ impl Model {
                     values.extend(powers.iter().map(|power| power / total));
                 }
                 (Link::Sigmoid, _) => {
-                    let e = (-z[0].abs()).exp();
-                    let (likely, unlikely) = (1.0 / (1.0 + e), e / (1.0 + e));
-                    values.extend(if z[0] >= 0.0 {
-                        [unlikely, likely]
-                    } else {
-                        [likely, unlikely]
-                    });
+                    for &z in z {
+                        let e = (-z.abs()).exp();
+                        let (likely, unlikely) = (1.0 / (1.0 + e), e / (1.0 + e));
+                        let (second, first) = if z >= 0.0 {
+                            (likely, unlikely)
+                        } else {
+                            (unlikely, likely)
+                        };
+                        values.extend((!labels).then_some(first));
+                        values.push(second);
+                    }
                 }
                 // Two classes by a value: near 0 or near 1.
                 (Link::Identity, 2) => {
@@ -327,21 +352,18 @@ impl Model {
                 }
                 (Link::Margin, _) => values.extend(z),
                 (Link::Exponential, _) => values.extend(z.iter().map(|z| z.exp())),
-                (Link::Identity, _) => {
-                    values.extend(z.iter().map(|&z| self.description.value(z)));
-                }
+                (Link::Identity, _) => values.extend(z.iter().copied().enumerate().map(value)),
                 (Link::Ordered, _) => {
                     let mut sorted = z.to_vec();
-                    for quantiles in sorted.chunks_mut(self.description.loss.function.width()) {
+                    for quantiles in sorted.chunks_mut(width) {
                         quantiles.sort_unstable_by(f32::total_cmp);
                     }
-                    values.extend(sorted.into_iter().map(|z| self.description.value(z)));
+                    values.extend(sorted.into_iter().enumerate().map(value));
                 }
                 (Link::Normal, _) => {
-                    let unit = self.description.target_moments;
-                    let unit = unit.map_or(1.0, |moments| moments.deviation);
-                    for pair in z.chunks(2) {
-                        values.push(self.description.value(pair[0]));
+                    for (target, pair) in z.chunks(2).enumerate() {
+                        let (_, unit) = self.description.moments(target);
+                        values.push(self.description.value(target, pair[0]));
                         values.push(deviation(pair[1]) * unit);
                     }
                 }

@@ -12,8 +12,6 @@ pub struct RankScores {
     pub roc_auc: Option<f64>,
     /// Σ (Rₙ − Rₙ₋₁)·Pₙ over the thresholds: of the second class, or the mean over classes.
     pub average_precision: Option<f64>,
-    /// Share of the rows whose class is among the five most probable, where there are more.
-    pub top_5_accuracy: Option<f64>,
     /// Mean of −log of the class's probability, which is brought within 2⁻²³ of 0 and of 1.
     pub log_loss: Option<f64>,
     /// Expected calibration error: see [`calibration_error`].
@@ -59,7 +57,6 @@ impl RankScores {
         RankScores {
             roc_auc: area,
             average_precision: precision.filter(|_| some),
-            top_5_accuracy: (some && classes > 5).then(|| top_accuracy(answers, targets, 5)),
             log_loss: (some && probabilities).then(|| log_loss(answers, targets)),
             calibration_error: (some && probabilities).then(|| calibration_error(answers, targets)),
         }
@@ -101,12 +98,18 @@ pub fn average_precision(scores: &[f32], positive: &dyn Fn(usize) -> bool) -> Op
     Some(if all > 0.0 { sum / all } else { 0.0 })
 }
 
-/// Share of the rows whose class is among the `k` highest scores, of equals the last.
-fn top_accuracy(answers: &Matrix, targets: &[u32], k: usize) -> f64 {
+/// Share of the rows whose class is among the `k` highest scores, of equals the last, but of two classes the first.
+pub fn top_accuracy(answers: &Matrix, targets: &[u32], k: usize) -> f64 {
+    let first = answers.columns == 2;
     let hit = |(row, &target): (usize, &u32)| {
         let (scores, target) = (answers.row(row), target as usize);
         let before = scores.iter().enumerate().filter(|&(class, &score)| {
-            score > scores[target] || (score == scores[target] && class > target)
+            let ahead = if first {
+                class < target
+            } else {
+                class > target
+            };
+            score > scores[target] || (score == scores[target] && ahead)
         });
         before.count() < k
     };
@@ -160,7 +163,9 @@ mod tests {
         columns: usize,
         answers: Vec<f32>,
         targets: Vec<u32>,
-        expected: [Option<f64>; 5],
+        expected: [Option<f64>; 4],
+        /// Top-k accuracy for k from 1 to the number of classes.
+        top: Vec<f64>,
     }
 
     #[test]
@@ -177,7 +182,6 @@ mod tests {
             let all = [
                 found.roc_auc,
                 found.average_precision,
-                found.top_5_accuracy,
                 found.log_loss,
                 found.calibration_error,
             ];
@@ -187,6 +191,10 @@ mod tests {
                     (found, expected) => found == expected,
                 };
                 assert!(near, "{all:?} {:?}", case.expected);
+            }
+            for (k, expected) in (1..).zip(case.top) {
+                let found = top_accuracy(&answers, &case.targets, k);
+                assert!((found - expected).abs() < 1e-12, "{k}: {found} {expected}");
             }
         }
     }

@@ -248,7 +248,7 @@ impl Pass {
     fn second_loss(&mut self, loss: &Op, other: TensorId, first: TensorId, records: TensorId) {
         let Op::LossGradient {
             function,
-            weighted,
+            weights,
             logits,
             ..
         } = *loss
@@ -259,7 +259,7 @@ impl Pass {
         let rows = self.like("partner records", records);
         self.push(Op::LossGradient {
             function,
-            weighted,
+            weights,
             logits,
             targets: other,
             gradient,

@@ -214,7 +214,7 @@ impl<'a> Builder<'a> {
         let log = self.tensor(buffer::LOG, log, 0, records, record::WIDTH);
         self.push(Op::LossGradient {
             function: loss.function,
-            weighted: loss.weighted,
+            weights: loss.weights,
             logits,
             targets,
             gradient,

@@ -191,6 +191,30 @@ pub enum Reduction {
     HalfMean,
 }
 
+/// What a target's last columns weigh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossWeights {
+    /// There are none.
+    #[default]
+    None,
+    /// One column: what the row's loss is multiplied by.
+    Rows,
+    /// A column for each output: what its loss is multiplied by. For losses that are a sum over single outputs.
+    Outputs,
+}
+
+impl LossWeights {
+    /// Columns of them.
+    pub fn columns(self, outputs: usize) -> usize {
+        match self {
+            LossWeights::None => 0,
+            LossWeights::Rows => 1,
+            LossWeights::Outputs => outputs,
+        }
+    }
+}
+
 /// What training makes small.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Loss {
@@ -198,10 +222,9 @@ pub struct Loss {
     pub function: LossFunction,
     /// How rows are brought together.
     pub reduction: Reduction,
-    /// Whether a target's last column is the weight that its row's loss is multiplied by. A mean is by the number of rows, so
-    /// weights had better be 1 on average.
+    /// What is behind the targets. A mean is by the number of rows, so weights had better be 1 on average.
     #[serde(default)]
-    pub weighted: bool,
+    pub weights: LossWeights,
 }
 
 impl Loss {
@@ -210,7 +233,7 @@ impl Loss {
         Loss {
             function,
             reduction,
-            weighted: false,
+            weights: LossWeights::None,
         }
     }
 
@@ -265,6 +288,6 @@ impl Loss {
         } else {
             outputs / self.function.width()
         };
-        values + usize::from(self.weighted)
+        values + self.weights.columns(outputs)
     }
 }

@@ -20,7 +20,7 @@ mod print;
 pub use augment::{Augmentation, Image, Warp};
 pub use build::Capacity;
 pub use levels::Levels;
-pub use loss::{Link, Loss, LossFunction, Reduction};
+pub use loss::{Link, Loss, LossFunction, LossWeights, Reduction};
 pub use op::{Op, Product, Transpose, chunk};
 pub use optimizer::{Optimizer, Rule};
 pub use places::{Place, Places};

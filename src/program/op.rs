@@ -1,4 +1,4 @@
-use super::{LossFunction, Optimizer, Program, Rows, TensorId, Warp};
+use super::{LossFunction, LossWeights, Optimizer, Program, Rows, TensorId, Warp};
 use crate::model::{Activation, Dropout, Periodic};
 
 /// Values whose squares [`Op::SquareSums`] adds up together, of so many: one sum for each of at most 256 chunks.
@@ -148,11 +148,11 @@ pub enum Op {
     LossGradient {
         /// What is measured.
         function: LossFunction,
-        /// Whether the targets' last column is the weight of their row.
-        weighted: bool,
+        /// What the targets' last columns weigh.
+        weights: LossWeights,
         /// `[batch, columns]`
         logits: TensorId,
-        /// `[batch, 1]` for classes, else `[batch, columns]` (by [`LossFunction::width`]); a column more with weights.
+        /// `[batch, 1]` for classes, else `[batch, columns]` (by [`LossFunction::width`]); more with weights.
         targets: TensorId,
         /// `[batch, columns]`
         gradient: TensorId,

@@ -1,6 +1,6 @@
 use std::fmt::{Display, Formatter, Result};
 
-use super::{Op, Program, Rows, TensorId, Transpose};
+use super::{LossWeights, Op, Program, Rows, TensorId, Transpose};
 
 /// One line an op: what it writes from what, with shapes, FLOPs and bytes moved in a step of a full batch.
 impl Display for Program {
@@ -150,7 +150,7 @@ impl Program {
             }
             Op::LossGradient {
                 function,
-                weighted,
+                weights,
                 logits,
                 targets,
                 gradient,
@@ -159,7 +159,10 @@ impl Program {
                 "{}, {} = {}{function}({}, {})",
                 t(*gradient),
                 t(*rows),
-                if *weighted { "weighted " } else { "" },
+                match weights {
+                    LossWeights::None => "",
+                    LossWeights::Rows | LossWeights::Outputs => "weighted ",
+                },
                 t(*logits),
                 t(*targets)
             ),

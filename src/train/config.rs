@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 use super::{
-    ClassWeight, HiddenLayers, LossChoice, Monitor, OnDivergence, OptimizerChoice, Sampling,
-    ScheduleName, Warmup,
+    ClassWeight, HiddenLayers, LossChoice, Monitor, OnDivergence, OptimizerChoice, PosWeight,
+    Sampling, ScheduleName, Warmup,
 };
 use crate::data::{Numeric, PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
@@ -16,7 +16,7 @@ use crate::program::{Levels, Reduction};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Config {
-    /// Target column, by name, by number from 1, or from the end as -1 [default: the last]
+    /// Target column, by name, by number from 1, or from the end as -1; several with commas between them [default: the last]
     #[arg(
         long,
         allow_negative_numbers = true,
@@ -107,6 +107,15 @@ pub struct Config {
     /// What rows of a class count, as spam=5,ham=1 (1 for those left out), or balanced: all classes alike [default: 1]
     #[arg(long, value_name = "WEIGHTS", help_heading = "Training")]
     pub class_weight: Option<ClassWeight>,
+    /// What labels that are there (the second of two classes) count beside those that are not: a number, one for each label, or
+    /// balanced: as often as the label is missing for each time it is there [default: 1]
+    #[arg(
+        long,
+        value_name = "WEIGHTS",
+        allow_negative_numbers = true,
+        help_heading = "Training"
+    )]
+    pub pos_weight: Option<PosWeight>,
     /// Error from which the loss huber is linear, in deviations of the target [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "DELTA", value_parser = positive, help_heading = "Training")]
     pub huber_delta: Option<f32>,
@@ -514,6 +523,7 @@ impl Config {
             huber_delta: self.huber_delta.or(other.huber_delta),
             quantiles: self.quantiles.or(other.quantiles),
             class_weight: self.class_weight.or(other.class_weight),
+            pos_weight: self.pos_weight.or(other.pos_weight),
             sample_weight: self.sample_weight.or(other.sample_weight),
             reduction: self.reduction.or(other.reduction),
             optimizer: self.optimizer.or(other.optimizer),

@@ -1,15 +1,16 @@
 use super::config::{BatchSize, Config};
-use super::sample_weight::{row_weights, take_weights};
-use super::{Fold, Member, Monitor, OptimizerChoice, Options, Parts, TrainError, folds, split};
+use super::division::Division;
+use super::sample_weight::take_weights;
+use super::targets::Targets;
+use super::{Fold, Member, OptimizerChoice, Options, Parts, Sampling, TrainError};
 use crate::data::{
-    DataError, Loaded, Matrix, Moments, Notice, Numeric, PreprocessMode, Preprocessing, Table,
-    TargetEncoding, TargetTransform, Task,
+    DataError, Loaded, Matrix, Notice, Numeric, PreprocessMode, Preprocessing, Table,
 };
 use crate::model::{
     Activation, NamedTensors, Network, Normalization, Weights, WeightsError, initialize,
 };
 use crate::predictor::Model;
-use crate::program::{Hyper, Link, Loss, LossFunction, Optimizer, Rule};
+use crate::program::{Hyper, LossFunction, Optimizer, Rule};
 
 /// A dataset and a configuration, brought together: encoded rows, a network, and everything that was left open decided.
 #[derive(Clone, Debug)]
@@ -25,15 +26,11 @@ pub struct Plan {
     /// Where training starts, where that is given.
     initial: Option<Weights>,
     pub(super) inputs: Matrix,
-    pub(super) targets: Matrix,
-    /// The targets as they were, `[rows, 1]`.
-    pub(super) wanted: Vec<f32>,
+    pub(super) targets: Targets,
     /// Training, validation and test rows; with folds, each has its own of the first two.
     pub(super) rows: [Vec<u32>; 3],
     pub(super) folds: Vec<Fold>,
     pub(super) preprocessing: Preprocessing,
-    pub(super) target: TargetEncoding,
-    pub(super) moments: Option<Moments>,
 }
 
 /// Why a dataset does not become a trained model.
@@ -74,80 +71,32 @@ impl Plan {
         let weighed = weighed.map(|column| take_weights(&loaded.train, column));
         let weighed = weighed.transpose().map_err(FitError::Option)?;
         let table = weighed.as_ref().map_or(&loaded.train, |(table, _)| table);
-        let target = TargetEncoding::fit(table, config.task)?;
-        let mut targets = target.apply(table)?;
-        let mut loss = loss(config, &target)?;
-        let counts = loss.link() == Link::Exponential;
-        if counts {
-            check_counts(table, &targets)?;
-        }
-        check_transform(config, table, &targets)?;
-        let seed = config.seed.unwrap_or(1);
+        let mut targets = Targets::new(config, table, loaded.test.as_ref())?;
         let few = table.len() < FEW;
         let config = &if few {
             config.clone()
         } else {
             config.with_recipe()
         };
-        let validation = config.validation.unwrap_or(0.0);
-        let tested = loaded.test.is_some() || config.folds.is_some();
-        let test = config.test.unwrap_or(if few || tested { 0.0 } else { 0.2 });
-        if validation + test >= 1.0 {
-            return Err(FitError::Option(format!(
-                "--validation {validation} and --test {test} leave no rows to train on; make them smaller"
-            )));
-        }
-        let classes: Vec<u32> = match target.task() {
-            Task::Classification => targets.values.iter().map(|&class| class as u32).collect(),
-            Task::Regression => vec![0; targets.rows],
-        };
-        let mut parts = split(&classes, validation, test, seed);
-        let folds = match config.folds {
-            None => Vec::new(),
-            Some(count) => {
-                let mut rows = [&parts.train[..], &parts.validation].concat();
-                rows.sort_unstable();
-                if rows.len() < count as usize {
-                    return Err(FitError::Option(format!(
-                        "--folds {count}: there are {} rows; give as many folds at most",
-                        rows.len()
-                    )));
-                }
-                parts.validation.clear();
-                parts.train.clone_from(&rows);
-                folds(&classes, &rows, count as usize, validation, seed)
-            }
-        };
+        let own = loaded.test.as_ref().map(Table::len);
+        let mut classes = targets.classes();
+        classes.truncate(table.len());
+        let division = Division::new(config, &classes, own, few)?;
+        let train = &division.rows[0][..];
         let encoded = config.encoding().map_err(FitError::Option)?;
         let mode = encoded.mode;
-        let (preprocessing, mut notices) = Preprocessing::fit(table, &parts.train, encoded)?;
+        let (preprocessing, mut notices) = Preprocessing::fit(table, train, encoded)?;
         notices.splice(0..0, loaded.notices.clone());
         let mut inputs = preprocessing.apply(table)?;
-        let mut tested = parts.test;
         if let Some(own) = &loaded.test {
-            let first = inputs.rows as u32;
-            let own_targets = target.apply(own)?;
-            if counts {
-                check_counts(own, &own_targets)?;
-            }
-            check_transform(config, own, &own_targets)?;
-            append(&mut inputs, preprocessing.apply(own)?);
-            append(&mut targets, own_targets);
-            tested.extend(first..inputs.rows as u32);
+            let more = preprocessing.apply(own)?;
+            inputs.rows += more.rows;
+            inputs.values.extend(more.values);
         }
-        let wanted = targets.values.clone();
-        transform(config, &target, loss, &mut targets)?;
-        let moments = if counts || mode == PreprocessMode::None {
-            None
-        } else {
-            standardize(&target, &mut targets, &parts.train)
-        };
+        targets.scale(config, mode == PreprocessMode::None, train)?;
         let of_column = weighed.as_ref().map(|(_, weights)| &weights[..]);
-        let weights = row_weights(config, &target, &classes, of_column, &parts.train);
-        if let Some(weights) = weights.map_err(FitError::Option)? {
-            weigh(&mut targets, &weights, &parts.train);
-            loss.weighted = true;
-        }
+        targets.weigh(config, of_column, train)?;
+        let loss = targets.loss;
         let output = config.output_activation.unwrap_or(Activation::Identity);
         if output != Activation::Identity && loss.function != LossFunction::Mse {
             return Err(FitError::Option(format!(
@@ -155,37 +104,40 @@ impl Plan {
                 loss.function
             )));
         }
-        let outputs = loss.outputs(target.labels().len());
         let embeddings = config
             .embeddings(preprocessing.numbers(), preprocessing.table_rows())
             .map_err(FitError::Option)?;
         let network = config
-            .network(preprocessing.inputs(), embeddings, outputs)
+            .network(preprocessing.inputs(), embeddings, targets.outputs())
             .map_err(FitError::Option)?;
         let lbfgs = config.chosen_lbfgs().map_err(FitError::Option)?;
         let batch = match config.batch_size {
-            Some(BatchSize::Rows(rows)) => rows.min(parts.train.len()),
+            Some(BatchSize::Rows(rows)) => rows.min(train.len()),
             Some(BatchSize::Auto) | None if lbfgs.is_none() => 1,
-            Some(BatchSize::All | BatchSize::Auto) | None => parts.train.len(),
+            Some(BatchSize::All | BatchSize::Auto) | None => train.len(),
         };
         check_memory(&network, batch, config)?;
         let init = config.init.unwrap_or_default();
         let initial = initial.map(|tensors| network.named(tensors)).transpose()?;
-        let rows = [parts.train, parts.validation, tested];
+        let task = targets.encoding.task();
+        let sampling = config.chosen_sampling(task).map_err(FitError::Option)?;
+        if sampling == Sampling::Balanced && targets.encoding.classes().is_empty() {
+            return Err(FitError::Option(
+                "--sampling balanced needs one class a row; there are several labels: use --pos-weight".into(),
+            ));
+        }
         let mut plan = Plan {
             options: Options {
                 loss,
                 optimizer: Optimizer::ADAM,
                 batch_size: None,
                 accumulate: config.accumulate.unwrap_or(1) as usize,
-                monitor: monitor(config, loss, target.task())?,
+                monitor: targets.monitor(config)?,
                 epochs: 1,
                 max_steps: config.max_steps,
                 patience: None,
                 shuffle: config.shuffle.unwrap_or(true),
-                sampling: config
-                    .chosen_sampling(target.task())
-                    .map_err(FitError::Option)?,
+                sampling,
                 schedule: config.chosen_schedule().map_err(FitError::Option)?,
                 lbfgs,
                 augmentation: config
@@ -194,7 +146,7 @@ impl Plan {
             },
             hyper: Hyper::default(),
             config: Config {
-                task: Some(target.task()),
+                task: Some(task),
                 preprocess: Some(mode),
                 numeric: Some(encoded.numeric),
                 one_hot_up_to: Some(encoded.one_hot_up_to as u32),
@@ -204,8 +156,8 @@ impl Plan {
                     .as_ref()
                     .map(|lookup| lookup.width as u32),
                 bins: (encoded.numeric == Numeric::Piecewise).then_some(encoded.bins as u32),
-                validation: Some(validation),
-                test: Some(test),
+                validation: Some(division.shares[0]),
+                test: Some(division.shares[1]),
                 hidden: Some(config.hidden.clone().unwrap_or_default()),
                 activation: Some(config.activation.unwrap_or_default()),
                 norm: Some(network.normalization),
@@ -215,8 +167,8 @@ impl Plan {
                 loss: Some(loss.function.into()),
                 reduction: Some(loss.reduction),
                 shuffle: Some(config.shuffle.unwrap_or(true)),
-                seed: Some(seed),
-                target: Some(target.name().to_owned()),
+                seed: Some(config.seed.unwrap_or(1)),
+                target: Some(targets.encoding.names().join(",")),
                 ..config.clone()
             },
             network,
@@ -224,12 +176,9 @@ impl Plan {
             initial,
             inputs,
             targets,
-            wanted,
-            rows,
-            folds,
+            rows: division.rows,
+            folds: division.folds,
             preprocessing,
-            target,
-            moments,
         };
         plan.decide_training()?;
         Ok(plan)
@@ -379,7 +328,7 @@ impl Plan {
 
     /// The encoded inputs and targets.
     pub fn matrices(&self) -> [&Matrix; 2] {
-        [&self.inputs, &self.targets]
+        [&self.inputs, &self.targets.learned]
     }
 
     /// The networks that are trained: those of a fold are neighbours. Each has a seed of its own, from the run's on.
@@ -397,24 +346,6 @@ impl Plan {
         };
         (0..self.config.members()).map(member).collect()
     }
-}
-
-/// Puts weights behind the targets: those of the training rows, 1 for all others, so that what is validated is what counts.
-fn weigh(targets: &mut Matrix, weights: &[f32], train: &[u32]) {
-    let mut of_rows = vec![1.0; targets.rows];
-    for &row in train {
-        of_rows[row as usize] = weights[row as usize];
-    }
-    let rows = targets.values.chunks(targets.columns).zip(of_rows);
-    targets.values = rows
-        .flat_map(|(target, weight)| [target, &[weight]].concat())
-        .collect();
-    targets.columns += 1;
-}
-
-fn append(matrix: &mut Matrix, other: Matrix) {
-    matrix.rows += other.rows;
-    matrix.values.extend(other.values);
 }
 
 /// Refuses networks that there is no memory for, before it runs out.
@@ -451,125 +382,4 @@ fn check_memory(network: &Network, batch: usize, config: &Config) -> Result<(), 
          smaller",
         bytes >> 30
     )))
-}
-
-/// The loss that suits the target, or the one asked for.
-fn loss(config: &Config, target: &TargetEncoding) -> Result<Loss, FitError> {
-    let classes = target.labels().len();
-    let function = config.loss_function(classes).map_err(FitError::Option)?;
-    if !function.suits(classes) {
-        let what = if classes > 0 {
-            format!("{classes} classes")
-        } else {
-            "values".to_owned()
-        };
-        return Err(FitError::Option(format!(
-            "--loss {function} does not suit a target of {what}; leave it out for {}",
-            LossFunction::suiting(classes)
-        )));
-    }
-    Ok(Loss::new(function, config.reduction.unwrap_or_default()))
-}
-
-/// What early stopping looks at, if the target and its loss have it.
-fn monitor(config: &Config, loss: Loss, task: Task) -> Result<Monitor, FitError> {
-    let monitor = config.monitor.unwrap_or_default();
-    let probable = ![Monitor::LogLoss, Monitor::RocAuc].contains(&monitor);
-    let refused = if !monitor.suits(task) {
-        match task {
-            Task::Regression => "is for classes; the target has values: use loss, mae or r2",
-            Task::Classification => "is for values; the target has classes: use loss or accuracy",
-        }
-    } else if loss.link() == Link::Margin && !probable {
-        "needs probabilities; --loss hinge gives none"
-    } else if loss.link() == Link::Ordered && monitor != Monitor::Loss {
-        "is of single values; --loss quantile answers several: use loss"
-    } else {
-        return Ok(monitor);
-    };
-    Err(FitError::Option(format!("--monitor {monitor} {refused}")))
-}
-
-/// Refuses targets that counts cannot have.
-fn check_counts(table: &Table, targets: &Matrix) -> Result<(), FitError> {
-    let negative = targets.values.iter().position(|&count| count < 0.0);
-    negative.map_or(Ok(()), |row| {
-        Err(FitError::Option(format!(
-            "--loss poisson needs counts from 0 on; {}: {} has {}",
-            table.origin,
-            table.place(row),
-            targets.values[row]
-        )))
-    })
-}
-
-/// Refuses targets that the transformation asked for has nothing for.
-fn check_transform(config: &Config, table: &Table, targets: &Matrix) -> Result<(), FitError> {
-    let transform = config.target_transform.unwrap_or_default();
-    transform.refused(&targets.values).map_or(Ok(()), |row| {
-        Err(FitError::Option(format!(
-            "--target-transform {transform} needs values above -1; {}: {} has {}",
-            table.origin,
-            table.place(row),
-            targets.values[row]
-        )))
-    })
-}
-
-/// Makes of a regression's targets what the network learns.
-fn transform(
-    config: &Config,
-    target: &TargetEncoding,
-    loss: Loss,
-    targets: &mut Matrix,
-) -> Result<(), FitError> {
-    let transform = config.target_transform.unwrap_or_default();
-    if transform == TargetTransform::None {
-        return Ok(());
-    }
-    let refused = match loss.link() {
-        Link::Exponential => Some("--loss poisson, which has a logarithm of its own"),
-        Link::Normal => {
-            Some("--loss gaussian, whose answer is a deviation in the target's own units")
-        }
-        _ if target.task() == Task::Classification => Some("classes"),
-        _ => None,
-    };
-    if let Some(what) = refused {
-        return Err(FitError::Option(format!(
-            "--target-transform {transform} does not go with {what}; leave it out"
-        )));
-    }
-    for value in &mut targets.values {
-        *value = transform.forward(f64::from(*value)) as f32;
-    }
-    Ok(())
-}
-
-/// Brings a regression's targets to mean 0 and deviation 1, as they are on the training rows.
-fn standardize(target: &TargetEncoding, targets: &mut Matrix, train: &[u32]) -> Option<Moments> {
-    if target.task() == Task::Classification {
-        return None;
-    }
-    let rows = train
-        .iter()
-        .map(|&row| f64::from(targets.values[row as usize]));
-    let (mean, variance) = mean_and_variance(rows);
-    let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-    for value in &mut targets.values {
-        *value = ((f64::from(*value) - mean) / deviation) as f32;
-    }
-    Some(Moments {
-        mean: mean as f32,
-        deviation: deviation as f32,
-    })
-}
-
-pub(super) fn mean_and_variance(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let count = values.clone().count().max(1) as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    (
-        mean,
-        values.map(|value| (value - mean).powi(2)).sum::<f64>() / count,
-    )
 }

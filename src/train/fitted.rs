@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::fit::mean_and_variance;
+use super::targets::mean_and_variance;
 use super::training::attempt;
 use super::{
     Epoch, FitError, Guard, Monitor, Observe, Outcome, Plan, Rows, Scores, TrainError, Training,
@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
 use crate::data::{Matrix, TargetTransform, Task};
 use crate::model::Weights;
-use crate::predictor::{Description, Metrics, Model, Report, logits};
+use crate::predictor::{Description, Metrics, Model, Report, ValueScores, logits};
 use crate::program::Link;
 
 /// A trained model with its figures.
@@ -24,8 +24,22 @@ pub struct Fitted {
     pub folds: Vec<HeldOut>,
     /// With folds, on all rows that were held out.
     pub out_of_fold: Option<Metrics>,
+    /// Of several values, each on the rows that the metrics are of, which are its means.
+    pub targets: Vec<OfTarget>,
     /// Steps, time, histories.
     pub outcome: Outcome,
+}
+
+/// How near the answers come to one of several values; on training, validation and test rows, and on those held out.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "each field is named by its rows")]
+pub struct OfTarget {
+    pub target: String,
+    pub train: Option<ValueScores>,
+    pub validation: Option<ValueScores>,
+    pub test: Option<ValueScores>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of_fold: Option<ValueScores>,
 }
 
 /// What a fold's networks say of rows that they never saw.
@@ -86,7 +100,7 @@ impl Plan {
             members: &members,
             rows: Rows {
                 inputs: &self.inputs,
-                targets: &self.targets,
+                targets: &self.targets.learned,
                 parts: &parts,
             },
             options: &self.options,
@@ -117,12 +131,12 @@ impl Plan {
             model,
             folds: Vec::new(),
             out_of_fold: None,
+            targets: Vec::new(),
             outcome,
         };
         let transform = self.config.target_transform.unwrap_or_default();
-        // What was summed up on the device is of one network, of the transformed target, and of outputs in no order.
-        let ordered = self.options.loss.link() == Link::Ordered;
-        if self.config.members() > 1 || transform != TargetTransform::None || ordered {
+        // What was summed up on the device is of one network, and of the transformed target.
+        if self.config.members() > 1 || transform != TargetTransform::None || !self.summed() {
             let mut reported = self.report(&mut fitted, backend);
             if matches!(&reported, Err(TrainError::Backend(error)) if error.is_failure()) {
                 reported = self.report(&mut fitted, &mut CpuBackend::<f32>::new());
@@ -136,14 +150,17 @@ impl Plan {
     /// What the data come to, as eight hexadecimal digits: the CRC-32 of all encoded rows and of what they were encoded by.
     pub fn fingerprint(&self) -> String {
         let mut hasher = crc32fast::Hasher::new();
-        for values in [&self.inputs.values, &self.targets.values, &self.wanted] {
+        let targets = &self.targets;
+        let matrices = [&self.inputs, &targets.learned, &targets.wanted];
+        for values in matrices.map(|matrix| &matrix.values) {
             hasher.update(&values.len().to_le_bytes());
             hasher.update(bytemuck::cast_slice(values));
         }
         for rows in &self.rows {
             hasher.update(bytemuck::cast_slice(rows));
         }
-        let encoding = serde_json::to_vec(&(&self.preprocessing, &self.target, self.moments));
+        let encoding = (&self.preprocessing, &targets.encoding, &targets.moments);
+        let encoding = serde_json::to_vec(&encoding);
         hasher.update(&encoding.unwrap_or_default());
         format!("{:08x}", hasher.finalize())
     }
@@ -161,10 +178,13 @@ impl Plan {
             report
         };
         let mut all = [None; 3];
+        let mut values = [const { Vec::new() }; 4];
         for (part, rows) in self.rows.iter().enumerate() {
             // With folds there is no row but those for the test that a network has not seen.
             if !rows.is_empty() && (part == 2 || self.folds.is_empty()) {
-                all[part] = Some(metrics(&answer(&[rows])?, rows).metrics());
+                let report = metrics(&answer(&[rows])?, rows);
+                all[part] = Some(report.metrics());
+                values[part] = report.values();
             }
         }
         let each = members.len() / self.folds.len().max(1);
@@ -186,10 +206,25 @@ impl Plan {
                 });
             }
             fitted.out_of_fold = Some(whole.metrics());
+            values[3] = whole.values();
         }
         let reported = all.iter().flatten().chain(&fitted.out_of_fold);
         let lost = reported.map(Metrics::loss).find(|loss| !loss.is_finite());
         (fitted.metrics, fitted.folds) = (all, folds);
+        let names = fitted.model.targets();
+        if names.len() > 1 {
+            let of_target = |(place, target): (usize, String)| {
+                let of = |part: usize| values[part].get(place).copied();
+                OfTarget {
+                    target,
+                    train: of(0),
+                    validation: of(1),
+                    test: of(2),
+                    out_of_fold: of(3),
+                }
+            };
+            fitted.targets = names.into_iter().enumerate().map(of_target).collect();
+        }
         lost.map_or(Ok(()), |loss| {
             Err(TrainError::Diverged {
                 loss,
@@ -200,12 +235,21 @@ impl Plan {
         })
     }
 
+    /// Whether a network's scores are found from sums over all outputs: not of outputs in no order, nor of several values.
+    fn summed(&self) -> bool {
+        let values = self.targets.encoding.task() == Task::Regression;
+        let several = values && self.targets.wanted.columns > 1;
+        self.options.loss.link() != Link::Ordered && !several
+    }
+
     /// The targets of some rows, as they were.
     fn wanted(&self, rows: &[u32]) -> Matrix {
+        let wanted = &self.targets.wanted;
+        let values = rows.iter().flat_map(|&row| wanted.row(row as usize));
         Matrix {
             rows: rows.len(),
-            columns: 1,
-            values: rows.iter().map(|&row| self.wanted[row as usize]).collect(),
+            columns: wanted.columns,
+            values: values.copied().collect(),
         }
     }
 
@@ -240,8 +284,8 @@ impl Plan {
             description: Description {
                 loss: self.options.loss,
                 preprocessing: self.preprocessing.clone(),
-                target: self.target.clone(),
-                target_moments: self.moments,
+                target: self.targets.encoding.clone(),
+                target_moments: self.targets.moments.clone(),
                 target_transform: self.config.target_transform.unwrap_or_default(),
                 configuration: serde_json::to_value(&self.config).unwrap_or_default(),
                 history,
@@ -272,14 +316,12 @@ impl Plan {
 
     /// Scores of a part of the rows, in the target's own units.
     fn metrics(&self, scores: Scores, part: usize) -> Metrics {
-        match self.target.task() {
+        match self.targets.encoding.task() {
             Task::Classification => Metrics::Classification {
                 loss: scores.loss,
                 accuracy: scores.accuracy,
             },
-            Task::Regression if self.options.loss.link() == Link::Ordered => {
-                Metrics::Loss { loss: scores.loss }
-            }
+            Task::Regression if !self.summed() => Metrics::Loss { loss: scores.loss },
             Task::Regression => {
                 // A fold validates rows of those that are all trained on elsewhere.
                 let rows = if self.rows[part].is_empty() {
@@ -289,14 +331,14 @@ impl Plan {
                 };
                 let rows = rows
                     .iter()
-                    .map(|&row| f64::from(self.targets.row(row as usize)[0]));
+                    .map(|&row| f64::from(self.targets.learned.row(row as usize)[0]));
                 let (_, variance) = mean_and_variance(rows);
                 Metrics::regression(
                     scores.loss,
                     scores.absolute,
                     scores.squared,
                     variance,
-                    self.moments,
+                    self.targets.moments.first().copied(),
                 )
             }
         }

@@ -38,7 +38,13 @@ pub fn range_test(backend: &mut dyn Backend, plan: &Plan) -> Result<RangeTest, B
     let member = plan.members().swap_remove(0);
     let parts = plan.parts();
     let count = parts[0].train.len();
-    let order = order(options, &parts[0], &plan.targets, count, (member.seed, 0));
+    let order = order(
+        options,
+        &parts[0],
+        &plan.targets.learned,
+        count,
+        (member.seed, 0),
+    );
     let batch = options.batch_size.unwrap_or(order.len());
     let batch = batch.min(backend.limits().rows).clamp(1, order.len());
     let network = &plan.network;
@@ -57,7 +63,12 @@ pub fn range_test(backend: &mut dyn Backend, plan: &Plan) -> Result<RangeTest, B
         ..member.hyper
     };
     backend.write(buffer::INPUTS, 0, 0, Data::F32(&plan.inputs.values))?;
-    backend.write(buffer::TARGETS, 0, 0, Data::F32(&plan.targets.values))?;
+    backend.write(
+        buffer::TARGETS,
+        0,
+        0,
+        Data::F32(&plan.targets.learned.values),
+    )?;
     backend.write(buffer::ORDER, 0, 0, Data::U32(&order))?;
     backend.write(
         buffer::HYPER,

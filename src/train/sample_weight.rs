@@ -68,7 +68,13 @@ pub(super) fn row_weights(
         Some(_) if target.task() == Task::Regression => {
             return Err("--class-weight goes with classes; the target has values".into());
         }
-        Some(weight) => Some(weight.of_rows(target.labels(), classes, train)?),
+        Some(_) if target.classes().is_empty() => {
+            return Err(
+                "--class-weight goes with one class a row; there are several labels: use --pos-weight"
+                    .into(),
+            );
+        }
+        Some(weight) => Some(weight.of_rows(target.classes(), classes, train)?),
     };
     let weights: Vec<f32> = match (of_class, of_column) {
         (None, None) => return Ok(None),

@@ -92,10 +92,19 @@ impl Monitor {
         match self {
             Monitor::Loss | Monitor::Accuracy | Monitor::Mae | Monitor::Rmse => None,
             Monitor::BalancedAccuracy => Some(averages().balanced_accuracy),
-            Monitor::F1 => Some(averages().plain.f1),
+            Monitor::F1 => Some(match report.labels() {
+                Some((labels, _)) => labels.plain.f1,
+                None => averages().plain.f1,
+            }),
             Monitor::Matthews => Some(averages().matthews),
-            Monitor::RocAuc => report.ranks()?.roc_auc,
-            Monitor::AveragePrecision => report.ranks()?.average_precision,
+            Monitor::RocAuc => match report.labels() {
+                Some((labels, _)) => labels.roc_auc,
+                None => report.ranks()?.roc_auc,
+            },
+            Monitor::AveragePrecision => match report.labels() {
+                Some((labels, _)) => labels.average_precision,
+                None => report.ranks()?.average_precision,
+            },
             Monitor::LogLoss => report.ranks()?.log_loss,
             Monitor::R2 => match report.metrics() {
                 Metrics::Regression { r2, .. } => Some(r2),

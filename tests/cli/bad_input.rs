@@ -24,6 +24,7 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
     place.ok("train tiny.csv --epochs 2 --device cpu --out tiny.safetensors");
     place
         .file("ragged.csv", "a,b\n1,2\n3\n")
+        .file("labels.csv", "x,a,b\n1,0,yes\n2,1,no\n3,0,no\n")
         .file("infinite.csv", "a,b\n1,2\ninf,3\n2,4\n")
         .file("empty.csv", "")
         .file("below.csv", "a,b\n1,2\n2,-1\n3,2.5\n")
@@ -275,6 +276,55 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         (
             "train digits --task regression --loss mse --huber-delta 2",
             &["--huber-delta", "huber"],
+        ),
+        ("train good.csv --target price,price", &["price", "twice"]),
+        (
+            "train good.csv --target size,colour,price",
+            &["good.csv", "every column is a target"],
+        ),
+        (
+            "train good.csv --target price,colour",
+            &["good.csv", "colour", "text"],
+        ),
+        (
+            "train good.csv --target price,size --loss binary-cross-entropy",
+            &["--loss binary-cross-entropy", "values"],
+        ),
+        (
+            "train labels.csv --target a,b --loss cross-entropy",
+            &["--loss cross-entropy", "2 labels"],
+        ),
+        (
+            "train labels.csv --target a,b --class-weight balanced",
+            &["--class-weight", "--pos-weight"],
+        ),
+        (
+            "train labels.csv --target a,b --sampling balanced",
+            &["--sampling balanced", "labels"],
+        ),
+        (
+            "train labels.csv --target a,b --monitor matthews",
+            &["--monitor matthews", "labels"],
+        ),
+        (
+            "train labels.csv --target a,b --pos-weight 1,2,3",
+            &["--pos-weight", "3 numbers", "2"],
+        ),
+        (
+            "train labels.csv --target a,b --pos-weight heavy",
+            &["--pos-weight", "balanced"],
+        ),
+        (
+            "train digits --pos-weight 2",
+            &["--pos-weight", "binary-cross-entropy"],
+        ),
+        (
+            "evaluate price.safetensors good.csv --top-k 2",
+            &["--top-k"],
+        ),
+        (
+            "evaluate kind.safetensors kinds.csv --top-k 0",
+            &["--top-k"],
         ),
         (
             "train good.csv --quantiles 0.1,0.1",

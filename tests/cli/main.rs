@@ -11,6 +11,7 @@ mod lbfgs;
 mod monitor;
 mod networks;
 mod packs;
+mod targets;
 mod train;
 
 use std::fs;

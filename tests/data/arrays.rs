@@ -80,6 +80,25 @@ fn broken_arrays_are_refused() {
 }
 
 #[test]
+fn an_array_of_several_columns_is_a_target_each() {
+    let folder = Folder::new();
+    let features = files::npy("|u1", false, "3, 2", &[1, 2, 3, 5, 8, 6]);
+    let targets = files::npy("|u1", false, "3, 2", &[10, 1, 20, 0, 30, 1]);
+    let archive = files::npz(&[("X", &features), ("y", &targets)], true);
+    let loaded = load(&folder.write("data.npz", &archive)).unwrap().train;
+    let target = TargetEncoding::fit(&loaded, Some(Task::Regression)).unwrap();
+    assert_eq!(target.names(), ["y1", "y2"]);
+    assert_eq!(target.apply(&loaded).unwrap().row(2), [30.0, 1.0]);
+    folder.write("X.npy", &features);
+    folder.write("y.npy", &targets);
+    let (_, targets) = streamed(&folder.path("X.npy"), &loaded, 2).unwrap();
+    assert_eq!(targets, [10.0, 1.0, 20.0, 0.0, 30.0, 1.0]);
+    folder.write("y.npy", files::npy("|u1", false, "3, 1, 2", &[0; 6]));
+    let error = load(&folder.path("X.npy")).unwrap_err().to_string();
+    assert!(error.contains("a row for each row"), "{error}");
+}
+
+#[test]
 fn archives_hold_features_and_targets_and_their_test_rows() {
     let folder = Folder::new();
     let features = files::npy("<f4", false, "2, 1", &floats(&[1.0, 3.0]));
@@ -132,7 +151,7 @@ fn a_folder_of_idx_files_is_a_data_set() {
         assert_eq!(matrix(&loaded.train).values, [0.0, 255.0, 0.0, 0.0]);
         assert_eq!(nature(&loaded.train), Nature::Pixels(255.0));
         assert_eq!(
-            TargetEncoding::fit(&loaded.train, None).unwrap().labels(),
+            TargetEncoding::fit(&loaded.train, None).unwrap().classes(),
             ["3", "7"]
         );
         assert_eq!(loaded.test.as_ref().unwrap().len(), 1);
@@ -183,7 +202,10 @@ fn digits_are_images_and_xor_is_itself() {
         matrix(&digits).row(0)[..8],
         [0., 0., 5., 13., 9., 1., 0., 0.]
     );
-    assert_eq!(TargetEncoding::fit(&digits, None).unwrap().outputs(), 10);
+    assert_eq!(
+        TargetEncoding::fit(&digits, None).unwrap().classes().len(),
+        10
+    );
     // Over all pixels the mean is 4.884164579855314 and the deviation 6.0167875486751905.
     let (preprocessing, _) = fit(&digits);
     let Preprocessing::Image {

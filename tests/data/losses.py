@@ -78,7 +78,7 @@ SMALL = [[min(value, 4.0) for value in row] for row in LOGITS]
 cases = []
 
 
-def add(function, loss, logits, targets, dtype):
+def add(function, loss, logits, targets, dtype, **more):
     z = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     t = torch.tensor(targets, dtype=dtype)
     losses = [loss(z[row : row + 1], t[row : row + 1]) for row in range(len(logits))]
@@ -90,6 +90,7 @@ def add(function, loss, logits, targets, dtype):
             "targets": [[value] if isinstance(value, int) else value for value in targets],
             "losses": [loss.item() for loss in losses],
             "gradient": gradient.tolist(),
+            **more,
         }
     )
 
@@ -98,6 +99,10 @@ for function, loss in OF_CLASSES.values():
     add(function, loss, LOGITS, CLASSES, torch.int64)
 bits = lambda z, t: functional.binary_cross_entropy_with_logits(z, t, reduction="sum")
 add("binary-cross-entropy", bits, LOGITS, BITS, torch.float64)
+POSITIVE = [3.0, 0.25, 1.0, 0.0]
+weight = torch.tensor(POSITIVE, dtype=torch.float64)
+positive = lambda z, t: functional.binary_cross_entropy_with_logits(z, t, reduction="sum", pos_weight=weight)
+add("binary-cross-entropy", positive, LOGITS, BITS, torch.float64, pos_weight=POSITIVE)
 for name, (function, loss) in OF_VALUES.items():
     poisson = name == "poisson"
     add(function, loss, SMALL if poisson else LOGITS, COUNTS if poisson else VALUES, torch.float64)

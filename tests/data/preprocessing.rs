@@ -1,11 +1,12 @@
 //! What becomes of columns and targets.
 
 use gpu_mlp::data::{
-    Features, Matrix, Nature, Numeric, PreprocessMode, PreprocessOptions, Preprocessing, Table,
-    TargetEncoding, Task,
+    DataError, Features, Matrix, Nature, Numeric, PreprocessMode, PreprocessOptions, Preprocessing,
+    Table, TargetEncoding, Task,
 };
 
-use crate::{FLOWERS, all_rows, csv, fit, load};
+use crate::files::Folder;
+use crate::{FLOWERS, all_rows, csv, fit, load, load_for};
 
 #[test]
 fn numbers_are_standardised() {
@@ -206,8 +207,8 @@ fn without_preprocessing_numbers_stay_and_the_rest_is_refused() {
 fn the_kind_of_problem_is_seen_from_the_target() {
     let encoding = |text: &str| TargetEncoding::fit(&csv(text), None).unwrap();
     let classes = encoding("x,y\n1,10.0\n2,9\n3,10\n4,-0\n5,0\n6,9\n");
-    assert_eq!(classes.labels(), ["0", "9", "10"]);
-    assert_eq!(encoding("x,y\n1,b\n2,a\n3,b\n").labels(), ["a", "b"]);
+    assert_eq!(classes.classes(), ["0", "9", "10"]);
+    assert_eq!(encoding("x,y\n1,b\n2,a\n3,b\n").classes(), ["a", "b"]);
     assert_eq!(encoding("x,y\n1,0.5\n2,1\n3,2\n").task(), Task::Regression);
     assert_eq!(
         encoding("x,y\n1,1\n2,2\n3,3\n4,4\n").task(),
@@ -217,9 +218,76 @@ fn the_kind_of_problem_is_seen_from_the_target() {
     let many = many.join("\n");
     assert_eq!(encoding(&many).task(), Task::Regression);
     let forced = TargetEncoding::fit(&csv(&many), Some(Task::Classification)).unwrap();
-    assert_eq!(forced.outputs(), 30);
+    assert_eq!(forced.classes().len(), 30);
     let forced = TargetEncoding::fit(&csv("x,y\n1,0\n2,1\n"), Some(Task::Regression)).unwrap();
-    assert_eq!((forced.outputs(), forced.name()), (1, "y"));
+    assert_eq!(
+        (forced.task(), forced.names()),
+        (Task::Regression, vec!["y"])
+    );
+}
+
+/// A table whose last columns are targets.
+fn several(text: &str, targets: &str) -> Result<Table, DataError> {
+    let folder = Folder::new();
+    load_for(&folder.write("rows.csv", text), targets).map(|loaded| loaded.train)
+}
+
+#[test]
+fn several_targets_are_labels_or_values() {
+    let labels = "x,a,b,c\n1,0,yes,2\n2,1,no,7\n3,0,no,7\n";
+    let table = several(labels, "c,a, b").unwrap();
+    assert_eq!(table.target_positions, [3, 1, 2]);
+    let target = TargetEncoding::fit(&table, None).unwrap();
+    assert_eq!(
+        (target.task(), target.names()),
+        (Task::Classification, vec!["c", "a", "b"])
+    );
+    assert_eq!(target.labels()[2].values, ["no", "yes"]);
+    let found = target.apply(&table).unwrap();
+    assert_eq!(
+        (found.columns, found.row(0), found.row(1)),
+        (3, &[0., 0., 1.][..], &[1., 1., 0.][..])
+    );
+    // Of 0 and 1, one is enough, as long as another label has both.
+    let table = several("x,a,b\n1,0,1\n2,0,0\n", "a,b").unwrap();
+    assert_eq!(
+        TargetEncoding::fit(&table, None).unwrap().labels()[0].values,
+        ["0", "1"]
+    );
+    let values = several("x,a,b\n1,0,1.5\n2,1,2\n3,1,3\n", "-1,a").unwrap();
+    let target = TargetEncoding::fit(&values, None).unwrap();
+    assert_eq!(
+        (target.task(), target.names()),
+        (Task::Regression, vec!["b", "a"])
+    );
+    assert_eq!(
+        target.apply(&values).unwrap().values,
+        [1.5, 0., 2., 1., 3., 1.]
+    );
+    let forced = TargetEncoding::fit(&table, Some(Task::Regression)).unwrap();
+    assert_eq!(forced.task(), Task::Regression);
+
+    let refused = |table: &Table, task| TargetEncoding::fit(table, task).unwrap_err().to_string();
+    let classes = Some(Task::Classification);
+    assert!(
+        refused(&values, classes).contains("column 'b', one of several targets, has more than two")
+    );
+    let texts = several("x,a,b\n1,p,1\n2,q,2\n3,r,3\n", "a,b").unwrap();
+    assert!(refused(&texts, None).contains("column 'a', one of several targets, holds text"));
+    let missing = several("x,a,b\n1,1,1\n2,,2\n3,2,3\n", "a,b").unwrap();
+    assert!(refused(&missing, None).contains("line 3: the target, column 'a', is missing"));
+    let error = |targets| several(labels, targets).unwrap_err().to_string();
+    assert!(error("a,a").contains("'a' is named twice"));
+    assert!(error("a,d").contains("no target column 'd'"));
+    assert!(error("x,a,b,c").contains("every column is a target"));
+    let other = TargetEncoding::fit(&several(labels, "a,b").unwrap(), None).unwrap();
+    let error = other.apply(&several(labels, "a,b,c").unwrap()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("3 targets, but the model answers 2"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 """Makes scores.json: what scikit-learn makes of answers and targets, and the calibration error of Guo et al. 2017 by NumPy.
 
-Expected of classes: ROC AUC, average precision, top-5 accuracy, log-loss, calibration error; null where scikit-learn refuses or
-there are five classes at most. Expected of values: MAPE, explained variance, median absolute error, largest error, RMSE, MAE, R². Of quantiles: the pinball loss
+Expected of classes: ROC AUC, average precision, log-loss, calibration error; null where scikit-learn refuses. Top: top-k accuracy
+from k = 1 on. Expected of values: MAPE, explained variance, median absolute error, largest error, RMSE, MAE, R². Of quantiles: the pinball loss
 of each, and the share of the targets that are not above it, by NumPy.
 """
 
@@ -56,7 +56,6 @@ def of_classes(rows, columns, step=None, missing=None, targets=None):
     expected = [
         value(lambda: metrics.roc_auc_score(targets, scores, multi_class="ovr", average="macro")),
         value(lambda: metrics.average_precision_score(targets, scores)) if complete else None,
-        value(lambda: metrics.top_k_accuracy_score(targets, answers, k=5, labels=labels)) if columns > 5 else None,
         value(lambda: metrics.log_loss(targets, clipped, labels=labels)),
         calibration_error(answers, targets),
     ]
@@ -65,6 +64,7 @@ def of_classes(rows, columns, step=None, missing=None, targets=None):
         "answers": answers.ravel().astype(float).tolist(),
         "targets": targets.tolist(),
         "expected": expected,
+        "top": [value(lambda: metrics.top_k_accuracy_score(targets, scores, k=k, labels=labels)) for k in labels + 1],
     }
 
 

@@ -1,6 +1,6 @@
 use super::*;
 use gpu_mlp::model::{Activation, Initializer, initialize};
-use gpu_mlp::program::{LossFunction, Reduction};
+use gpu_mlp::program::{LossFunction, LossWeights, Reduction};
 
 const ROWS: usize = 9;
 const INPUTS: usize = 4;
@@ -14,9 +14,9 @@ fn the_loss_of_a_mixture_is_that_of_its_formula() {
     };
     let plain = Augmentation::default();
     for function in LossFunction::ALL {
-        for weighted in [false, true] {
+        for weights_of in [LossWeights::None, LossWeights::Rows] {
             let loss = Loss {
-                weighted,
+                weights: weights_of,
                 ..Loss::new(function, Reduction::Sum)
             };
             let outputs = 3 * function.width();
@@ -32,7 +32,7 @@ fn the_loss_of_a_mixture_is_that_of_its_formula() {
             let columns = loss.target_columns(outputs);
             let mut targets = numbers(ROWS * columns, 5);
             for (place, target) in targets.iter_mut().enumerate() {
-                if weighted && place % columns == columns - 1 {
+                if weights_of == LossWeights::Rows && place % columns == columns - 1 {
                     *target = 0.5 + target.abs();
                 } else if function.of_class() {
                     *target = (place / columns % outputs) as f32;

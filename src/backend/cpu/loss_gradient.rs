@@ -1,13 +1,12 @@
 use super::Real;
 use super::functions::sigmoid;
-use crate::program::{LossFunction, record};
+use crate::program::{LossFunction, LossWeights, record};
 
 /// Each row's loss, its gradient by the logits times `scale`, and a record of the row: (loss, 1 if the prediction is right,
 /// Σ |prediction − t|, Σ (prediction − t)²), with the formulas of [`LossFunction`]. Shapes: logits and gradients
-/// `[rows, columns]`; targets `[rows, 1]` for classes, else `[rows, columns / width]`, and a column more with weights; records
-/// `[rows, 4]`.
+/// `[rows, columns]`; targets `[rows, 1]` for classes, else `[rows, columns / width]`, and more with weights; records `[rows, 4]`.
 pub(super) fn loss_gradient<T: Real>(
-    (function, weighted): (LossFunction, bool),
+    (function, weights): (LossFunction, LossWeights),
     logits: &[T],
     targets: &[T],
     columns: usize,
@@ -22,18 +21,21 @@ pub(super) fn loss_gradient<T: Real>(
     };
     let rows = logits
         .chunks_exact(columns)
-        .zip(targets.chunks_exact(wished + usize::from(weighted)))
+        .zip(targets.chunks_exact(wished + weights.columns(columns)))
         .zip(gradients.chunks_exact_mut(columns))
         .zip(records.chunks_exact_mut(record::WIDTH));
     for (((z, t), d), record) in rows {
-        let (t, weight) = t.split_at(wished);
-        let weight = weight.first().copied().unwrap_or(T::one());
+        let (t, of_outputs) = t.split_at(wished);
+        let (weight, of_outputs) = match (weights, of_outputs) {
+            (LossWeights::Rows, &[weight]) => (weight, &[][..]),
+            _ => (T::one(), of_outputs),
+        };
         let scale = weight * scale;
         record.copy_from_slice(&match function {
             LossFunction::Hinge => hinge(z, t[0], scale, d),
             LossFunction::Gaussian => gaussian(z, t, scale, d),
             _ if function.of_class() => class_row(&function, z, t[0], scale, d),
-            _ => elementwise(&function, z, t, scale, d),
+            _ => elementwise(&function, z, (t, of_outputs), scale, d),
         });
         record[record::LOSS] *= weight;
     }
@@ -115,7 +117,7 @@ fn hinge<T: Real>(z: &[T], target: T, scale: T, d: &mut [T]) -> [T; record::WIDT
 fn elementwise<T: Real>(
     function: &LossFunction,
     z: &[T],
-    t: &[T],
+    (t, weights): (&[T], &[T]),
     scale: T,
     d: &mut [T],
 ) -> [T; record::WIDTH] {
@@ -152,14 +154,15 @@ fn elementwise<T: Real>(
             }
             _ => (error * error, error + error),
         };
-        loss += value;
+        let weight = weights.get(c).copied().unwrap_or(T::one());
+        loss += weight * value;
         absolute += error.abs();
         squared += error * error;
         right &= match *function {
             LossFunction::BinaryCrossEntropy => (z > T::zero()) == (t > half),
             _ => error.abs() < half,
         };
-        *d = slope * scale;
+        *d = slope * (weight * scale);
     }
     [loss, truth(right), absolute, squared]
 }
@@ -243,7 +246,7 @@ mod tests {
             let mut d = vec![f32::NAN; logits.len()];
             let mut record = [f32::NAN; 4];
             loss_gradient(
-                (function, false),
+                (function, LossWeights::None),
                 &logits,
                 &[target],
                 logits.len(),
@@ -264,7 +267,7 @@ mod tests {
         let mut d = [f32::NAN; 3];
         let mut record = [0.0; 4];
         loss_gradient(
-            (LossFunction::CROSS_ENTROPY, false),
+            (LossFunction::CROSS_ENTROPY, LossWeights::None),
             &[0.0, f32::NEG_INFINITY, 0.0],
             &[2.0],
             3,
@@ -283,7 +286,7 @@ mod tests {
         let mut d = [0.0_f32; 2];
         let mut record = [0.0; 4];
         loss_gradient(
-            (LossFunction::CROSS_ENTROPY, false),
+            (LossFunction::CROSS_ENTROPY, LossWeights::None),
             &[1.0, 1.0],
             &[0.0],
             2,
@@ -293,7 +296,7 @@ mod tests {
         );
         assert_eq!(record[record::CORRECT], 1.0);
         loss_gradient(
-            (LossFunction::CROSS_ENTROPY, false),
+            (LossFunction::CROSS_ENTROPY, LossWeights::None),
             &[1.0, 1.0],
             &[1.0],
             2,

@@ -64,7 +64,7 @@ use num_traits::Float;
 use rayon::prelude::*;
 
 use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
-use crate::program::{Element, LossFunction, Program, Step, record};
+use crate::program::{Element, LossFunction, LossWeights, Program, Step, record};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
 pub trait Real:
@@ -133,7 +133,7 @@ pub(crate) fn row_loss(function: LossFunction, logits: &[f64], targets: &[f64]) 
     let mut gradient = vec![0.0; logits.len()];
     let mut record = [0.0; record::WIDTH];
     loss_gradient::loss_gradient(
-        (function, false),
+        (function, LossWeights::None),
         logits,
         targets,
         logits.len(),

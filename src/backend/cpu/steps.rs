@@ -232,7 +232,7 @@ impl<T: Real> Memory<'_, T> {
             }
             Op::LossGradient {
                 function,
-                weighted,
+                weights,
                 logits,
                 targets,
                 gradient,
@@ -244,7 +244,7 @@ impl<T: Real> Memory<'_, T> {
                 let scale = T::of(step.loss_scale);
                 let gradients = &mut d[range(gradient)];
                 loss_gradient::loss_gradient(
-                    (function, weighted),
+                    (function, weights),
                     logits,
                     targets,
                     columns(gradient),

@@ -2,7 +2,9 @@
 
 use super::shader::Constants;
 use crate::model::{Activation, Dropout, Periodic};
-use crate::program::{LossFunction, Op, Product, Program, Rows, Rule, TensorId, Transpose, chunk};
+use crate::program::{
+    LossFunction, LossWeights, Op, Product, Program, Rows, Rule, TensorId, Transpose, chunk,
+};
 
 /// A range of a tensor's elements, bound in the order of a kernel's bindings.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +68,15 @@ pub(super) fn loss(function: LossFunction) -> u32 {
         LossFunction::Poisson => 8,
         LossFunction::Quantile { .. } => 9,
         LossFunction::Gaussian => 10,
+    }
+}
+
+/// The number by which kernels know what a loss is weighted by.
+pub(super) fn loss_weights(weights: LossWeights) -> u32 {
+    match weights {
+        LossWeights::None => 0,
+        LossWeights::Rows => 1,
+        LossWeights::Outputs => 2,
     }
 }
 
@@ -264,14 +275,14 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
         } => vec![calls.dropout(name, (kind, layer), &[hyper, keys, gradient])],
         Op::LossGradient {
             function: f,
-            weighted,
+            weights,
             logits,
             targets,
             gradient,
             rows,
         } => {
             let mut call = calls.by_row(name, &[logits, targets, gradient, rows], logits);
-            let constants = [("FUNCTION", loss(f)), ("WEIGHTED", weighted.into())];
+            let constants = [("FUNCTION", loss(f)), ("WEIGHTS", loss_weights(weights))];
             call.constants.extend(constants);
             let parameter = f.parameter().to_bits();
             call.scalars.extend([parameter, f.width() as u32, 0]);

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::call::{dropout, function, loss, rows, rule};
+use super::call::{dropout, function, loss, loss_weights, rows, rule};
 use super::record::Memory;
 use crate::program::{Element, Op, Product, Program, Rows, TensorId, Transpose, buffer, chunk};
 
@@ -58,9 +58,6 @@ mod kind {
     pub(super) const ACCUMULATE: u32 = 1;
     pub(super) const BIAS_ACTIVATE: u32 = 2;
     pub(super) const TIMES_DERIVATIVE: u32 = 3;
-
-    /// Of a loss: the last column of a target is its row's weight.
-    pub(super) const WEIGHTED: u32 = 1;
 
     /// Of an optimizer: SGD looks ahead.
     pub(super) const NESTEROV: u32 = 1;
@@ -365,7 +362,7 @@ impl Table<'_> {
             },
             Op::LossGradient {
                 function: f,
-                weighted,
+                weights,
                 logits,
                 targets,
                 gradient,
@@ -375,7 +372,7 @@ impl Table<'_> {
                 d: self.view(rows),
                 k: f.width() as u32,
                 parameter: f.parameter(),
-                epilogue: if weighted { kind::WEIGHTED } else { 0 },
+                epilogue: loss_weights(weights),
                 ..self.elementwise(loss(f), logits, gradient)
             },
             Op::Metrics { rows, log } => self.elementwise(0, rows, log),
