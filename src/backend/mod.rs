@@ -15,7 +15,7 @@ use crate::program::{Place, Places, Program, Rows, Step, buffer};
 
 /// A program that a backend has compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProgramId(usize);
+pub struct ProgramId(pub(crate) usize);
 
 /// Values for a buffer.
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +163,30 @@ pub trait Backend: Send {
     /// Runs steps in order, from the first: at least one, else as many as fit into about 50 ms. Returns how many.
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError>;
 
+    /// Parts that a batch is cut into at least, where a step's gradients are made in parts; none where it is made whole.
+    fn shards(&self) -> Option<usize> {
+        None
+    }
+
+    /// Makes steps, each from its parts: adds up their gradients by the one program, and updates by the other. At least one, else as
+    /// many as fit into about 50 ms. Returns how many.
+    fn learn(
+        &mut self,
+        [gradients, update]: [ProgramId; 2],
+        steps: &[Vec<Step>],
+    ) -> Result<usize, BackendError> {
+        let Some(step) = steps.first() else {
+            return Ok(0);
+        };
+        for (program, parts) in [(gradients, &step[..]), (update, &step[step.len() - 1..])] {
+            let mut done = 0;
+            while done < parts.len() {
+                done += self.run(program, &parts[done..])?;
+            }
+        }
+        Ok(1)
+    }
+
     /// Writes values into a member's part of a buffer, from element `offset` on.
     fn write(
         &mut self,
@@ -253,7 +277,7 @@ fn check_step(program: &Program, step: &Step) -> Result<(), BackendError> {
 }
 
 /// How long one call of [`Backend::run`] works, so that its caller stays in control.
-const SLICE: std::time::Duration = std::time::Duration::from_millis(50);
+pub(crate) const SLICE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Where buffers are found by name, and how large they have become: the part of a backend that both share.
 #[derive(Debug, Default)]

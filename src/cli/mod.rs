@@ -1,5 +1,6 @@
 //! Subcommands, a file each; what they share of options, output and errors.
 
+mod control;
 mod device;
 mod devices;
 mod error;
@@ -15,6 +16,7 @@ mod resume;
 mod session;
 mod simulate;
 mod train;
+mod workers;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -51,6 +53,8 @@ enum Command {
     Plan(Box<plan::Options>),
     Devices(devices::Options),
     Simulate(simulate::Options),
+    Scale(control::ScaleOptions),
+    Status(control::StatusOptions),
 }
 
 /// Leaves out Mesa's device-select layer, which asks a Wayland server for the default GPU and complains on standard error
@@ -98,5 +102,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Plan(options) => plan::run(&options),
         Command::Devices(options) => devices::run(&options),
         Command::Simulate(options) => simulate::run(&options),
+        Command::Scale(options) => control::scale(&options),
+        Command::Status(options) => control::status(&options),
     }
 }

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use gpu_mlp::elastic::PoolReport;
 use gpu_mlp::predictor::{Metrics, most_probable};
 use gpu_mlp::train::{End, Fitted, HeldOut, OfTarget, RangeTest};
 use serde::Serialize;
@@ -30,6 +31,8 @@ struct Summary<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     targets: &'a [OfTarget],
     history: &'a serde_json::Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool: Option<PoolReport>,
     model: String,
     end: &'static str,
 }
@@ -44,8 +47,45 @@ pub(super) fn end(end: End) -> &'static str {
     }
 }
 
+/// What each worker did, a line each.
+pub(super) fn workers(pool: &PoolReport) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} of {} workers, {} shards a batch, {} by {}: {} stolen, {} repeated, {} verified",
+        pool.used,
+        pool.workers.len(),
+        pool.shards,
+        pool.scheduling,
+        pool.policy,
+        pool.stolen,
+        pool.repeated,
+        pool.verified,
+    )];
+    for worker in &pool.workers {
+        let lost = match worker.losses {
+            0 => String::new(),
+            losses => format!(", lost {losses} times"),
+        };
+        let there = if worker.live { "" } else { ", not there" };
+        lines.push(format!(
+            "worker {} ({}): {} shards, {:.0} rows/s, {:.0} % waiting{lost}{there}",
+            worker.worker,
+            worker.device,
+            worker.shards,
+            worker.rows_per_second.unwrap_or(0.0),
+            100.0 * worker.waiting,
+        ));
+    }
+    lines
+}
+
 /// Tells how a training run went.
-pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> Result<()> {
+pub(super) fn report(
+    fitted: &Fitted,
+    device: &str,
+    out: &Path,
+    json: bool,
+    pool: Option<PoolReport>,
+) -> Result<()> {
     let outcome = &fitted.outcome;
     let (steps, samples, time) = outcome.measured;
     let seconds = time.as_secs_f64();
@@ -81,9 +121,15 @@ pub(super) fn report(fitted: &Fitted, device: &str, out: &Path, json: bool) -> R
             out_of_fold: fitted.out_of_fold,
             targets: &fitted.targets,
             history: &fitted.model.description.history,
+            pool,
             model: out.display().to_string(),
             end: end(outcome.end),
         });
+    }
+    if let Some(pool) = pool {
+        for line in workers(&pool) {
+            log::info!("{line}");
+        }
     }
     let folds = (1..).zip(&of_folds);
     let folds =

@@ -8,9 +8,10 @@ use gpu_mlp::model::load_tensors;
 use gpu_mlp::runs::{Found, RunFolder};
 use gpu_mlp::train::{Config, Plan};
 
-use super::device::{DeviceChoice, open_for};
+use super::device::DeviceChoice;
 use super::error::bad_input;
 use super::session::{Session, introduce};
+use super::workers::WorkerOptions;
 
 /// Go on with a run that train --run began and something interrupted
 #[derive(Args)]
@@ -28,6 +29,8 @@ pub(super) struct Options {
     /// auto (the fastest), cpu, gpu, gpu:N, or a part of an adapter's name [default: the run's own]
     #[arg(long)]
     device: Option<DeviceChoice>,
+    #[command(flatten)]
+    workers: WorkerOptions,
     /// Passes over the training rows at most, in all [default: the run's own]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     epochs: Option<u32>,
@@ -95,11 +98,23 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
             .parse()
             .map_err(|reason: String| bad_input(reason))?,
     };
-    let backend = open_for(&mut device, &plan)?;
+    let mut workers = options.workers;
+    if plan.config.shards.is_none() && workers.workers.is_some() {
+        return Err(bad_input(format!(
+            "--workers: {name} began without workers, and would come to other bits with them; leave it out"
+        )));
+    }
+    if let (None, Some(list)) = (&workers.workers, &run.workers) {
+        let list = list.parse().map_err(|reason: String| bad_input(reason))?;
+        workers.workers = Some(list);
+    }
+    workers.check(None)?;
+    let trainer = workers.open(&mut device, &plan)?;
     folder.description = gpu_mlp::runs::Description {
         given: config,
         effective: plan.config.clone(),
         device: device.to_string(),
+        workers: workers.workers.as_ref().map(ToString::to_string),
         end: None,
         ..run
     };
@@ -130,8 +145,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         out: folder.description.out.clone(),
         out_of_fold: folder.description.out_of_fold.clone(),
         plan,
-        backend,
-        device,
+        trainer,
         json: options.json,
         folder: Some(folder),
         from: found.map(|found| found.snapshot),

@@ -6,22 +6,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Error, Result};
-use gpu_mlp::backend::Backend;
 use gpu_mlp::runs::RunFolder;
 use gpu_mlp::train::{End, Event, FitError, Fitted, Guard, Plan, Snapshot};
 use serde_json::json;
 
-use super::device::{DeviceChoice, spares};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{output, report};
+use super::workers::Trainer;
+use super::{control, output, report};
 
 /// A training run, ready to go.
 pub(super) struct Session {
     pub(super) plan: Plan,
-    /// What it is trained on, and how that was chosen.
-    pub(super) backend: Box<dyn Backend>,
-    pub(super) device: DeviceChoice,
+    pub(super) trainer: Trainer,
     /// The model file.
     pub(super) out: PathBuf,
     pub(super) out_of_fold: Option<PathBuf>,
@@ -36,7 +33,7 @@ impl Session {
     /// Trains, writes the model and tells about it.
     pub(super) fn run(mut self) -> Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
-        log::info!("training on {}", self.backend.device());
+        log::info!("training on {}", self.trainer.backend.device());
         let keeper = self.folder.as_ref().map(RunFolder::keeper).transpose()?;
         let line = |event, fields| {
             if let Some(keeper) = &keeper {
@@ -51,18 +48,24 @@ impl Session {
         };
         line(
             begun,
-            json!({ "step": before, "device": self.backend.device() }),
+            json!({ "step": before, "device": self.trainer.backend.device() }),
         );
+        let remote = self.trainer.remote.clone();
+        let listening = self.folder.as_ref().zip(remote).map(|(folder, remote)| {
+            control::listen(folder.path(), remote).inspect_err(|error| {
+                log::warn!("gpu-mlp status and scale do not reach this run: {error}");
+            })
+        });
         let mut progress = Progress::new(self.json, before);
         let plan = &self.plan;
         let mut guard = Guard::default();
         guard.from = self.from.take().map(Arc::new);
-        guard.spares = spares(&self.device, &self.backend.device());
+        guard.spares = std::mem::take(&mut self.trainer.spares);
         if let (Some(folder), Some(keeper)) = (&self.folder, &keeper) {
             guard.every = Some(folder.description.checkpoint_every);
             guard.keep = Some(Box::new(|snapshot, due| keeper.keep(snapshot, due)));
         }
-        let fitted = plan.fit_guarded(&mut self.backend, &mut guard, &mut |event| {
+        let fitted = plan.fit_guarded(&mut self.trainer.backend, &mut guard, &mut |event| {
             match event {
                 Event::Steps { done, total, .. } => progress.steps(done, total),
                 Event::Notice(text) => {
@@ -87,6 +90,7 @@ impl Session {
             }
         });
         drop(guard);
+        drop(listening);
         progress.done();
         let ended = self.end(fitted);
         match &ended {
@@ -148,7 +152,14 @@ impl Session {
         if let Some(path) = &self.out_of_fold {
             report::out_of_fold(&fitted, path)?;
         }
-        report::report(&fitted, &self.backend.device(), &self.out, self.json)?;
+        let workers = self.trainer.report();
+        report::report(
+            &fitted,
+            &self.trainer.backend.device(),
+            &self.out,
+            self.json,
+            workers,
+        )?;
         Ok(fitted)
     }
 }

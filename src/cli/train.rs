@@ -2,15 +2,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gpu_mlp::data::{ReadOptions, load};
+use gpu_mlp::elastic::policy::PolicyName;
+use gpu_mlp::elastic::simulate::Scheduling;
 use gpu_mlp::model::{WholeFile, load_tensors};
 use gpu_mlp::runs::{Description, RunError, RunFolder};
 use gpu_mlp::train::{Config, Interval, Plan, range_test};
 
-use super::device::{DeviceChoice, open_for};
+use super::device::DeviceChoice;
 use super::error::bad_input;
 use super::session::{Session, introduce};
+use super::workers::{WorkerOptions, rate};
 use super::{output, report};
 
 /// Train a network and write it as a model file
@@ -31,6 +34,8 @@ pub(super) struct Options {
     /// [default: auto]
     #[arg(long)]
     device: Option<DeviceChoice>,
+    #[command(flatten)]
+    workers: WorkerOptions,
     /// The model file to write [default: model.safetensors, in the folder of --run if there is one]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -104,10 +109,14 @@ struct Chosen {
     keep_checkpoints: usize,
     find_lr: bool,
     json: bool,
+    workers: WorkerOptions,
 }
 
+/// Shards of a batch, where nothing is said of them.
+const SHARDS: u32 = 16;
+
 /// Keys of a TOML file that are no part of [`Config`], and whether they may be numbers.
-const KEYS: [(&str, bool); 8] = [
+const KEYS: [(&str, bool); 12] = [
     ("data", false),
     ("init-from", false),
     ("out", false),
@@ -116,6 +125,10 @@ const KEYS: [(&str, bool); 8] = [
     ("run", false),
     ("checkpoint-every", true),
     ("keep-checkpoints", true),
+    ("workers", false),
+    ("policy", false),
+    ("scheduling", false),
+    ("verify", true),
 ];
 
 impl Chosen {
@@ -128,10 +141,43 @@ impl Chosen {
             let read = Config::from_toml_with(&text, KEYS);
             (config, others) = read.map_err(|reason| bad_input(format!("{origin}: {reason}")))?;
         }
-        let [data, init_from, out, out_of_fold, device, run, every, keep] = others;
+        let [
+            data,
+            init_from,
+            out,
+            out_of_fold,
+            device,
+            run,
+            every,
+            keep,
+            workers,
+            policy,
+            scheduling,
+            verify,
+        ] = others;
         let wrong = |key: &str, reason: String| bad_input(format!("{origin}: {key}: {reason}"));
         let device = device.map(|device| device.parse()).transpose();
         let device = device.map_err(|reason| wrong("device", reason))?;
+        let workers = workers.map(|list| list.parse()).transpose();
+        let policy = policy
+            .map(|name| PolicyName::from_str(&name, false))
+            .transpose();
+        let scheduling = scheduling
+            .map(|name| Scheduling::from_str(&name, false))
+            .transpose();
+        let verify = verify.map(|share| rate(&share)).transpose();
+        let workers = WorkerOptions {
+            workers: workers.map_err(|reason| wrong("workers", reason))?,
+            policy: policy.map_err(|reason| wrong("policy", reason))?,
+            scheduling: scheduling.map_err(|reason| wrong("scheduling", reason))?,
+            verify: verify.map_err(|reason| wrong("verify", reason))?,
+        };
+        let workers = options.workers.or(workers);
+        let mut config = options.config.or(config);
+        workers.check(config.shards)?;
+        if workers.workers.is_some() {
+            config.shards = config.shards.or(Some(SHARDS));
+        }
         let every = every.map(|every| every.parse()).transpose();
         let every = every.map_err(|reason| wrong("checkpoint-every", reason))?;
         let keep = keep.map(|count| keep_checkpoints(&count)).transpose();
@@ -156,7 +202,8 @@ impl Chosen {
         let name = "model.safetensors";
         Ok(Chosen {
             data: options.data.or(data).unwrap_or_else(|| "digits".into()),
-            config: options.config.or(config),
+            config,
+            workers,
             init_from: options.init_from.or(init_from.map(PathBuf::from)),
             device: options.device.or(device).unwrap_or_default(),
             out: out.unwrap_or_else(|| run.as_ref().map_or(name.into(), |run| run.join(name))),
@@ -177,6 +224,7 @@ impl Chosen {
         let description = Description {
             init_from: self.init_from.as_deref().map(absolute).transpose()?,
             device: self.device.to_string(),
+            workers: self.workers.workers.as_ref().map(ToString::to_string),
             out: absolute(&self.out)?,
             out_of_fold: self.out_of_fold.as_deref().map(absolute).transpose()?,
             checkpoint_every: self.checkpoint_every,
@@ -189,6 +237,14 @@ impl Chosen {
 
 pub(super) fn run(options: Options) -> Result<ExitCode> {
     let mut chosen = Chosen::new(options)?;
+    if chosen.device != DeviceChoice::Auto && chosen.workers.workers.is_some() {
+        return Err(bad_input(
+            "--device and --workers both say what trains; leave one of them out",
+        ));
+    }
+    if chosen.find_lr && chosen.workers.workers.is_some() {
+        return Err(bad_input("--find-lr is of one device; leave out --workers"));
+    }
     if chosen.find_lr {
         // The test is of one network, and leaves nothing.
         chosen.config.folds = None;
@@ -224,14 +280,14 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     let plan = Plan::new(&loaded, &chosen.config, initial.as_ref())?;
     drop(loaded);
     introduce(&plan, &chosen.data);
-    let mut backend = open_for(&mut chosen.device, &plan)?;
+    let mut trainer = chosen.workers.open(&mut chosen.device, &plan)?;
     if chosen.find_lr && plan.options().lbfgs.is_some() {
         return Err(bad_input(
             "--find-lr is for optimizers of many small steps, not for --optimizer lbfgs; leave one of them out",
         ));
     }
     if chosen.find_lr {
-        let test = range_test(&mut *backend, &plan).map_err(anyhow::Error::new)?;
+        let test = range_test(&mut *trainer.backend, &plan).map_err(anyhow::Error::new)?;
         report::find_lr(&test, chosen.json)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -242,8 +298,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         .transpose()?;
     let session = Session {
         plan,
-        backend,
-        device: chosen.device,
+        trainer,
         out: chosen.out,
         out_of_fold: chosen.out_of_fold,
         json: chosen.json,

@@ -2,13 +2,23 @@
 //! there.
 
 mod bench;
+mod crowd;
+mod link;
+mod member;
+mod memory;
+mod message;
+mod mirror;
 mod peer;
 pub mod policy;
+mod pool;
 mod round;
 pub mod simulate;
+mod slice;
+mod spread;
 mod tree;
+mod verify;
+mod worker;
 
-pub use bench::Bench;
-pub use peer::{Call, Letter, Members, Peer};
-pub use round::{Crew, Order, Round};
-pub use tree::{Node, Sum, Term};
+pub use link::{Opener, Spec};
+pub use memory::{load_records, save_records};
+pub use pool::{Pool, PoolOptions, PoolReport, Remote, WorkerReport};

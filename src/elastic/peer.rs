@@ -15,18 +15,18 @@ use super::tree::{Node, Sum, Term};
 
 /// Who takes part in some steps, and whose shards are where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Members {
+pub(super) struct Members {
     /// Numbers of the workers.
-    pub ids: Vec<u32>,
+    pub(super) ids: Vec<u32>,
     /// By member, the first of its shards; the next one's is the end of them.
-    pub starts: Vec<u32>,
+    pub(super) starts: Vec<u32>,
     /// Shards of a step.
-    pub shards: u32,
+    pub(super) shards: u32,
 }
 
 /// What peers tell each other.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Call<T> {
+pub(super) enum Call<T> {
     /// The sender is idle, and takes so many seconds for a shard.
     Steal {
         /// Seconds a shard.
@@ -53,18 +53,18 @@ pub enum Call<T> {
 
 /// A call with its step and whom it is for, by rank among the members.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Letter<T> {
+pub(super) struct Letter<T> {
     /// The receiver's rank.
-    pub to: usize,
+    pub(super) to: usize,
     /// Number of the step.
-    pub step: u64,
+    pub(super) step: u64,
     /// What is told.
-    pub call: Call<T>,
+    pub(super) call: Call<T>,
 }
 
 /// One member's view of its step.
 #[derive(Clone, Debug)]
-pub struct Peer<T> {
+pub(super) struct Peer<T> {
     members: Arc<Members>,
     rank: usize,
     step: u64,
@@ -94,7 +94,7 @@ const ASKED: usize = 8;
 
 impl<T: Term + Clone> Peer<T> {
     /// At the beginning of a step, with the sum of the step before.
-    pub fn new(members: Arc<Members>, rank: usize, step: u64) -> Self {
+    pub(super) fn new(members: Arc<Members>, rank: usize, step: u64) -> Self {
         let shards = members.shards;
         let mut peer = Peer {
             rank,
@@ -132,7 +132,7 @@ impl<T: Term + Clone> Peer<T> {
     }
 
     /// The step that it is at.
-    pub fn step(&self) -> u64 {
+    pub(super) fn step(&self) -> u64 {
         self.step
     }
 
@@ -152,17 +152,17 @@ impl<T: Term + Clone> Peer<T> {
     }
 
     /// The next shard to run here.
-    pub fn begin_shard(&mut self) -> Option<u32> {
+    pub(super) fn begin_shard(&mut self) -> Option<u32> {
         self.bench.begin()
     }
 
     /// Whether nothing is to be done but wait.
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         !self.bench.is_running() && self.bench.waiting() == 0
     }
 
     /// A shard was run here. Returns what is to be sent.
-    pub fn ran(&mut self, shard: u32, value: T) -> Vec<Letter<T>> {
+    pub(super) fn ran(&mut self, shard: u32, value: T) -> Vec<Letter<T>> {
         let mut out = Vec::new();
         for (node, value) in self.bench.ran(shard, value) {
             self.place(node, value, &mut out);
@@ -230,19 +230,19 @@ impl<T: Term + Clone> Peer<T> {
     }
 
     /// The sum of all shards of the step, once it is known.
-    pub fn total(&self) -> Option<&T> {
+    pub(super) fn total(&self) -> Option<&T> {
         let last = self.totals.back().filter(|(step, _)| *step == self.step);
         last.map(|(_, total)| total)
     }
 
     /// Whether the others have gone on so far that nobody has the sum that this member lacks: it has to leave, and may come
     /// again with what they have.
-    pub fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         self.behind
     }
 
     /// Goes on to the next step, of which something may have been heard already.
-    pub fn advance(&mut self) -> Vec<Letter<T>> {
+    pub(super) fn advance(&mut self) -> Vec<Letter<T>> {
         self.begin(self.step + 1);
         let mut out = Vec::new();
         for (from, step, call) in std::mem::take(&mut self.early) {
@@ -252,7 +252,13 @@ impl<T: Term + Clone> Peer<T> {
     }
 
     /// A peer has told something. `each` is what this member takes for a shard, in seconds.
-    pub fn hear(&mut self, from: usize, step: u64, call: Call<T>, each: f64) -> Vec<Letter<T>> {
+    pub(super) fn hear(
+        &mut self,
+        from: usize,
+        step: u64,
+        call: Call<T>,
+        each: f64,
+    ) -> Vec<Letter<T>> {
         let mut out = Vec::new();
         if step > self.step {
             let late = step - self.step >= KEPT as u64;
@@ -305,7 +311,7 @@ impl<T: Term + Clone> Peer<T> {
     }
 
     /// An idle member asks the next one for work, unless it has asked enough.
-    pub fn ask(&mut self, each: f64) -> Option<Letter<T>> {
+    pub(super) fn ask(&mut self, each: f64) -> Option<Letter<T>> {
         let count = self.members.ids.len();
         if !self.is_idle() || self.waiting_for.is_some() || self.total().is_some() {
             return None;
@@ -327,7 +333,7 @@ impl<T: Term + Clone> Peer<T> {
     }
 
     /// A member is gone: what was its home is another's now.
-    pub fn lost(&mut self, rank: usize) -> Vec<Letter<T>> {
+    pub(super) fn lost(&mut self, rank: usize) -> Vec<Letter<T>> {
         let mut out = Vec::new();
         if rank == self.rank || self.gone.contains(&rank) {
             return out;

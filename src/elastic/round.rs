@@ -10,7 +10,7 @@ use super::tree::{Node, Sum, Term};
 
 /// What a worker shall do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(super) enum Order {
     /// Run these shards, behind those that it has.
     Run {
         /// Position of the worker.
@@ -29,13 +29,13 @@ pub enum Order {
 
 /// The workers of a run, and what their shards cost.
 #[derive(Clone, Debug, Default)]
-pub struct Crew {
+pub(super) struct Crew {
     /// By position; none is ever taken out.
-    pub workers: Vec<Worker>,
+    pub(super) workers: Vec<Worker>,
     /// What a shard costs.
-    pub shape: Shape,
+    pub(super) shape: Shape,
     /// Workers that compute at a time for each core.
-    pub load: f64,
+    pub(super) load: f64,
 }
 
 impl Crew {
@@ -52,7 +52,7 @@ impl Crew {
 
 impl Crew {
     /// Takes note of what a worker took for a shard: seconds of computing, and from its order to its answer.
-    pub fn note(
+    pub(super) fn note(
         &mut self,
         worker: usize,
         rows: u32,
@@ -72,7 +72,7 @@ impl Crew {
     }
 
     /// Where each member's shards begin, if the policy gives so many equal ones out among the live workers; and who those are.
-    pub fn members(
+    pub(super) fn members(
         &self,
         step: u64,
         shards: &[Shard],
@@ -113,7 +113,7 @@ struct Hand {
 
 /// One step's shards.
 #[derive(Debug)]
-pub struct Round<T> {
+pub(super) struct Round<T> {
     step: u64,
     shards: Vec<Shard>,
     hands: Vec<Hand>,
@@ -125,7 +125,7 @@ const LOOKED_AT: usize = 16;
 
 impl<T: Term> Round<T> {
     /// Gives the shards out; `None` if no worker is live.
-    pub fn new(
+    pub(super) fn new(
         step: u64,
         shards: Vec<Shard>,
         crew: &Crew,
@@ -174,7 +174,7 @@ impl<T: Term> Round<T> {
     }
 
     /// A worker has run a shard in so many seconds. It may get others, which are then taken from one that is late.
-    pub fn ran(
+    pub(super) fn ran(
         &mut self,
         worker: usize,
         (shard, seconds): (u32, f64),
@@ -198,7 +198,7 @@ impl<T: Term> Round<T> {
     }
 
     /// A worker has nothing to do, or has just come.
-    pub fn idle(
+    pub(super) fn idle(
         &mut self,
         worker: usize,
         crew: &Crew,
@@ -249,12 +249,12 @@ impl<T: Term> Round<T> {
     }
 
     /// The sum of some shards has arrived.
-    pub fn summed(&mut self, node: Node, value: T) {
+    pub(super) fn summed(&mut self, node: Node, value: T) {
         self.sum.insert(node, value);
     }
 
     /// A worker is gone, or is waited for no longer: its shards whose sums are not here go to others. `None` if there is none.
-    pub fn lost(
+    pub(super) fn lost(
         &mut self,
         worker: usize,
         crew: &Crew,
@@ -268,7 +268,12 @@ impl<T: Term> Round<T> {
     }
 
     /// Gives out the shards that nobody has; `None` if there are some, and no worker is live.
-    pub fn again(&mut self, crew: &Crew, policy: &mut dyn Policy, now: f64) -> Option<Vec<Order>> {
+    pub(super) fn again(
+        &mut self,
+        crew: &Crew,
+        policy: &mut dyn Policy,
+        now: f64,
+    ) -> Option<Vec<Order>> {
         let mut held = vec![false; self.shards.len()];
         for &shard in self.hands.iter().flat_map(|hand| &hand.held) {
             held[shard as usize] = true;
@@ -286,7 +291,7 @@ impl<T: Term> Round<T> {
     }
 
     /// Workers that have been at their shard for longer than `limit` seconds, or than eight times the time predicted for it.
-    pub fn overdue(
+    pub(super) fn overdue(
         &self,
         limit: f64,
         crew: &Crew,
@@ -307,25 +312,13 @@ impl<T: Term> Round<T> {
         late
     }
 
-    /// The rows of a shard.
-    pub fn rows(&self, shard: u32) -> u32 {
-        self.shards
-            .get(shard as usize)
-            .map_or(0, |shard| shard.rows)
-    }
-
-    /// Shards with a worker that it has not reported.
-    pub fn waiting(&self, worker: usize) -> usize {
-        self.hands.get(worker).map_or(0, |hand| hand.queue.len())
-    }
-
     /// Whether all shards are summed up.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.sum.is_complete()
     }
 
     /// The sum of all shards, once it is there.
-    pub fn total(&mut self) -> Option<T> {
+    pub(super) fn total(&mut self) -> Option<T> {
         self.sum.total()
     }
 }

@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 /// A node of the tree: the sum of the shards from `index·2^level` on, 2^level of them, as far as there are so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Node {
+pub(super) struct Node {
     /// 0 for a shard.
-    pub level: u8,
+    pub(super) level: u8,
     /// Its position among the nodes of its level.
-    pub index: u32,
+    pub(super) index: u32,
 }
 
 impl Node {
     /// A shard's own.
-    pub fn leaf(shard: u32) -> Self {
+    pub(super) fn leaf(shard: u32) -> Self {
         Node {
             level: 0,
             index: shard,
@@ -23,7 +23,7 @@ impl Node {
     }
 
     /// The sum of all of so many shards.
-    pub fn root(shards: u32) -> Self {
+    pub(super) fn root(shards: u32) -> Self {
         Node {
             level: shards.max(1).next_power_of_two().trailing_zeros() as u8,
             index: 0,
@@ -32,7 +32,7 @@ impl Node {
 
     /// What it is part of.
     #[must_use]
-    pub fn parent(self) -> Self {
+    pub(super) fn parent(self) -> Self {
         Node {
             level: self.level + 1,
             index: self.index / 2,
@@ -41,7 +41,7 @@ impl Node {
 
     /// The other part of its parent.
     #[must_use]
-    pub fn sibling(self) -> Self {
+    pub(super) fn sibling(self) -> Self {
         Node {
             index: self.index ^ 1,
             ..self
@@ -49,12 +49,12 @@ impl Node {
     }
 
     /// Its first shard.
-    pub fn first(self) -> u32 {
+    pub(super) fn first(self) -> u32 {
         self.index << self.level
     }
 
     /// Its shards, of so many.
-    pub fn range(self, shards: u32) -> std::ops::Range<u32> {
+    pub(super) fn range(self, shards: u32) -> std::ops::Range<u32> {
         let end = (self.index + 1)
             .checked_shl(u32::from(self.level))
             .unwrap_or(shards);
@@ -63,7 +63,7 @@ impl Node {
 }
 
 /// What is summed up.
-pub trait Term {
+pub(super) trait Term {
     /// self += other, where self is of the lower shards.
     fn add(&mut self, other: &Self);
 }
@@ -82,14 +82,14 @@ impl Term for Vec<f32> {
 
 /// Sums of some of a step's shards: no two of them overlap, and two that are next to each other in the tree are one.
 #[derive(Clone, Debug)]
-pub struct Sum<T> {
+pub(super) struct Sum<T> {
     shards: u32,
     nodes: BTreeMap<Node, T>,
 }
 
 impl<T: Term> Sum<T> {
     /// Nothing yet, of so many shards.
-    pub fn new(shards: u32) -> Self {
+    pub(super) fn new(shards: u32) -> Self {
         Sum {
             shards,
             nodes: BTreeMap::new(),
@@ -97,12 +97,12 @@ impl<T: Term> Sum<T> {
     }
 
     /// The shards of the whole.
-    pub fn shards(&self) -> u32 {
+    pub(super) fn shards(&self) -> u32 {
         self.shards
     }
 
     /// Takes in a part. A part that is there already, alone or in a larger one, is left out: it has the same bits.
-    pub fn insert(&mut self, node: Node, value: T) {
+    pub(super) fn insert(&mut self, node: Node, value: T) {
         let root = Node::root(self.shards);
         let mut ancestor = node;
         while ancestor.level <= root.level {
@@ -134,7 +134,7 @@ impl<T: Term> Sum<T> {
     }
 
     /// Whether a shard is in it.
-    pub fn covers(&self, shard: u32) -> bool {
+    pub(super) fn covers(&self, shard: u32) -> bool {
         let mut node = Node::leaf(shard);
         while node.level <= Node::root(self.shards).level {
             if self.nodes.contains_key(&node) {
@@ -146,18 +146,18 @@ impl<T: Term> Sum<T> {
     }
 
     /// Whether all shards are in it.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.nodes.contains_key(&Node::root(self.shards))
     }
 
     /// The sum of all shards, once they are all in it.
-    pub fn total(&mut self) -> Option<T> {
+    pub(super) fn total(&mut self) -> Option<T> {
         self.nodes.remove(&Node::root(self.shards))
     }
 
     /// Takes out what cannot grow where it is: sums whose siblings are not made of what is here and of the shards for which
     /// `coming` holds.
-    pub fn ready(&mut self, coming: impl Fn(u32) -> bool) -> Vec<(Node, T)> {
+    pub(super) fn ready(&mut self, coming: impl Fn(u32) -> bool) -> Vec<(Node, T)> {
         let root = Node::root(self.shards);
         let covered: Vec<Node> = self.nodes.keys().copied().collect();
         let there = |shard: u32| {
@@ -175,7 +175,7 @@ impl<T: Term> Sum<T> {
     }
 
     /// Takes out the sums for which `leaves` holds.
-    pub fn take_if(&mut self, leaves: impl Fn(Node) -> bool) -> Vec<(Node, T)> {
+    pub(super) fn take_if(&mut self, leaves: impl Fn(Node) -> bool) -> Vec<(Node, T)> {
         let nodes: Vec<Node> = self
             .nodes
             .keys()

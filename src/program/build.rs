@@ -43,6 +43,13 @@ impl Program {
         builder.program
     }
 
+    /// Puts a batch's gradient in the place of what was there: for sums that are made elsewhere.
+    pub fn shard(network: &Network, loss: &Loss, capacity: Capacity) -> Self {
+        let mut builder = Builder::new(network, capacity);
+        builder.learn(*loss, false);
+        builder.program
+    }
+
     /// The update alone, which leaves the gradients at zero for the next sum.
     pub fn update(network: &Network, optimizer: &Optimizer, capacity: Capacity) -> Self {
         let mut builder = Builder::new(network, capacity);

@@ -39,6 +39,9 @@ pub struct Description {
     pub effective: Config,
     /// What trained, as `--device` takes it.
     pub device: String,
+    /// The workers, as `--workers` takes them, if there were some.
+    #[serde(default)]
+    pub workers: Option<String>,
     /// The model file, by its whole path.
     pub out: PathBuf,
     /// With folds, the file for what each row's fold answers.
@@ -90,6 +93,7 @@ impl Description {
             given,
             effective: plan.config.clone(),
             device: String::new(),
+            workers: None,
             out: PathBuf::new(),
             out_of_fold: None,
             checkpoint_every: Interval::default(),

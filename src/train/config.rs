@@ -208,6 +208,9 @@ pub struct Config {
     /// Batches whose gradients make one step [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "BATCHES", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub accumulate: Option<u32>,
+    /// With --workers, parts that each batch is cut into, however many workers there are [default: 16]
+    #[arg(long, allow_negative_numbers = true, value_name = "PARTS", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Workers")]
+    pub shards: Option<u32>,
     /// Decay of a running mean of the weights, which is what is evaluated and kept, as 0.999 [default: none is made]
     #[arg(long, allow_negative_numbers = true, value_name = "DECAY", value_parser = momentum, help_heading = "Training")]
     pub average: Option<f32>,
@@ -468,6 +471,7 @@ impl Config {
             }
         };
         least("accumulate", self.accumulate == Some(0))?;
+        least("shards", self.shards == Some(0))?;
         least("epochs", self.epochs == Some(0))?;
         least("ensemble", self.ensemble == Some(0))?;
         if self.bins.is_some_and(|bins| !(2..=1000).contains(&bins)) {
@@ -549,6 +553,7 @@ impl Config {
             alpha_dropout: self.alpha_dropout.or(other.alpha_dropout),
             batch_size: self.batch_size.or(other.batch_size),
             accumulate: self.accumulate.or(other.accumulate),
+            shards: self.shards.or(other.shards),
             average: self.average.or(other.average),
             monitor: self.monitor.or(other.monitor),
             epochs: self.epochs.or(other.epochs),

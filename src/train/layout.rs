@@ -71,6 +71,13 @@ impl Layout {
         }
     }
 
+    /// Cuts batches into so many parts at least, where they have as many rows.
+    pub(super) fn cut(&mut self, shards: Option<usize>) {
+        if let Some(shards) = shards {
+            self.micro = self.micro.min(self.batch.div_ceil(shards.max(1)));
+        }
+    }
+
     pub(super) fn capacity(&self, batch: usize) -> Capacity {
         Capacity {
             members: self.members,

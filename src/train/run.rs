@@ -77,13 +77,19 @@ impl<'a> Run<'a> {
             backend.compile(program)
         };
         let capacity = layout.capacity(layout.micro);
+        // Shards are summed up by the backend.
+        let sharded = backend.shards().is_some();
         let gradients = || {
-            let program = Program::gradients(network, loss, capacity);
+            let program = if sharded {
+                Program::shard(network, loss, capacity)
+            } else {
+                Program::gradients(network, loss, capacity)
+            };
             program.augmented(augmentation).fused()
         };
         let learn = if options.lbfgs.is_some() {
             Learn::Gradients(compile(backend, &gradients())?)
-        } else if layout.micro == layout.batch {
+        } else if layout.micro == layout.batch && !sharded {
             let program = Program::training(network, loss, optimizer, capacity);
             Learn::Step(compile(backend, &program.augmented(augmentation).fused())?)
         } else {
@@ -411,14 +417,7 @@ impl<'a> Run<'a> {
                 }
                 Ok(steps.len())
             }
-            Learn::Micro { gradients, update } => {
-                let Some(step) = steps.first() else {
-                    return Ok(0);
-                };
-                run_all(self.backend, gradients, step)?;
-                run_all(self.backend, update, &step[step.len() - 1..])?;
-                Ok(1)
-            }
+            Learn::Micro { gradients, update } => self.backend.learn([gradients, update], steps),
         }
     }
 }

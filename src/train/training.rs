@@ -162,7 +162,8 @@ pub(super) fn attempt(
             "{monitor} is of the answers for validation rows: there are none, or nothing judges them"
         )));
     }
-    let layout = Layout::new(network, members.len(), rows, options, backend.limits());
+    let mut layout = Layout::new(network, members.len(), rows, options, backend.limits());
+    layout.cut(backend.shards());
     let mut run = Run::new(backend, network, members, rows, options, layout)?;
     run.judge = judge.filter(|_| !monitor.is_summed());
     match guard.begin() {

@@ -1,4 +1,7 @@
-use super::Place;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::{Place, classes};
 
 #[test]
 fn a_simulation_tells_of_each_policy_and_draws_it() {
@@ -37,6 +40,150 @@ fn sizes_that_cannot_be_simulated_are_refused() {
         ("simulate --mtbf never", "a number from 0 on"),
     ] {
         let (code, line) = place.fails(words);
+        assert!(code == 2 && line.contains(part), "{words}: {line}");
+    }
+}
+
+const TRAIN: &str = "train data.csv --hidden 12,8 --epochs 3 --batch-size 16 --dropout 0.1 --validation 0.2 --shards 5";
+
+fn model(place: &Place, name: &str, words: &str) -> Vec<u8> {
+    place.ok(&format!("{TRAIN} --out {name} {words}"));
+    std::fs::read(place.path(name)).expect("the model is written")
+}
+
+#[test]
+fn a_model_is_the_same_file_whoever_trains_it() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let one = model(&place, "one", "--workers cpu:1");
+    for (name, words) in [
+        ("three", "--workers cpu:1*3 --policy round-robin"),
+        ("learned", "--workers cpu:1*2 --policy learned"),
+        (
+            "weighted",
+            "--workers cpu:1*2@3,cpu:1 --policy weighted --verify 0.5",
+        ),
+        ("peers", "--workers cpu:1*7 --scheduling distributed"),
+    ] {
+        assert!(one == model(&place, name, words), "{name}");
+    }
+    let told = place.json(&format!("{TRAIN} --workers cpu:1*2 --json"));
+    let workers = told["pool"]["workers"].as_array().expect("a list");
+    assert_eq!((workers.len(), &told["pool"]["shards"]), (2, &5.into()));
+    let shards: u64 = workers
+        .iter()
+        .filter_map(|worker| worker["shards"].as_u64())
+        .sum();
+    // 36 rows are batches of 4, 4 and 1 shards of 4 rows.
+    assert!(shards >= 3 * 9, "{told}");
+}
+
+#[test]
+fn adapters_are_workers_and_come_to_what_the_processor_comes_to() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let one = model(&place, "one", "--workers gpu");
+    assert!(one == model(&place, "two", "--workers gpu*2"));
+    let loss = |words: &str| {
+        let told = place.json(&format!("{TRAIN} --json --workers {words}"));
+        told["validation"]["loss"].as_f64().expect("a number")
+    };
+    let (cards, both, cores) = (loss("gpu*2"), loss("gpu,cpu:1"), loss("cpu:1*2"));
+    assert!(
+        (cards - cores).abs() < 1e-3 && (both - cores).abs() < 1e-3,
+        "{cards} {both} {cores}"
+    );
+}
+
+#[test]
+fn a_run_goes_on_with_other_workers() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let words = "--optimizer adam --run";
+    place.ok(&format!("{TRAIN} {words} whole --workers cpu:1"));
+    place.ok(&format!(
+        "{} {words} parts --workers cpu:1*2",
+        TRAIN.replace("--epochs 3", "--epochs 1")
+    ));
+    place.ok("resume parts --epochs 3 --workers cpu:1*3 --scheduling distributed");
+    let answers = |run: &str| place.ok(&format!("predict {run}/model.safetensors data.csv"));
+    assert_eq!(answers("whole"), answers("parts"));
+    place.ok(&format!(
+        "{words} plain",
+        words = "train data.csv --epochs 1 --optimizer adam --run"
+    ));
+    let (code, line) = place.fails("resume plain --epochs 2 --workers cpu:1");
+    assert!(
+        code == 2 && line.contains("began without workers"),
+        "{line}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_is_scaled_while_it_trains() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let words =
+        "train data.csv --hidden 12 --batch-size 16 --epochs 1000000 --run run --workers cpu:1";
+    let mut child = place
+        .command(words)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let live = || {
+        let output = place.run("status run --json");
+        let told = serde_json::from_slice::<serde_json::Value>(&output.stdout).ok()?;
+        let workers = told["workers"].as_array()?.clone();
+        Some(
+            workers
+                .iter()
+                .filter(|worker| worker["live"] == true)
+                .count(),
+        )
+    };
+    let until = |wanted: usize| {
+        let start = Instant::now();
+        while live() != Some(wanted) {
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "{wanted} workers do not come"
+            );
+        }
+    };
+    until(1);
+    place.ok("scale run --workers cpu:1*3");
+    until(3);
+    place.ok("scale run --workers cpu:2");
+    until(1);
+    assert!(place.ok("status run").contains("cpu (2 threads)"));
+    child.kill().expect("it is killed");
+    child.wait().expect("it ends");
+    let (code, line) = place.fails("status run");
+    assert!(
+        code == 2 && line.contains("not training with --workers"),
+        "{line}"
+    );
+}
+
+#[test]
+fn workers_that_cannot_be_are_refused() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    for (words, part) in [
+        ("--workers cpu*0", "number of workers behind *"),
+        ("--workers gpu:99", "gpu:99"),
+        ("--policy weighted", "--policy needs --workers"),
+        ("--shards 4", "--shards needs --workers"),
+        (
+            "--workers cpu --verify 0.1 --scheduling distributed",
+            "--verify needs a coordinator",
+        ),
+        ("--workers cpu --optimizer lbfgs", "--optimizer lbfgs"),
+        ("--workers cpu --find-lr", "--find-lr"),
+        ("--workers cpu --device cpu", "--device and --workers"),
+    ] {
+        let (code, line) = place.fails(&format!("train data.csv {words}"));
         assert!(code == 2 && line.contains(part), "{words}: {line}");
     }
 }

@@ -191,17 +191,48 @@ pub struct CpuBackend<T> {
     /// By member, then by buffer; empty for shared ones.
     own: Vec<Vec<Values<T>>>,
     programs: Vec<Program>,
+    threads: Threads,
+}
+
+/// What a backend computes with.
+#[derive(Debug, Default)]
+enum Threads {
+    /// All cores, with whoever else uses them so.
+    #[default]
+    Shared,
+    /// The thread that calls it alone.
+    One,
+    /// Some of its own.
+    Own(rayon::ThreadPool),
 }
 
 impl<T: Real> CpuBackend<T> {
-    /// A backend without programs.
+    /// A backend without programs, on all cores.
     pub fn new() -> Self {
         CpuBackend {
+            threads: Threads::Shared,
             names: Names::default(),
             shared: Vec::new(),
             own: Vec::new(),
             programs: Vec::new(),
         }
+    }
+
+    /// A backend with so many threads of its own.
+    pub fn with_threads(count: usize) -> Result<Self, BackendError> {
+        let threads = if count < 2 {
+            Threads::One
+        } else {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build();
+            Threads::Own(pool.map_err(|error| BackendError::Unusable {
+                device: "cpu".into(),
+                reason: error.to_string(),
+            })?)
+        };
+        Ok(CpuBackend {
+            threads,
+            ..Self::new()
+        })
     }
 
     /// A member's part of a buffer of numbers, at full precision.
@@ -232,9 +263,70 @@ impl<T: Real> CpuBackend<T> {
     }
 }
 
+/// Runs steps with all threads there are: a single member's products on all of them, or a member on each.
+fn side_by_side<T: Real>(
+    program: &Program,
+    steps: &[Step],
+    shared: &[Values<T>],
+    members: &mut [Vec<Values<T>>],
+) -> usize {
+    if let [own] = members {
+        let mut memory = steps::Memory { shared, own };
+        let parallelism = gemm::Parallelism::Rayon(0);
+        return steps::steps(program, steps, &mut memory, parallelism, SLICE);
+    }
+    together(steps, |some| {
+        members
+            .par_iter_mut()
+            .for_each(|own| alone(program, some, shared, own));
+    })
+}
+
+/// Runs steps on this thread.
+fn one_by_one<T: Real>(
+    program: &Program,
+    steps: &[Step],
+    shared: &[Values<T>],
+    members: &mut [Vec<Values<T>>],
+) -> usize {
+    together(steps, |some| {
+        for own in &mut *members {
+            alone(program, some, shared, own);
+        }
+    })
+}
+
+/// Members wait for each other after every few steps, so that all have done the same number at the end.
+fn together(steps: &[Step], mut run: impl FnMut(&[Step])) -> usize {
+    let start = Instant::now();
+    let mut done = 0;
+    while done < steps.len() && (done == 0 || start.elapsed() < SLICE) {
+        let some = &steps[done..steps.len().min(done + 16)];
+        run(some);
+        done += some.len();
+    }
+    done
+}
+
+fn alone<T: Real>(program: &Program, steps: &[Step], shared: &[Values<T>], own: &mut [Values<T>]) {
+    let mut memory = steps::Memory { shared, own };
+    let parallelism = gemm::Parallelism::None;
+    steps::steps(
+        program,
+        steps,
+        &mut memory,
+        parallelism,
+        std::time::Duration::MAX,
+    );
+}
+
 impl<T: Real> Backend for CpuBackend<T> {
     fn device(&self) -> String {
-        let threads = rayon::current_num_threads();
+        let threads = match &self.threads {
+            Threads::Shared => rayon::current_num_threads(),
+            Threads::One => 1,
+            Threads::Own(pool) => pool.current_num_threads(),
+        };
         format!(
             "cpu ({threads} thread{})",
             if threads == 1 { "" } else { "s" }
@@ -279,35 +371,12 @@ impl<T: Real> Backend for CpuBackend<T> {
         for step in steps {
             super::check_step(program, step)?;
         }
-        let shared = &self.shared;
-        if let [own] = &mut self.own[..] {
-            let mut memory = steps::Memory { shared, own };
-            return Ok(steps::steps(
-                program,
-                steps,
-                &mut memory,
-                gemm::Parallelism::Rayon(0),
-                SLICE,
-            ));
-        }
-        // Members wait for each other after every few steps, so that all have done the same number at the end.
-        let start = Instant::now();
-        let mut done = 0;
-        while done < steps.len() && (done == 0 || start.elapsed() < SLICE) {
-            let some = &steps[done..steps.len().min(done + 16)];
-            self.own.par_iter_mut().for_each(|own| {
-                let mut memory = steps::Memory { shared, own };
-                steps::steps(
-                    program,
-                    some,
-                    &mut memory,
-                    gemm::Parallelism::None,
-                    std::time::Duration::MAX,
-                );
-            });
-            done += some.len();
-        }
-        Ok(done)
+        let (shared, own) = (&self.shared[..], &mut self.own[..]);
+        Ok(match &self.threads {
+            Threads::Shared => side_by_side(program, steps, shared, own),
+            Threads::One => one_by_one(program, steps, shared, own),
+            Threads::Own(pool) => pool.install(|| side_by_side(program, steps, shared, own)),
+        })
     }
 
     fn write(

@@ -1,0 +1,175 @@
+//! `scale` and `status`: a run's folder has a socket that its trainer listens on.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use gpu_mlp::elastic::{PoolReport, Remote};
+use serde::{Deserialize, Serialize};
+
+use super::error::bad_input;
+use super::workers::Workers;
+use super::{output, report};
+
+/// Add or remove the workers of a run that is training
+#[derive(Args)]
+pub(super) struct ScaleOptions {
+    /// The run's folder
+    run: PathBuf,
+    /// The workers that it shall have from now on, as train --workers takes them
+    #[arg(long, value_name = "LIST")]
+    workers: Workers,
+}
+
+/// Show the workers of a run that is training
+#[derive(Args)]
+pub(super) struct StatusOptions {
+    /// The run's folder
+    run: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is asked of a trainer: a line of JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Request {
+    Status,
+    Scale(String),
+}
+
+/// What it answers.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Reply {
+    Status(PoolReport),
+    Done,
+    Failed(String),
+}
+
+const SOCKET: &str = "control";
+
+pub(super) fn scale(options: &ScaleOptions) -> Result<ExitCode> {
+    match ask(&options.run, &Request::Scale(options.workers.to_string()))? {
+        Reply::Failed(reason) => Err(bad_input(reason)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+pub(super) fn status(options: &StatusOptions) -> Result<ExitCode> {
+    match ask(&options.run, &Request::Status)? {
+        Reply::Status(pool) if options.json => output::json(&pool)?,
+        Reply::Status(pool) => {
+            for line in report::workers(&pool) {
+                println!("{line}");
+            }
+        }
+        Reply::Done => {}
+        Reply::Failed(reason) => return Err(bad_input(reason)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a trainer does with a request.
+fn answer(request: &Request, remote: &Remote) -> Reply {
+    match request {
+        Request::Status => remote.report().map_or_else(
+            || Reply::Failed("the first step is not made yet".into()),
+            Reply::Status,
+        ),
+        Request::Scale(list) => match list.parse::<Workers>() {
+            Ok(workers) => {
+                remote.scale(workers.specs());
+                Reply::Done
+            }
+            Err(reason) => Reply::Failed(reason),
+        },
+    }
+}
+
+/// A socket that is listened on, as long as this is there.
+pub(super) struct Listening {
+    path: PathBuf,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // It is of no use to anybody any more, and the next trainer replaces it.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(unix)]
+mod socket {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::time::Duration;
+
+    use super::{Listening, Path, Remote, Reply, Request, Result, SOCKET, answer, bad_input};
+
+    /// Listens in a run's folder, until the process ends.
+    pub(in super::super) fn listen(folder: &Path, remote: Remote) -> std::io::Result<Listening> {
+        let path = folder.join(SOCKET);
+        // The folder is locked by this process: a socket that is there is of one that ended.
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path)?;
+        let serve = move || {
+            for stream in listener.incoming().flatten() {
+                // Who asks and goes away has no answer.
+                let _ = talk(stream, &remote);
+            }
+        };
+        std::thread::Builder::new()
+            .name("control".into())
+            .spawn(serve)?;
+        Ok(Listening { path })
+    }
+
+    fn talk(mut stream: UnixStream, remote: &Remote) -> std::io::Result<()> {
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line)?;
+        let reply = match serde_json::from_str(&line) {
+            Ok(request) => answer(&request, remote),
+            Err(error) => Reply::Failed(error.to_string()),
+        };
+        serde_json::to_writer(&mut stream, &reply)?;
+        stream.write_all(b"\n")
+    }
+
+    pub(super) fn ask(run: &Path, request: &Request) -> Result<Reply> {
+        let path = run.join(SOCKET);
+        let mut stream = UnixStream::connect(&path).map_err(|_| {
+            bad_input(format!(
+                "{} is not training with --workers; begin it with train --workers LIST --run {}",
+                run.display(),
+                run.display()
+            ))
+        })?;
+        serde_json::to_writer(&mut stream, request)?;
+        stream.write_all(b"\n")?;
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line)?;
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+#[cfg(not(unix))]
+mod socket {
+    use super::{Listening, Path, Remote, Reply, Request, Result, bad_input};
+
+    pub(in super::super) fn listen(_: &Path, _: Remote) -> std::io::Result<Listening> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn ask(_: &Path, _: &Request) -> Result<Reply> {
+        Err(bad_input(
+            "this needs Unix sockets, which this system has not",
+        ))
+    }
+}
+
+use socket::ask;
+pub(super) use socket::listen;

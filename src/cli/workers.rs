@@ -1,0 +1,391 @@
+//! Training on several workers: which there are, and how they share the work.
+
+use std::fmt::{Display, Formatter};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use gpu_mlp::backend::Backend;
+use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, adapters};
+use gpu_mlp::elastic::policy::{DeviceKind, PolicyName};
+use gpu_mlp::elastic::simulate::Scheduling;
+use gpu_mlp::elastic::{Pool, PoolOptions, PoolReport, Remote, Spec, load_records, save_records};
+use gpu_mlp::train::{Plan, Spare};
+
+use super::device::{DeviceChoice, open_for, spares};
+use super::error::bad_input;
+
+/// How workers share a step.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct WorkerOptions {
+    /// Train on several workers: auto, or a list as gpu:0,cpu*2 or cpu:4*2@3 (two of 4 threads each, of weight 3)
+    #[arg(long, value_name = "LIST", help_heading = "Workers")]
+    pub(super) workers: Option<Workers>,
+    /// Which worker runs which part of a batch [default: throughput]
+    #[arg(long, value_enum, value_name = "POLICY", help_heading = "Workers")]
+    pub(super) policy: Option<PolicyName>,
+    /// Who decides [default: central]
+    #[arg(long, value_enum, help_heading = "Workers")]
+    pub(super) scheduling: Option<Scheduling>,
+    /// Share of the parts that are run twice, on two workers, to find one that computes wrong [default: 0]
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Workers")]
+    pub(super) verify: Option<f64>,
+}
+
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
+        _ => Err("a share from 0 to 1 is needed".into()),
+    }
+}
+
+/// Workers, as they are listed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Workers {
+    /// A worker for each graphics card; without one, one for each core.
+    Auto,
+    These(Vec<Item>),
+}
+
+/// Some workers of a kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Item {
+    device: DeviceChoice,
+    /// Of each worker on the processor.
+    threads: Option<usize>,
+    count: usize,
+    weight: f64,
+}
+
+/// Workers that one list may have.
+const MOST: usize = 256;
+
+impl FromStr for Workers {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Workers::Auto);
+        }
+        let items: Vec<Item> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        let count: usize = items.iter().map(|item| item.count).sum();
+        if count > MOST {
+            return Err(format!("{count} workers are too many; {MOST} at most"));
+        }
+        Ok(Workers::These(items))
+    }
+}
+
+impl FromStr for Item {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |what: &str| format!("{text:?} {what}, as in gpu:0, cpu*2 or cpu:4*2@3");
+        let (rest, weight) = match text.rsplit_once('@') {
+            None => (text, 1.0),
+            Some((rest, weight)) => match weight.parse() {
+                Ok(weight) if weight > 0.0 && f64::is_finite(weight) => (rest, weight),
+                _ => return Err(wrong("has no weight above 0 behind @")),
+            },
+        };
+        let (device, count) = match rest.rsplit_once('*') {
+            None => (rest, 1),
+            Some((device, count)) => match count.parse() {
+                Ok(count @ 1..=MOST) => (device, count),
+                _ => return Err(wrong("has no number of workers behind *")),
+            },
+        };
+        let threads = match device.strip_prefix("cpu:") {
+            None => None,
+            Some(threads) => match threads.parse() {
+                Ok(threads @ 1..=1024) => Some(threads),
+                _ => return Err(wrong("has no number of threads behind cpu:")),
+            },
+        };
+        let device = match threads {
+            Some(_) => DeviceChoice::Cpu,
+            None => device.parse().map_err(|_| wrong("names no device"))?,
+        };
+        if device == DeviceChoice::Auto {
+            return Err(wrong("is no list: auto stands alone"));
+        }
+        Ok(Item {
+            device,
+            threads,
+            count,
+            weight,
+        })
+    }
+}
+
+impl Display for Workers {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Workers::These(items) = self else {
+            return f.write_str("auto");
+        };
+        for (place, item) in items.iter().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            write!(f, "{comma}{}", item.device)?;
+            if let Some(threads) = item.threads {
+                write!(f, ":{threads}")?;
+            }
+            write!(f, "*{}@{}", item.count, item.weight)?;
+        }
+        Ok(())
+    }
+}
+
+impl Workers {
+    fn items(&self) -> Vec<Item> {
+        let item = |device, threads, count| Item {
+            device,
+            threads,
+            count,
+            weight: 1.0,
+        };
+        match self {
+            Workers::These(items) => items.clone(),
+            Workers::Auto => {
+                let usable = adapters().into_iter();
+                let usable =
+                    usable.filter(|found| found.kind != "software" && found.unusable.is_none());
+                let cards: Vec<Item> = usable
+                    .map(|found| {
+                        item(
+                            DeviceChoice::Gpu(AdapterChoice::Index(found.index)),
+                            None,
+                            1,
+                        )
+                    })
+                    .collect();
+                if cards.is_empty() {
+                    vec![item(DeviceChoice::Cpu, Some(1), cores())]
+                } else {
+                    cards
+                }
+            }
+        }
+    }
+
+    pub(super) fn specs(&self) -> Vec<Spec> {
+        let items = self.items();
+        let sharing = items
+            .iter()
+            .filter(|item| item.device == DeviceChoice::Cpu && item.threads.is_none());
+        let sharing: usize = sharing.map(|item| item.count).sum();
+        let each = (cores() / sharing.max(1)).max(1);
+        let known = adapters();
+        items
+            .iter()
+            .flat_map(|item| {
+                let spec = match &item.device {
+                    DeviceChoice::Gpu(adapter) => card(adapter, &known, item.weight),
+                    DeviceChoice::Cpu | DeviceChoice::Auto => {
+                        processor(item.threads.unwrap_or(each), item.weight)
+                    }
+                };
+                std::iter::repeat_n(spec, item.count)
+            })
+            .collect()
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn processor(threads: usize, weight: f64) -> Spec {
+    Spec {
+        name: format!("cpu:{threads}"),
+        kind: DeviceKind::Cpu {
+            threads: threads as u32,
+        },
+        weight,
+        open: Arc::new(move || Ok(Box::new(CpuBackend::<f32>::with_threads(threads)?))),
+    }
+}
+
+fn card(
+    adapter: &AdapterChoice,
+    known: &[gpu_mlp::backend::gpu::AdapterInfo],
+    weight: f64,
+) -> Spec {
+    let index = match adapter {
+        AdapterChoice::Index(index) => *index,
+        _ => 0,
+    };
+    let software = known
+        .get(index)
+        .is_some_and(|found| found.kind == "software");
+    let choice = adapter.clone();
+    Spec {
+        name: DeviceChoice::Gpu(adapter.clone()).to_string(),
+        kind: if software {
+            DeviceKind::SoftwareGpu
+        } else {
+            DeviceKind::Gpu
+        },
+        weight,
+        open: Arc::new(move || Ok(Box::new(GpuBackend::open(&choice)?))),
+    }
+}
+
+/// Where the policy `learned` keeps its records.
+fn memory() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let cache = if cfg!(windows) {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
+    };
+    cache.map(|cache| cache.join("gpu-mlp/shard-times.json"))
+}
+
+impl WorkerOptions {
+    /// These, with what they leave out taken from `other`.
+    pub(super) fn or(self, other: WorkerOptions) -> WorkerOptions {
+        WorkerOptions {
+            workers: self.workers.or(other.workers),
+            policy: self.policy.or(other.policy),
+            scheduling: self.scheduling.or(other.scheduling),
+            verify: self.verify.or(other.verify),
+        }
+    }
+
+    /// Refuses what does not go together.
+    pub(super) fn check(&self, shards: Option<u32>) -> Result<()> {
+        let needing = [
+            ("--policy", self.policy.is_some()),
+            ("--scheduling", self.scheduling.is_some()),
+            ("--verify", self.verify.is_some()),
+            ("--shards", shards.is_some()),
+        ];
+        for (option, given) in needing {
+            if given && self.workers.is_none() {
+                return Err(bad_input(format!(
+                    "{option} needs --workers; give both, or neither"
+                )));
+            }
+        }
+        let distributed = self.scheduling == Some(Scheduling::Distributed);
+        if distributed && self.verify.is_some_and(|rate| rate > 0.0) {
+            return Err(bad_input(
+                "--verify needs a coordinator; leave out --scheduling distributed",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Opens what trains a plan, with a way to the workers and what takes their place if all of them fail.
+    pub(super) fn open(&self, device: &mut DeviceChoice, plan: &Plan) -> Result<Trainer> {
+        let (Some(workers), Some(shards)) = (&self.workers, plan.config.shards) else {
+            let backend = open_for(device, plan)?;
+            return Ok(Trainer {
+                spares: spares(device, &backend.device()),
+                backend,
+                remote: None,
+            });
+        };
+        if plan.options().lbfgs.is_some() {
+            return Err(bad_input(
+                "--workers is for optimizers of many small steps, not for --optimizer lbfgs; leave one of them out",
+            ));
+        }
+        let policy = self.policy.unwrap_or_default();
+        let records = match memory() {
+            Some(path) if policy == PolicyName::Learned => load_records(&path),
+            _ => Vec::new(),
+        };
+        let options = PoolOptions {
+            shards: shards as usize,
+            policy,
+            records,
+            scheduling: self.scheduling.unwrap_or_default(),
+            verify: self.verify.unwrap_or(0.0),
+            ..PoolOptions::default()
+        };
+        let specs = workers.specs();
+        let backend = Box::new(Pool::open(specs.clone(), options.clone())?);
+        let remote = Some(options.remote.clone());
+        let again = move || {
+            let pool = Pool::open(specs.clone(), options.clone())?;
+            Ok(Box::new(pool) as Box<dyn Backend>)
+        };
+        let waits = [1, 5].map(Duration::from_secs).into_iter();
+        let spares = waits.map(|wait| Spare {
+            wait,
+            open: Box::new(again.clone()),
+        });
+        Ok(Trainer {
+            backend,
+            remote,
+            spares: spares.collect(),
+        })
+    }
+}
+
+/// What trains.
+pub(super) struct Trainer {
+    pub(super) backend: Box<dyn Backend>,
+    /// A way to the workers, if there are some.
+    pub(super) remote: Option<Remote>,
+    /// What takes its place when it fails.
+    pub(super) spares: Vec<Spare<'static>>,
+}
+
+impl Trainer {
+    /// What each worker did, if there are several. What the policy has learned is kept for the next run.
+    pub(super) fn report(&self) -> Option<PoolReport> {
+        let remote = self.remote.as_ref()?;
+        let report = remote.report()?;
+        if report.policy == PolicyName::Learned
+            && let Some(path) = memory()
+            && let Err(error) = save_records(&path, &remote.records())
+        {
+            log::warn!(
+                "{}: {error}; the next run begins without these",
+                path.display()
+            );
+        }
+        Some(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_as_it_is_written() {
+        for text in [
+            "auto",
+            "cpu*2@1",
+            "gpu:0*1@1,cpu*2@1",
+            "cpu:4*2@3",
+            "gpu*4@0.5",
+        ] {
+            let workers: Workers = text.parse().expect(text);
+            assert_eq!(workers.to_string(), text);
+        }
+        let short: Workers = "gpu:0,cpu*2".parse().expect("a list");
+        assert_eq!(short.to_string(), "gpu:0*1@1,cpu*2@1");
+        for text in [
+            "",
+            "cpu*",
+            "cpu*0",
+            "cpu:0",
+            "cpu:x*2",
+            "cpu@0",
+            "cpu@-1",
+            "auto,cpu",
+            "gpu:x",
+            "cpu*200,cpu*200",
+        ] {
+            text.parse::<Workers>().expect_err(text);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How many of the workers help: with more than that, a step takes longer.
+
+/// Finds the number of workers that makes steps fastest: all at first, then half as many as long as that is faster, then in
+/// between.
+#[derive(Clone, Debug)]
+pub(super) struct Crowd {
+    all: usize,
+    now: usize,
+    best: Option<(usize, f64)>,
+    times: Vec<f64>,
+    stride: usize,
+    settled: bool,
+}
+
+/// Steps by whose median a number of workers is judged.
+const STEPS: usize = 8;
+
+/// What fewer workers have to win, as a share, so that noise does not decide.
+const MARGIN: f64 = 0.03;
+
+impl Crowd {
+    pub(super) fn new(all: usize) -> Self {
+        Crowd {
+            all,
+            now: all,
+            best: None,
+            times: Vec::new(),
+            stride: all / 2,
+            settled: all < 2,
+        }
+    }
+
+    /// Workers that shall work now.
+    pub(super) fn now(&self) -> usize {
+        self.now
+    }
+
+    /// Begins anew, as there are more or fewer workers.
+    pub(super) fn among(&mut self, all: usize) {
+        if all != self.all {
+            *self = Crowd::new(all);
+        }
+    }
+
+    /// Takes note of a step's time. Returns the number that is best, once that is known.
+    pub(super) fn step(&mut self, seconds: f64) -> Option<usize> {
+        if self.settled {
+            return None;
+        }
+        self.times.push(seconds);
+        if self.times.len() < STEPS {
+            return None;
+        }
+        self.times.sort_by(f64::total_cmp);
+        // The first steps of a number are slower; the median does not see them.
+        let median = self.times[STEPS / 2];
+        self.times.clear();
+        let (best, time) = match self.best {
+            Some((best, time)) if median > time * (1.0 - MARGIN) => (best, time),
+            _ => (self.now, median),
+        };
+        let fewer_won = best == self.now;
+        self.best = Some((best, time));
+        if !fewer_won {
+            self.stride /= 2;
+        }
+        self.stride = self.stride.min(best / 2);
+        self.now = best - self.stride;
+        if self.stride == 0 {
+            self.settled = true;
+            return Some(best);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn settle(all: usize, seconds: impl Fn(usize) -> f64) -> usize {
+        let mut crowd = Crowd::new(all);
+        for _ in 0..10_000 {
+            if crowd.settled {
+                return crowd.now();
+            }
+            crowd.step(seconds(crowd.now()));
+        }
+        panic!("it does not settle");
+    }
+
+    proptest! {
+        #[test]
+        fn it_settles_on_a_number_that_is_about_as_fast_as_any(all in 1_usize..65, cores in 1_usize..65, overhead in 0.0..0.2_f64) {
+            // Workers share cores, and each costs something.
+            let seconds = |count: usize| 1.0 / count.min(cores) as f64 + overhead * count as f64;
+            let found = settle(all, seconds);
+            let best = (1..=all).map(seconds).fold(f64::INFINITY, f64::min);
+            prop_assert!(found >= 1 && found <= all);
+            prop_assert!(seconds(found) <= seconds(all));
+            prop_assert!(seconds(found) < 1.35 * best, "{found} of {all}: {} for {best}", seconds(found));
+        }
+    }
+
+    #[test]
+    fn workers_that_help_are_all_kept() {
+        assert_eq!(settle(8, |count| 1.0 / count as f64), 8);
+        assert_eq!(settle(8, |count| count as f64), 1);
+    }
+}

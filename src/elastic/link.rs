@@ -1,0 +1,143 @@
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::message::{Answer, Order};
+use super::policy::DeviceKind;
+use super::worker::{Closed, Outbox, work};
+use crate::backend::{Backend, BackendError};
+
+/// What opens a worker's backend, in the worker's thread, each time that it is needed.
+pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Backend>, BackendError> + Send + Sync>;
+
+/// A worker to be.
+#[derive(Clone)]
+pub struct Spec {
+    /// Its device, as it was asked for.
+    pub name: String,
+    /// What policies know of it.
+    pub kind: DeviceKind,
+    /// Its weight by hand.
+    pub weight: f64,
+    /// What opens it.
+    pub open: Opener,
+}
+
+/// A worker as the pool holds it.
+pub(super) struct Link {
+    pub(super) spec: Spec,
+    sender: Option<Sender<Order>>,
+    /// Counts its lives, so that answers of an earlier one are known.
+    pub(super) life: u32,
+    pub(super) device: String,
+    /// Whether it has the weights of the others, and works.
+    pub(super) live: bool,
+    /// Whether it is waited for no longer.
+    pub(super) late: bool,
+    pub(super) dismissed: bool,
+    pub(super) shards: u64,
+    pub(super) busy: f64,
+    pub(super) losses: u32,
+    pub(super) failure: Option<String>,
+    due: Option<Instant>,
+    /// Programs that it was given.
+    pub(super) programs: usize,
+}
+
+/// How often a lost worker is opened again at most.
+const TRIES: u32 = 8;
+
+impl Link {
+    pub(super) fn new(spec: Spec) -> Self {
+        Link {
+            device: spec.name.clone(),
+            spec,
+            sender: None,
+            life: 0,
+            live: false,
+            late: false,
+            dismissed: false,
+            shards: 0,
+            busy: 0.0,
+            losses: 0,
+            failure: None,
+            due: None,
+            programs: 0,
+        }
+    }
+
+    /// Starts the worker's thread.
+    pub(super) fn open(&mut self, position: usize, answers: &Sender<(usize, u32, Answer)>) {
+        self.life += 1;
+        self.due = None;
+        self.programs = 0;
+        let (sender, orders) = channel();
+        self.sender = Some(sender);
+        let (open, life, answers) = (Arc::clone(&self.spec.open), self.life, answers.clone());
+        let name = format!("worker {position}");
+        let run = move || {
+            let mut outbox = Channel {
+                answers,
+                position,
+                life,
+            };
+            match open() {
+                Ok(backend) => work(backend, &orders, &mut outbox),
+                // If nobody hears of it, nobody waits.
+                Err(error) => drop(outbox.send(Answer::Failed(error.to_string()))),
+            }
+        };
+        let thread = std::thread::Builder::new().name(name).spawn(run);
+        if let Err(error) = thread {
+            self.failure = Some(error.to_string());
+        }
+    }
+
+    /// Sends an order; one that cannot be sent is answered by the worker's end, which is on its way.
+    pub(super) fn send(&mut self, order: Order) {
+        self.programs += usize::from(matches!(order, Order::Compile(_)));
+        if let Some(sender) = &self.sender {
+            let _ = sender.send(order);
+        }
+    }
+
+    /// Where peers send letters for it.
+    pub(super) fn sender(&self) -> Option<Sender<Order>> {
+        self.sender.clone()
+    }
+
+    /// Lets it go.
+    pub(super) fn close(&mut self) {
+        self.send(Order::Leave);
+        self.sender = None;
+        self.live = false;
+        self.late = false;
+    }
+
+    /// Notes a loss, and when it is to be opened again.
+    pub(super) fn lost(&mut self, reason: String, again: Option<Duration>) {
+        self.failure = Some(reason);
+        self.losses += 1;
+        self.due = again
+            .filter(|_| self.losses <= TRIES)
+            .map(|wait| Instant::now() + wait * (1 << (self.losses - 1).min(10)));
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        !self.dismissed && self.due.is_some_and(|due| due <= Instant::now())
+    }
+}
+
+/// A thread's way to the pool.
+struct Channel {
+    answers: Sender<(usize, u32, Answer)>,
+    position: usize,
+    life: u32,
+}
+
+impl Outbox for Channel {
+    fn send(&mut self, answer: Answer) -> Result<(), Closed> {
+        let sent = self.answers.send((self.position, self.life, answer));
+        sent.map_err(|_| Closed)
+    }
+}

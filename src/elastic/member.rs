@@ -1,0 +1,199 @@
+//! A worker among its peers: steps without a coordinator.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+
+use super::message::{Answer, Order, Slice, Values};
+use super::peer::{Call, Letter, Peer};
+use super::worker::{Outbox, Station, Stop};
+
+/// How long an idle member waits before it asks the next peer whether it is there.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A member's part in a slice of steps.
+pub(super) struct Member {
+    slice: Slice,
+    peer: Peer<Values>,
+    /// Peers found gone, by rank.
+    gone: Vec<usize>,
+    /// The peer that is asked whether it is there, and since when it has not answered.
+    asked: Option<(usize, Instant)>,
+    turn: usize,
+    /// Running mean of seconds a shard.
+    each: f64,
+}
+
+impl Member {
+    fn new(slice: &Slice) -> Self {
+        Member {
+            peer: Peer::new(slice.members.clone(), slice.rank, slice.first),
+            slice: slice.clone(),
+            gone: Vec::new(),
+            asked: None,
+            turn: 0,
+            each: 0.0,
+        }
+    }
+
+    /// Sends letters. A peer that cannot be reached is gone, which leads to more of them.
+    fn post(&mut self, letters: Vec<Letter<Values>>) {
+        let mut letters: std::collections::VecDeque<_> = letters.into();
+        while let Some(Letter { to, step, call }) = letters.pop_front() {
+            let letter = Order::Letter {
+                first: self.slice.first,
+                from: self.slice.rank,
+                step,
+                call,
+            };
+            if self.slice.peers[to].send(letter).is_err() {
+                letters.extend(self.lost(to));
+            }
+        }
+    }
+
+    /// Notes that a peer is gone, and tells the others.
+    fn lost(&mut self, rank: usize) -> Vec<Letter<Values>> {
+        if rank == self.slice.rank || self.gone.contains(&rank) {
+            return Vec::new();
+        }
+        self.gone.push(rank);
+        if self.asked.is_some_and(|(asked, _)| asked == rank) {
+            self.asked = None;
+        }
+        for (other, peer) in self.slice.peers.iter().enumerate() {
+            if other != self.slice.rank && !self.gone.contains(&other) {
+                // Who is gone too will be noticed in its turn.
+                let _ = peer.send(Order::Gone {
+                    first: self.slice.first,
+                    rank,
+                });
+            }
+        }
+        self.peer.lost(rank)
+    }
+
+    /// Takes what is for this slice; what is not is of one that is over.
+    pub(super) fn take(&mut self, order: Order) {
+        match order {
+            Order::Letter {
+                first,
+                from,
+                step,
+                call,
+            } if first == self.slice.first => {
+                if self.asked.is_some_and(|(asked, _)| asked == from) {
+                    self.asked = None;
+                }
+                let letters = self.peer.hear(from, step, call, self.each);
+                self.post(letters);
+            }
+            Order::Gone { first, rank } if first == self.slice.first => {
+                let letters = self.lost(rank);
+                self.post(letters);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing has come for a while: asks one peer after the other whether it is there, and gives up one that does not answer.
+    fn tick(&mut self) {
+        let patience = self.slice.limit.max(8.0 * self.each);
+        match self.asked {
+            Some((rank, since)) if since.elapsed().as_secs_f64() > patience => {
+                let letters = self.lost(rank);
+                self.post(letters);
+            }
+            Some(_) => {}
+            None => {
+                let count = self.slice.peers.len();
+                self.turn = (self.turn + 1) % count;
+                let rank = self.turn;
+                if rank != self.slice.rank && !self.gone.contains(&rank) {
+                    self.asked = Some((rank, Instant::now()));
+                    // A thief that takes for ever gets nothing but an answer.
+                    let call = Call::Steal {
+                        each: f64::INFINITY,
+                    };
+                    let step = self.peer.step();
+                    self.post(vec![Letter {
+                        to: rank,
+                        step,
+                        call,
+                    }]);
+                }
+            }
+        }
+    }
+}
+
+/// Makes the steps of a slice. What is left of the member answers peers that are not done yet.
+pub(super) fn make(
+    station: &mut Station,
+    slice: &Slice,
+    orders: &Receiver<Order>,
+    outbox: &mut dyn Outbox,
+) -> Result<Member, Stop> {
+    let mut member = Member::new(slice);
+    let end = slice.first + slice.steps.len() as u64;
+    let [gradients, update] = slice.programs;
+    while member.peer.step() < end && !member.peer.is_behind() {
+        let step = &slice.steps[(member.peer.step() - slice.first) as usize];
+        if let Some(total) = member.peer.total().cloned() {
+            if let Some(last) = step.last() {
+                station.update(update, gradients, last, step.len() as u32, &total)?;
+            }
+            drop(total);
+            let letters = member.peer.advance();
+            member.post(letters);
+            continue;
+        }
+        loop {
+            match orders.try_recv() {
+                Ok(Order::Leave) => return Err(Stop::Closed),
+                Ok(order) => member.take(order),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Err(Stop::Closed),
+            }
+        }
+        if member.peer.total().is_some() || member.peer.is_behind() {
+            continue;
+        }
+        if let Some(shard) = member.peer.begin_shard() {
+            let start = Instant::now();
+            let step = &step[shard as usize];
+            let value = station.gradient(gradients, step)?;
+            let records = station.records(gradients, step)?;
+            let seconds = start.elapsed().as_secs_f64();
+            let before = if member.each > 0.0 {
+                member.each
+            } else {
+                seconds
+            };
+            member.each = before + 0.3 * (seconds - before);
+            outbox.send(Answer::Shard {
+                number: member.peer.step(),
+                shard,
+                seconds,
+                records,
+                hash: None,
+                sums: Vec::new(),
+            })?;
+            let letters = member.peer.ran(shard, Values::new(value));
+            member.post(letters);
+        } else if let Some(letter) = member.peer.ask(member.each) {
+            member.post(vec![letter]);
+        } else {
+            match orders.recv_timeout(TICK) {
+                Ok(Order::Leave) => return Err(Stop::Closed),
+                Ok(order) => member.take(order),
+                Err(RecvTimeoutError::Timeout) => member.tick(),
+                Err(RecvTimeoutError::Disconnected) => return Err(Stop::Closed),
+            }
+        }
+    }
+    outbox.send(Answer::Reached {
+        step: member.peer.step(),
+        gone: member.gone.clone(),
+    })?;
+    Ok(member)
+}

@@ -1,0 +1,219 @@
+//! What a pool and its workers tell each other.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use super::peer::{Call, Members};
+use super::tree::{Node, Term};
+use crate::program::{Program, Step};
+
+/// Numbers that several may hold without a copy of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Values(pub(super) Arc<Vec<f32>>);
+
+impl Values {
+    /// Takes numbers over.
+    pub(super) fn new(values: Vec<f32>) -> Self {
+        Values(Arc::new(values))
+    }
+}
+
+impl Term for Values {
+    fn add(&mut self, other: &Self) {
+        Arc::make_mut(&mut self.0).add(&other.0);
+    }
+}
+
+/// Records of a step, by member.
+pub(super) type Records = Vec<Vec<f32>>;
+
+/// Contents of a buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Contents {
+    /// Numbers.
+    Numbers(Values),
+    /// Row indices.
+    Indices(Arc<Vec<u32>>),
+}
+
+/// One shard of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Part {
+    /// Its number among the shards.
+    pub(super) shard: u32,
+    /// What its program is run with.
+    pub(super) step: Step,
+    /// Whether a hash of its result is wanted.
+    pub(super) hashed: bool,
+}
+
+/// Steps that workers make among themselves.
+#[derive(Clone, Debug)]
+pub(super) struct Slice {
+    /// Who takes part.
+    pub(super) members: Arc<Members>,
+    /// The receiver's rank among them.
+    pub(super) rank: usize,
+    /// Where each member's letters go.
+    pub(super) peers: Vec<Sender<Order>>,
+    /// Gradients' program and update's program, by their order of compilation.
+    pub(super) programs: [usize; 2],
+    /// Number of the first step.
+    pub(super) first: u64,
+    /// The shards of each step.
+    pub(super) steps: Arc<Vec<Vec<Step>>>,
+    /// Seconds after which a peer that does not answer is taken to be gone.
+    pub(super) limit: f64,
+}
+
+/// What a worker is told.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// Make a program ready; programs are numbered in order.
+    Compile(Arc<Program>),
+    /// Write into a buffer.
+    Write {
+        /// Its name.
+        buffer: String,
+        /// Whose part.
+        member: usize,
+        /// From this element on.
+        offset: usize,
+        /// What.
+        contents: Contents,
+    },
+    /// Answer with what a buffer holds.
+    Read {
+        /// Its name.
+        buffer: String,
+        /// Whose part.
+        member: usize,
+        /// From this element on.
+        offset: usize,
+        /// So many values.
+        len: usize,
+    },
+    /// Run a program's steps and answer with their records.
+    Run {
+        /// Which.
+        program: usize,
+        /// Its steps.
+        steps: Vec<Step>,
+    },
+    /// Run shards of a step, behind those that wait.
+    Shards {
+        /// The step's number.
+        number: u64,
+        /// Program of a shard.
+        program: usize,
+        /// Shards of the step.
+        of: u32,
+        /// Which.
+        parts: Vec<Part>,
+    },
+    /// Leave shards to others, if they are not begun.
+    Skip {
+        /// The step's number.
+        number: u64,
+        /// Which.
+        shards: Vec<u32>,
+    },
+    /// Run a shard once more, for its hash alone.
+    Check {
+        /// The step's number.
+        number: u64,
+        /// Program of a shard.
+        program: usize,
+        /// Which.
+        part: Part,
+    },
+    /// The sum of all shards: update the weights by it.
+    Update {
+        /// The update's program.
+        program: usize,
+        /// What it is run with.
+        step: Step,
+        /// Shards that were summed up.
+        of: u32,
+        /// Gradients and running statistics of all members.
+        total: Values,
+    },
+    /// Come to an end.
+    Leave,
+    /// Make steps with peers; letters are for them.
+    Slice(Slice),
+    /// A peer's letter: from its rank, for a step of a slice that begins with `first`.
+    Letter {
+        /// First step of the slice.
+        first: u64,
+        /// The sender's rank.
+        from: usize,
+        /// The step.
+        step: u64,
+        /// What is told.
+        call: Call<Values>,
+    },
+    /// A peer of a slice is gone.
+    Gone {
+        /// First step of the slice.
+        first: u64,
+        /// Its rank.
+        rank: usize,
+    },
+}
+
+/// What a worker answers.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    /// It is there.
+    Ready {
+        /// Its device, for people.
+        device: String,
+        /// The largest things that it takes: elements of a tensor, rows of a batch.
+        limits: [usize; 2],
+    },
+    /// What was to be read.
+    Values(Vec<f32>),
+    /// Records of steps that were run, by member.
+    Ran(Records),
+    /// A shard is run.
+    Shard {
+        /// The step's number.
+        number: u64,
+        /// Which.
+        shard: u32,
+        /// What it took.
+        seconds: f64,
+        /// Its record, by member.
+        records: Records,
+        /// Of its result, if that was wanted.
+        hash: Option<u64>,
+        /// Sums that do not grow any more where it is.
+        sums: Vec<(Node, Values)>,
+    },
+    /// Sums that do not grow any more since shards went elsewhere.
+    Sums {
+        /// The step's number.
+        number: u64,
+        /// Which.
+        sums: Vec<(Node, Values)>,
+    },
+    /// The hash of a shard that was run once more.
+    Checked {
+        /// The step's number.
+        number: u64,
+        /// Which.
+        shard: u32,
+        /// Of its result.
+        hash: u64,
+    },
+    /// It has made the steps of a slice up to this one.
+    Reached {
+        /// Number of the next step.
+        step: u64,
+        /// Peers that it found gone, by rank.
+        gone: Vec<usize>,
+    },
+    /// It cannot go on.
+    Failed(String),
+}

@@ -1,0 +1,104 @@
+//! What others may ask of a pool while it trains.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Pool, PoolReport};
+use crate::elastic::link::Spec;
+use crate::elastic::policy::Record;
+
+/// A way to a pool from other threads, or to the one that takes its place.
+#[derive(Clone, Default)]
+pub struct Remote(Arc<Mutex<Board>>);
+
+#[derive(Default)]
+struct Board {
+    wish: Option<Vec<Spec>>,
+    report: Option<PoolReport>,
+    records: Vec<Record>,
+}
+
+impl Remote {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for these workers in place of those that are there, from one of the next steps on.
+    pub fn scale(&self, workers: Vec<Spec>) {
+        self.board().wish = Some(workers);
+    }
+
+    /// What the workers have done so far; nothing before the first step.
+    pub fn report(&self) -> Option<PoolReport> {
+        self.board().report.clone()
+    }
+
+    /// What the policy has learned from, for the next run.
+    pub fn records(&self) -> Vec<Record> {
+        self.board().records.clone()
+    }
+}
+
+/// How old a report may be.
+const AGE: Duration = Duration::from_millis(100);
+
+impl Pool {
+    /// Does what was asked for, between two steps.
+    pub(super) fn attend(&mut self) {
+        let wish = self.options.remote.board().wish.take();
+        if let Some(wanted) = wish {
+            self.leaving = self.change(wanted);
+        }
+        for worker in std::mem::take(&mut self.leaving) {
+            let mut others = self.links.iter().enumerate();
+            if others.any(|(other, link)| link.live && other != worker) {
+                self.dismiss(worker);
+            } else {
+                self.leaving.push(worker);
+            }
+        }
+        if self.told.is_none_or(|told| told.elapsed() > AGE) {
+            self.publish();
+        }
+    }
+
+    /// Lets others see what the workers have done.
+    pub(in crate::elastic) fn publish(&mut self) {
+        self.told = Some(Instant::now());
+        let report = self.report();
+        let mut board = self.options.remote.board();
+        board.report = Some(report);
+        board.records = self.policy.records();
+    }
+
+    /// Starts those of the workers that are missing. Returns those that are there and not wanted.
+    fn change(&mut self, mut wanted: Vec<Spec>) -> Vec<usize> {
+        let mut leaving = Vec::new();
+        for (worker, link) in self.links.iter().enumerate() {
+            if link.dismissed {
+                continue;
+            }
+            match wanted.iter().position(|spec| spec.name == link.spec.name) {
+                Some(place) => drop(wanted.remove(place)),
+                None => leaving.push(worker),
+            }
+        }
+        log::info!(
+            "{} workers come, {} go, as asked for",
+            wanted.len(),
+            leaving.len()
+        );
+        for spec in wanted {
+            self.start(spec);
+        }
+        leaving
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for link in &mut self.links {
+            link.close();
+        }
+    }
+}

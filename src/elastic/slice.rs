@@ -1,0 +1,119 @@
+//! Steps that workers make among themselves: the pool says who takes part, and hears what came of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::message::{Order, Slice};
+use super::policy::Shard;
+use super::pool::Pool;
+use crate::backend::BackendError;
+use crate::program::Step;
+
+/// Steps of a slice: as many as take about so long, and no more than fit one look at the pool.
+const TIME: f64 = 0.25;
+const MOST: usize = 256;
+
+/// A slice under way.
+pub(super) struct Running {
+    pub(super) first: u64,
+    pub(super) steps: Arc<Vec<Vec<Step>>>,
+}
+
+pub(super) fn make(
+    pool: &mut Pool,
+    programs: [usize; 2],
+    steps: &[Vec<Step>],
+) -> Result<usize, BackendError> {
+    pool.refresh()?;
+    let Some(parts) = steps.first().map(Vec::len) else {
+        return Ok(0);
+    };
+    // A shorter batch has other shards.
+    let alike = steps.iter().take_while(|step| step.len() == parts).count();
+    let most = pool.pace.map_or(1, |each| (TIME / each.max(1e-9)) as usize);
+    let steps = Arc::new(steps[..alike.min(most.clamp(1, MOST))].to_vec());
+    let rows = steps[0].iter().map(|step| step.rows);
+    let shards: Vec<Shard> = (0..)
+        .zip(rows)
+        .map(|(number, rows)| Shard { number, rows })
+        .collect();
+    let first = pool.number + 1;
+    let plan = pool.crew.members(first, &shards, &mut *pool.policy);
+    let (members, workers) = plan.ok_or_else(|| pool.gone())?;
+    let peers: Vec<_> = workers
+        .iter()
+        .filter_map(|&worker| pool.links[worker].sender())
+        .collect();
+    let members = Arc::new(members);
+    let start = Instant::now();
+    for (rank, &worker) in workers.iter().enumerate() {
+        pool.links[worker].send(Order::Slice(Slice {
+            members: Arc::clone(&members),
+            rank,
+            peers: peers.clone(),
+            programs,
+            first,
+            steps: Arc::clone(&steps),
+            limit: pool.options.limit.as_secs_f64(),
+        }));
+    }
+    drop(peers);
+    pool.reached.clear();
+    pool.slice = Some(Running {
+        first,
+        steps: Arc::clone(&steps),
+    });
+    let outcome = wait(pool, &workers, first + steps.len() as u64);
+    pool.slice = None;
+    let reached = outcome?;
+    pool.number = reached - 1;
+    let done = (reached - first) as usize;
+    let took = start.elapsed();
+    pool.trained += took;
+    if done > 0 {
+        pool.pace = Some(took.as_secs_f64() / done as f64);
+    }
+    Ok(done)
+}
+
+/// Waits for all members. Returns the step that the furthest are at; the others are given their weights.
+fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendError> {
+    let limit = pool.options.limit.max(Duration::from_secs(1));
+    let mut since: Option<Instant> = None;
+    loop {
+        let is_there = |worker: usize| pool.reached.iter().any(|&(other, ..)| other == worker);
+        let waited_for = |&&worker: &&usize| pool.links[worker].live && !is_there(worker);
+        let open: Vec<usize> = workers.iter().filter(waited_for).copied().collect();
+        if open.is_empty() {
+            break;
+        }
+        let at_end = pool.reached.iter().any(|&(_, step, _)| step == end);
+        if at_end {
+            let since = *since.get_or_insert_with(Instant::now);
+            for worker in open {
+                // Its peers went on without it, or it alone does not come to the end.
+                let rank = workers.iter().position(|&other| other == worker);
+                let given_up = pool
+                    .reached
+                    .iter()
+                    .any(|(_, _, gone)| rank.is_some_and(|rank| gone.contains(&rank)));
+                if given_up || since.elapsed() > limit {
+                    pool.give_up(worker);
+                }
+            }
+        }
+        pool.hear(Duration::from_millis(20))?;
+    }
+    let furthest = pool.reached.iter().map(|&(_, step, _)| step).max();
+    let furthest = furthest.ok_or_else(|| pool.gone())?;
+    let behind: Vec<usize> = pool
+        .reached
+        .iter()
+        .filter(|&&(_, step, _)| step < furthest)
+        .map(|&(worker, ..)| worker)
+        .collect();
+    for worker in behind {
+        pool.reload(worker);
+    }
+    Ok(furthest)
+}

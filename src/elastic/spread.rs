@@ -1,0 +1,54 @@
+//! Steps that leave nothing but a record each: an evaluation. Workers divide them.
+
+use std::ops::Range;
+
+use super::message::Order;
+use super::pool::Pool;
+use crate::backend::BackendError;
+use crate::program::Step;
+
+pub(super) fn run(pool: &mut Pool, program: usize, steps: &[Step]) -> Result<(), BackendError> {
+    pool.refresh()?;
+    let live = pool.links.iter().enumerate().filter(|(_, link)| link.live);
+    let mut live: Vec<usize> = live.map(|(worker, _)| worker).collect();
+    // The leader runs the last of them: what a step leaves beside its record is read from it.
+    live.reverse();
+    let each = steps.len().div_ceil(live.len().max(1)).max(1);
+    let mut open: Vec<(usize, Range<usize>)> = Vec::new();
+    let chunks = steps.len().div_ceil(each);
+    for (place, start) in (0..steps.len()).step_by(each).enumerate() {
+        let range = start..steps.len().min(start + each);
+        let worker = live[live.len() - chunks + place];
+        send(pool, program, worker, &steps[range.clone()]);
+        open.push((worker, range));
+    }
+    pool.publish();
+    while !open.is_empty() {
+        if let Some((worker, records)) = pool.next_ran()? {
+            let Some(place) = open.iter().position(|(other, _)| *other == worker) else {
+                continue;
+            };
+            let (_, range) = open.remove(place);
+            let members = pool.log.len().max(1);
+            for (step, records) in steps[range].iter().zip(records.chunks(members)) {
+                pool.note_records(step.record as usize, records);
+            }
+        }
+        let lost = open
+            .iter()
+            .position(|(worker, _)| !pool.links[*worker].live);
+        if let (Some(place), Some(leader)) = (lost, pool.leader()) {
+            let (_, range) = open.remove(place);
+            send(pool, program, leader, &steps[range.clone()]);
+            open.push((leader, range));
+        }
+    }
+    Ok(())
+}
+
+fn send(pool: &mut Pool, program: usize, worker: usize, steps: &[Step]) {
+    pool.links[worker].send(Order::Run {
+        program,
+        steps: steps.to_vec(),
+    });
+}
