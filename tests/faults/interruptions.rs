@@ -7,7 +7,7 @@ use gpu_mlp::random::{Purpose, key, threefry2x32};
 use super::{Place, ended, signal};
 
 /// Runs whose numbers follow from much that a checkpoint has to hold.
-const RUNS: [(&str, u64); 4] = [
+const RUNS: [(&str, u64); 5] = [
     (
         "digits --device cpu --epochs 40 --hidden 70 --validation 0.1 --patience 30 --average 0.9 --checkpoint-every 23",
         6,
@@ -22,6 +22,11 @@ const RUNS: [(&str, u64); 4] = [
     ),
     (
         "digits --device gpu --epochs 6 --hidden 16 --batch-size 64 --checkpoint-every 7",
+        3,
+    ),
+    (
+        "digits --device cpu --epochs 20 --hidden 32 --batch-size 100 --noise 0.1 --mask 0.1 --mixup 0.4 --shift 1 --rotate 10 --flip \
+         --cutout 2 --sampling balanced --checkpoint-every 7",
         3,
     ),
 ];
