@@ -84,12 +84,15 @@ The object that --json prints:
   steps_per_second, samples_per_second
                       in that time
   train, validation, test
-                      loss, and accuracy or rmse, mae, r2; null where there are no such rows
+                      loss, and accuracy, or rmse, mae, r2 (the means of several
+                      values), or pinball and mae of quantiles; null where there are
+                      no such rows
   history             epoch, train and validation of each epoch, with what --monitor
                       names; of more than 10,000, every second, third and so on
   folds, mean, deviation, out_of_fold
                       with --folds: metrics of the rows that each fold held out,
                       their mean and standard deviation, those of all such rows
+  targets             of several values, rmse, mae, r2 and so on of each
   model               the file that was written
   end                 done, converged, patience or stopped
 

@@ -183,6 +183,7 @@ mod tests {
     #[derive(Deserialize)]
     struct Cases {
         values: Vec<Of>,
+        several: Vec<Several>,
         quantiles: Vec<Quantiles>,
     }
 
@@ -191,6 +192,14 @@ mod tests {
         answers: Vec<f32>,
         targets: Vec<f32>,
         expected: [f64; 7],
+    }
+
+    #[derive(Deserialize)]
+    struct Several {
+        columns: usize,
+        answers: Vec<f32>,
+        targets: Vec<f32>,
+        expected: [f64; 6],
     }
 
     #[derive(Deserialize)]
@@ -227,6 +236,31 @@ mod tests {
             columns,
             values,
         };
+        for case in cases.several {
+            let answers = matrix(case.columns, case.answers);
+            let targets = matrix(case.columns, case.targets);
+            let of = |column: usize| {
+                let answers: Vec<f32> = answers.column(column).collect();
+                ValueScores::new(&answers, &targets.column(column).collect::<Vec<_>>())
+            };
+            let each: Vec<ValueScores> = (0..case.columns).filter_map(of).collect();
+            let found = ValueScores::mean(&each).expect("there are targets");
+            let all = [
+                found.errors.mape,
+                found.errors.explained_variance,
+                found.errors.median_absolute_error,
+                found.rmse,
+                found.mae,
+                found.r2,
+            ];
+            for (found, expected) in all.into_iter().zip(case.expected) {
+                assert!(
+                    (found - expected).abs() < 1e-12,
+                    "{all:?} {:?}",
+                    case.expected
+                );
+            }
+        }
         for case in cases.quantiles {
             let answers = matrix(case.levels.values().len(), case.answers);
             let targets = matrix(1, case.targets);

@@ -337,6 +337,63 @@ fn a_rare_label_is_found_where_it_counts_more() {
 }
 
 #[test]
+fn rows_weigh_on_all_targets() {
+    let place = Place::new();
+    // Every other row is wrong, and counts nothing; labels that are there count four times as much beside.
+    let row = |row: i32| {
+        let (wrong, x) = (row % 2 == 0, row % 10);
+        let (a, b) = if wrong {
+            (900, -900)
+        } else {
+            (3 * x, 50 - 2 * x)
+        };
+        let there = u8::from((x > 4) != wrong);
+        format!("{x},{},{a},{b},{there},{}\n", u8::from(!wrong), 1 - there)
+    };
+    let rows: String = (0..60).map(row).collect();
+    place.file("rows.csv", format!("x,count,a,b,p,q\n{rows}"));
+    let right: String = (0..60).filter(|row| row % 2 == 1).map(row).collect();
+    place.file("right.csv", format!("x,count,a,b,p,q\n{right}"));
+    place.file("values.csv", table_of(&place, "rows.csv", &[0, 1, 2, 3]));
+    place.file("labels.csv", table_of(&place, "rows.csv", &[0, 1, 4, 5]));
+    let common = "--sample-weight count --test 0 --epochs 500 --dropout 0 --hidden 32";
+    for device in ["cpu", "gpu --batch-size all"] {
+        place.ok(&format!(
+            "train values.csv --target a,b {common} --device {device}"
+        ));
+        let evaluated = place.json("evaluate model.safetensors right.csv --json");
+        // Hundreds away, if the wrong rows counted.
+        assert!(number(&evaluated["mae"]) < 30.0, "{device}: {evaluated}");
+        place.ok(&format!(
+            "train labels.csv --target p,q --pos-weight 4 {common} --device {device}"
+        ));
+        let evaluated = place.json("evaluate model.safetensors right.csv --json");
+        assert!(
+            number(&evaluated["accuracy"]) > 0.9,
+            "{device}: {evaluated}"
+        );
+    }
+    let plan =
+        place.json("plan --inputs 4 --outputs 3 --loss binary-cross-entropy --pos-weight 2 --json");
+    let formulas = plan["ops"].to_string();
+    assert!(
+        formulas.contains("weighted binary-cross-entropy"),
+        "{formulas}"
+    );
+}
+
+/// Some columns of a file.
+fn table_of(place: &Place, name: &str, columns: &[usize]) -> String {
+    let text = fs::read_to_string(place.path(name)).expect("it is there");
+    let line = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let kept: Vec<&str> = columns.iter().map(|&column| cells[column]).collect();
+        kept.join(",") + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
 fn the_most_probable_classes_are_counted_as_asked() {
     let place = Place::new();
     place.ok("train digits --epochs 3 --device cpu");

@@ -2,7 +2,8 @@
 
 Expected of classes: ROC AUC, average precision, log-loss, calibration error; null where scikit-learn refuses. Top: top-k accuracy
 from k = 1 on. Expected of values: MAPE, explained variance, median absolute error, largest error, RMSE, MAE, R². Of quantiles: the pinball loss
-of each, and the share of the targets that are not above it, by NumPy.
+of each, and the share of the targets that are not above it, by NumPy. Of several values: those of values but the largest error,
+with multioutput="uniform_average".
 """
 
 import json
@@ -87,6 +88,25 @@ def of_values(targets, answers):
     }
 
 
+def of_several(targets, answers):
+    targets, answers = np.asarray(targets, np.float32), np.asarray(answers, np.float32)
+    precise = targets.astype(np.float64), answers.astype(np.float64)
+    scores = [
+        metrics.mean_absolute_percentage_error,
+        metrics.explained_variance_score,
+        metrics.median_absolute_error,
+        metrics.root_mean_squared_error,
+        metrics.mean_absolute_error,
+        metrics.r2_score,
+    ]
+    return {
+        "columns": targets.shape[1],
+        "answers": precise[1].ravel().tolist(),
+        "targets": precise[0].ravel().tolist(),
+        "expected": [float(score(*precise, multioutput="uniform_average")) for score in scores],
+    }
+
+
 def of_quantiles(levels, targets, answers):
     targets, answers = np.asarray(targets, np.float32), np.sort(np.asarray(answers, np.float32), axis=1)
     precise = targets.astype(np.float64), answers.astype(np.float64)
@@ -122,6 +142,11 @@ scores = {
         of_values([5.0, 5.0], [5.0, 5.0]),
         of_values([5.0, 5.0, 5.0], [5.0, 6.0, 4.0]),
         of_values([3.0], [4.0]),
+    ],
+    "several": [
+        of_several(normal.T * [1, 50] + [0, 900], normal.T * [0.9, 45] + [0.1, 901]),
+        # A target that never changes, answered right and wrong.
+        of_several([[1, 5, 2], [2, 5, 2], [4, 5, 2]], [[1, 5, 2], [3, 5, 1], [3, 5, 2]]),
     ],
     "quantiles": [
         of_quantiles([0.1, 0.5, 0.9], normal[0], normal[0][:, None] + random.normal(size=(31, 3))),
