@@ -16,6 +16,7 @@ mod resume;
 mod session;
 mod simulate;
 mod train;
+mod worker;
 mod workers;
 
 use std::io::Write;
@@ -55,6 +56,7 @@ enum Command {
     Simulate(simulate::Options),
     Scale(control::ScaleOptions),
     Status(control::StatusOptions),
+    Worker(worker::Options),
 }
 
 /// Leaves out Mesa's device-select layer, which asks a Wayland server for the default GPU and complains on standard error
@@ -104,5 +106,6 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Simulate(options) => simulate::run(&options),
         Command::Scale(options) => control::scale(&options),
         Command::Status(options) => control::status(&options),
+        Command::Worker(options) => worker::run(&options),
     }
 }

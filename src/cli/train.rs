@@ -174,6 +174,7 @@ impl Chosen {
             policy: policy.map_err(|reason| wrong("policy", reason))?,
             scheduling: scheduling.map_err(|reason| wrong("scheduling", reason))?,
             verify: verify.map_err(|reason| wrong("verify", reason))?,
+            worker_processes: None,
         };
         let workers = options.workers.or(workers);
         let mut config = options.config.or(config);

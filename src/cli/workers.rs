@@ -13,7 +13,9 @@ use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, adapters};
 use gpu_mlp::elastic::policy::{DeviceKind, PolicyName};
 use gpu_mlp::elastic::simulate::Scheduling;
-use gpu_mlp::elastic::{Pool, PoolOptions, PoolReport, Remote, Spec, load_records, save_records};
+use gpu_mlp::elastic::{
+    Pool, PoolOptions, PoolReport, Remote, Spec, Start, load_records, save_records,
+};
 use gpu_mlp::train::{Plan, Spare};
 
 use super::device::{DeviceChoice, open_for, spares};
@@ -31,6 +33,9 @@ pub(super) struct WorkerOptions {
     /// Who decides [default: central]
     #[arg(long, value_enum, help_heading = "Workers")]
     pub(super) scheduling: Option<Scheduling>,
+    /// Whether each worker is a process of its own, so that a driver that crashes takes no run along [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Workers")]
+    pub(super) worker_processes: Option<bool>,
     /// Share of the parts that are run twice, on two workers, to find one that computes wrong [default: 0]
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Workers")]
     pub(super) verify: Option<f64>,
@@ -203,7 +208,9 @@ fn processor(threads: usize, weight: f64) -> Spec {
             threads: threads as u32,
         },
         weight,
-        open: Arc::new(move || Ok(Box::new(CpuBackend::<f32>::with_threads(threads)?))),
+        start: Start::Thread(Arc::new(move || {
+            Ok(Box::new(CpuBackend::<f32>::with_threads(threads)?))
+        })),
     }
 }
 
@@ -228,7 +235,7 @@ fn card(
             DeviceKind::Gpu
         },
         weight,
-        open: Arc::new(move || Ok(Box::new(GpuBackend::open(&choice)?))),
+        start: Start::Thread(Arc::new(move || Ok(Box::new(GpuBackend::open(&choice)?)))),
     }
 }
 
@@ -252,6 +259,7 @@ impl WorkerOptions {
             workers: self.workers.or(other.workers),
             policy: self.policy.or(other.policy),
             scheduling: self.scheduling.or(other.scheduling),
+            worker_processes: self.worker_processes.or(other.worker_processes),
             verify: self.verify.or(other.verify),
         }
     }
@@ -261,6 +269,7 @@ impl WorkerOptions {
         let needing = [
             ("--policy", self.policy.is_some()),
             ("--scheduling", self.scheduling.is_some()),
+            ("--worker-processes", self.worker_processes.is_some()),
             ("--verify", self.verify.is_some()),
             ("--shards", shards.is_some()),
         ];
@@ -308,7 +317,15 @@ impl WorkerOptions {
             verify: self.verify.unwrap_or(0.0),
             ..PoolOptions::default()
         };
-        let specs = workers.specs();
+        let mut specs = workers.specs();
+        if self.worker_processes == Some(true) {
+            let program = std::env::current_exe()?.display().to_string();
+            for spec in &mut specs {
+                let words = ["worker", "--", &spec.name];
+                let words = words.into_iter().map(str::to_owned);
+                spec.start = Start::Process([program.clone()].into_iter().chain(words).collect());
+            }
+        }
         let backend = Box::new(Pool::open(specs.clone(), options.clone())?);
         let remote = Some(options.remote.clone());
         let again = move || {

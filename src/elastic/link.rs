@@ -4,11 +4,21 @@ use std::time::{Duration, Instant};
 
 use super::message::{Answer, Order};
 use super::policy::DeviceKind;
+use super::process;
 use super::worker::{Closed, Outbox, work};
 use crate::backend::{Backend, BackendError};
 
 /// What opens a worker's backend, in the worker's thread, each time that it is needed.
 pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Backend>, BackendError> + Send + Sync>;
+
+/// How a worker comes to be.
+#[derive(Clone)]
+pub enum Start {
+    /// As a thread with what this opens.
+    Thread(Opener),
+    /// As a process: a program and its words.
+    Process(Vec<String>),
+}
 
 /// A worker to be.
 #[derive(Clone)]
@@ -19,8 +29,8 @@ pub struct Spec {
     pub kind: DeviceKind,
     /// Its weight by hand.
     pub weight: f64,
-    /// What opens it.
-    pub open: Opener,
+    /// What it is.
+    pub start: Start,
 }
 
 /// A worker as the pool holds it.
@@ -73,7 +83,7 @@ impl Link {
         self.programs = 0;
         let (sender, orders) = channel();
         self.sender = Some(sender);
-        let (open, life, answers) = (Arc::clone(&self.spec.open), self.life, answers.clone());
+        let (start, life, answers) = (self.spec.start.clone(), self.life, answers.clone());
         let name = format!("worker {position}");
         let run = move || {
             let mut outbox = Channel {
@@ -81,10 +91,13 @@ impl Link {
                 position,
                 life,
             };
-            match open() {
-                Ok(backend) => work(backend, &orders, &mut outbox),
-                // If nobody hears of it, nobody waits.
-                Err(error) => drop(outbox.send(Answer::Failed(error.to_string()))),
+            match start {
+                Start::Thread(open) => match open() {
+                    Ok(backend) => work(backend, &orders, &mut outbox),
+                    // If nobody hears of it, nobody waits.
+                    Err(error) => drop(outbox.send(Answer::Failed(error.to_string()))),
+                },
+                Start::Process(command) => process::attend(&command, orders, outbox),
             }
         };
         let thread = std::thread::Builder::new().name(name).spawn(run);
@@ -129,7 +142,8 @@ impl Link {
 }
 
 /// A thread's way to the pool.
-struct Channel {
+#[derive(Clone)]
+pub(super) struct Channel {
     answers: Sender<(usize, u32, Answer)>,
     position: usize,
     life: u32,

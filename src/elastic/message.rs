@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::peer::{Call, Members};
 use super::tree::{Node, Term};
 use crate::program::{Program, Step};
@@ -18,6 +21,31 @@ impl Values {
     }
 }
 
+impl Serialize for Values {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytemuck::cast_slice(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Values;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("numbers of four bytes")
+            }
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Values, E> {
+                if !bytes.len().is_multiple_of(size_of::<f32>()) {
+                    return Err(E::invalid_length(bytes.len(), &self));
+                }
+                Ok(Values::new(bytemuck::pod_collect_to_vec(bytes)))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
 impl Term for Values {
     fn add(&mut self, other: &Self) {
         Arc::make_mut(&mut self.0).add(&other.0);
@@ -28,7 +56,7 @@ impl Term for Values {
 pub(super) type Records = Vec<Vec<f32>>;
 
 /// Contents of a buffer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Contents {
     /// Numbers.
     Numbers(Values),
@@ -37,7 +65,7 @@ pub(super) enum Contents {
 }
 
 /// One shard of a step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Part {
     /// Its number among the shards.
     pub(super) shard: u32,
@@ -48,13 +76,14 @@ pub(super) struct Part {
 }
 
 /// Steps that workers make among themselves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Slice {
     /// Who takes part.
     pub(super) members: Arc<Members>,
     /// The receiver's rank among them.
     pub(super) rank: usize,
     /// Where each member's letters go.
+    #[serde(skip)]
     pub(super) peers: Vec<Sender<Order>>,
     /// Gradients' program and update's program, by their order of compilation.
     pub(super) programs: [usize; 2],
@@ -67,7 +96,7 @@ pub(super) struct Slice {
 }
 
 /// What a worker is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// Make a program ready; programs are numbered in order.
     Compile(Arc<Program>),
@@ -163,7 +192,7 @@ pub(super) enum Order {
 }
 
 /// What a worker answers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
     /// It is there.
     Ready {

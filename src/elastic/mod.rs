@@ -11,6 +11,7 @@ mod mirror;
 mod peer;
 pub mod policy;
 mod pool;
+mod process;
 mod round;
 pub mod simulate;
 mod slice;
@@ -19,6 +20,7 @@ mod tree;
 mod verify;
 mod worker;
 
-pub use link::{Opener, Spec};
+pub use link::{Opener, Spec, Start};
 pub use memory::{load_records, save_records};
 pub use pool::{Pool, PoolOptions, PoolReport, Remote, WorkerReport};
+pub use process::serve;

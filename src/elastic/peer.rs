@@ -9,12 +9,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::bench::Bench;
 use super::policy::worth_stealing;
 use super::tree::{Node, Sum, Term};
 
 /// Who takes part in some steps, and whose shards are where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Members {
     /// Numbers of the workers.
     pub(super) ids: Vec<u32>,
@@ -25,7 +27,7 @@ pub(super) struct Members {
 }
 
 /// What peers tell each other.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Call<T> {
     /// The sender is idle, and takes so many seconds for a shard.
     Steal {

@@ -1,5 +1,7 @@
 //! What training does to the rows that it gathers: a pass over its programs, so that nothing else is done to other rows.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Element, LossFunction, Op, Program, Rows, TensorId, buffer};
 
 /// What is done to each row of a training step; nothing by default.
@@ -27,7 +29,7 @@ impl Augmentation {
 }
 
 /// How images are moved.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Warp {
     /// How they lie in a row.
     pub image: Image,
@@ -51,7 +53,7 @@ impl Warp {
 }
 
 /// How an image lies in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// Its rows of pixels.
     pub height: u32,

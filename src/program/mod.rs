@@ -26,6 +26,7 @@ pub use optimizer::{Optimizer, Rule};
 pub use places::{Place, Places};
 
 use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 
 /// Names of the buffers that outlive a run, and that the caller fills or reads.
 pub mod buffer {
@@ -79,7 +80,7 @@ pub mod record {
 
 /// What changes from step to step; everything else about a step is in the program.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable, Serialize, Deserialize)]
 pub struct Step {
     /// Position of the batch's first row in each member's order.
     pub first: u32,
@@ -127,7 +128,7 @@ impl Hyper {
 }
 
 /// What a buffer's elements are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Element {
     /// Numbers.
     F32,
@@ -136,7 +137,7 @@ pub enum Element {
 }
 
 /// A named range of device memory. Programs compiled on one backend share the buffers whose names they share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Buffer {
     /// How callers and other programs refer to it.
     pub name: String,
@@ -149,7 +150,7 @@ pub struct Buffer {
 }
 
 /// How many rows a tensor has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rows {
     /// As many as the step's batch.
     Batch,
@@ -158,7 +159,7 @@ pub enum Rows {
 }
 
 /// A row-major matrix inside a buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tensor {
     /// As in the formulas of `program/build.rs`.
     pub name: String,
@@ -176,7 +177,7 @@ pub struct Tensor {
 pub type TensorId = usize;
 
 /// An ordered list of ops over named buffers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Program {
     /// Networks trained at once.
     pub members: usize,

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{LossFunction, LossWeights, Optimizer, Program, Rows, TensorId, Warp};
 use crate::model::{Activation, Dropout, Periodic};
 
@@ -7,7 +9,7 @@ pub fn chunk(values: usize) -> usize {
 }
 
 /// Which operand of a product is read with rows and columns swapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Transpose {
     /// c = a·b
     Neither,
@@ -18,7 +20,7 @@ pub enum Transpose {
 }
 
 /// One kernel's work. Fields name tensors; shapes follow from them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Op {
     /// output[r, :] = source[order[first + r], :]
     Gather {

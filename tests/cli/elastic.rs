@@ -64,6 +64,11 @@ fn a_model_is_the_same_file_whoever_trains_it() {
             "--workers cpu:1*2@3,cpu:1 --policy weighted --verify 0.5",
         ),
         ("peers", "--workers cpu:1*7 --scheduling distributed"),
+        ("processes", "--workers cpu:1*2 --worker-processes"),
+        (
+            "apart",
+            "--workers cpu:1*3 --worker-processes --scheduling distributed",
+        ),
     ] {
         assert!(one == model(&place, name, words), "{name}");
     }
@@ -117,6 +122,48 @@ fn a_run_goes_on_with_other_workers() {
         code == 2 && line.contains("began without workers"),
         "{line}"
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_process_that_is_killed_is_replaced_and_the_model_is_the_same() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let words = "train data.csv --hidden 12 --batch-size 16 --epochs 4000 --patience 0 --run";
+    place.ok(&format!("{words} whole --workers cpu:1"));
+    let child = place
+        .command(&format!(
+            "{words} killed --workers cpu:1*3 --worker-processes"
+        ))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let start = Instant::now();
+    while !place.run("status killed").status.success() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not train"
+        );
+    }
+    let of = format!("/proc/{0}/task", child.id());
+    let tasks = std::fs::read_dir(of).expect("its threads").flatten();
+    let workers: String = tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .collect();
+    let worker = workers.split_whitespace().next().expect("a worker process");
+    let killed = std::process::Command::new("kill")
+        .args(["-9", worker])
+        .status();
+    assert!(killed.expect("it runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && told.contains("is lost"),
+        "{told}"
+    );
+    let model =
+        |run: &str| std::fs::read(place.path(run).join("model.safetensors")).expect("a model");
+    assert!(model("whole") == model("killed"));
 }
 
 #[cfg(unix)]

@@ -12,6 +12,7 @@ use super::*;
 use crate::backend::cpu::CpuBackend;
 use crate::backend::{Data, ProgramId};
 use crate::data::Matrix;
+use crate::elastic::link::Start;
 use crate::elastic::policy::DeviceKind;
 use crate::model::{Activation, Dropout, Initializer, Network, initialize};
 use crate::program::buffer;
@@ -106,14 +107,14 @@ fn spec(faults: BTreeMap<usize, Fault>) -> Spec {
         name: "cpu".into(),
         kind: DeviceKind::Cpu { threads: 1 },
         weight: 1.0,
-        open: Arc::new(move || {
+        start: Start::Thread(Arc::new(move || {
             Ok(Box::new(Faulty {
                 inner: CpuBackend::with_threads(1)?,
                 calls: Arc::clone(&calls),
                 faults: Arc::clone(&faults),
                 corrupt: false,
             }))
-        }),
+        })),
     }
 }
 

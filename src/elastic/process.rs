@@ -1,0 +1,180 @@
+//! Workers in processes of their own: the same worker behind the same messages, over its standard input and output. A driver that
+//! crashes takes its process along, and not the run.
+
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::link::{Channel, Opener};
+use super::message::{Answer, Order};
+use super::worker::{Closed, Outbox, work};
+
+/// What a process says: an answer for the pool, or an order for a peer.
+#[derive(serde::Serialize, serde::Deserialize)]
+enum Said {
+    Answer(Answer),
+    ToPeer(usize, Order),
+}
+
+/// A message is its length, of four bytes, and its contents.
+fn put(out: &mut impl Write, message: &impl Serialize) -> std::io::Result<()> {
+    let bytes = postcard::to_allocvec(message).map_err(std::io::Error::other)?;
+    let length = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
+    out.write_all(&length.to_le_bytes())?;
+    out.write_all(&bytes)?;
+    out.flush()
+}
+
+fn get<T: DeserializeOwned>(input: &mut impl Read) -> std::io::Result<T> {
+    let mut length = [0; 4];
+    input.read_exact(&mut length)?;
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    input.read_exact(&mut bytes)?;
+    postcard::from_bytes(&bytes).map_err(std::io::Error::other)
+}
+
+/// Works as a process of a pool, until standard input ends.
+pub fn serve(open: &Opener) -> std::io::Result<()> {
+    let (orders, inbox) = channel();
+    let out = Arc::new(Mutex::new(BufWriter::new(std::io::stdout())));
+    let reading = Arc::clone(&out);
+    thread::Builder::new()
+        .name("orders".into())
+        .spawn(move || read_orders(&orders, &reading))?;
+    let mut outbox = Pipe { out };
+    match open() {
+        Ok(backend) => work(backend, &inbox, &mut outbox),
+        // If nobody hears of it, nobody waits.
+        Err(error) => drop(outbox.send(Answer::Failed(error.to_string()))),
+    }
+    Ok(())
+}
+
+type Out = Arc<Mutex<BufWriter<std::io::Stdout>>>;
+
+/// Hands on what comes in. A slice's peers are behind the same pipe.
+fn read_orders(orders: &Sender<Order>, out: &Out) {
+    let mut input = BufReader::new(std::io::stdin());
+    while let Ok(mut order) = get::<Order>(&mut input) {
+        if let Order::Slice(slice) = &mut order {
+            let count = slice.members.ids.len();
+            slice.peers = (0..count).map(|rank| peer(rank, out)).collect();
+        }
+        if orders.send(order).is_err() {
+            break;
+        }
+    }
+}
+
+/// A way to a peer, for as long as somebody holds it.
+fn peer(rank: usize, out: &Out) -> Sender<Order> {
+    let (sender, letters) = channel();
+    let out = Arc::clone(out);
+    let run = move || {
+        for letter in letters {
+            let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+            if put(&mut *out, &Said::ToPeer(rank, letter)).is_err() {
+                break;
+            }
+        }
+    };
+    // Without the thread the peer cannot be reached, and is taken to be gone.
+    drop(thread::Builder::new().name("letters".into()).spawn(run));
+    sender
+}
+
+struct Pipe {
+    out: Out,
+}
+
+impl Outbox for Pipe {
+    fn send(&mut self, answer: Answer) -> Result<(), Closed> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        put(&mut *out, &Said::Answer(answer)).map_err(|_| Closed)
+    }
+}
+
+/// Starts a process and passes messages on, until it ends or has to. `command` is the program and its words.
+pub(super) fn attend(command: &[String], orders: Receiver<Order>, mut outbox: Channel) {
+    let mut failed = |reason: String| {
+        // If nobody hears of it, nobody waits.
+        let _ = outbox.send(Answer::Failed(reason));
+    };
+    let Some((program, words)) = command.split_first() else {
+        return failed("there is no program to start".into());
+    };
+    let mut command = Command::new(program);
+    command
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    // Ctrl-C is for the trainer, which ends its workers by itself.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return failed(format!("{program} does not start: {error}")),
+    };
+    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return failed("the process has no pipes".into());
+    };
+    let peers = Arc::new(Mutex::new(Vec::new()));
+    let known = Arc::clone(&peers);
+    let reading = thread::Builder::new()
+        .name("answers".into())
+        .spawn(move || read_answers(child, output, &known, outbox));
+    let mut out = BufWriter::new(input);
+    for mut order in orders {
+        let leaves = matches!(order, Order::Leave);
+        if let Order::Slice(slice) = &mut order {
+            *peers.lock().unwrap_or_else(PoisonError::into_inner) =
+                std::mem::take(&mut slice.peers);
+        }
+        if put(&mut out, &order).is_err() || leaves {
+            break;
+        }
+    }
+    drop(out);
+    drop(reading);
+}
+
+fn read_answers(
+    mut child: Child,
+    output: ChildStdout,
+    peers: &Mutex<Vec<Sender<Order>>>,
+    mut outbox: Channel,
+) {
+    let mut input = BufReader::new(output);
+    let mut told = false;
+    while let Ok(said) = get::<Said>(&mut input) {
+        match said {
+            Said::Answer(said) => {
+                told |= matches!(said, Answer::Failed(_));
+                if outbox.send(said).is_err() {
+                    break;
+                }
+            }
+            Said::ToPeer(rank, letter) => {
+                let peers = peers.lock().unwrap_or_else(PoisonError::into_inner);
+                // A peer that is gone is noticed by those in the pool's own process, or by its silence.
+                if let Some(peer) = peers.get(rank) {
+                    let _ = peer.send(letter);
+                }
+            }
+        }
+    }
+    peers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    // It has ended, or its pipe has: in either case nothing is to be had of it any more.
+    let _ = child.kill();
+    let status = child.wait();
+    if !told {
+        let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        // If nobody hears of it, nobody waits.
+        let _ = outbox.send(Answer::Failed(format!("its process ended: {how}")));
+    }
+}
