@@ -289,6 +289,8 @@ impl<'a> Run<'a> {
         guard: &mut Guard<'_>,
         observe: &mut Observe<'_>,
     ) -> Result<ControlFlow<()>, TrainError> {
+        // Drawing the rows' orders is a part of training.
+        let mut start = Instant::now();
         let first_epoch = self.state.epoch;
         let last = self.options.epochs.min(first_epoch + self.layout.round - 1);
         let epochs = first_epoch..last + 1;
@@ -310,7 +312,6 @@ impl<'a> Run<'a> {
             totals.resize(epochs.len(), Totals::default());
         }
         let mut flow = ControlFlow::Continue(());
-        let mut start = Instant::now();
         while self.state.done < steps.len() && flow.is_continue() {
             let done = self.state.done;
             let first = !std::mem::replace(&mut self.begun, true);
