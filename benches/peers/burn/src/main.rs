@@ -130,6 +130,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [backend, data, widths, batch, loss, hidden, output, seconds] = &arguments[..] else {
         return Err("usage: burn-peer BACKEND DATA WIDTHS BATCH LOSS HIDDEN OUTPUT SECONDS".into());
     };
+    #[expect(
+        deprecated,
+        reason = "ndarray gives way to flex, and is measured as long as it is there"
+    )]
     let device = match &backend[..] {
         "flex" => Device::flex(),
         "ndarray" => Device::ndarray(),
