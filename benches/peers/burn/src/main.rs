@@ -3,7 +3,7 @@
 //! `burn-peer flex|ndarray|wgpu DATA WIDTHS BATCH LOSS HIDDEN OUTPUT SECONDS`
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::nn::loss::{
     BinaryCrossEntropyLoss, BinaryCrossEntropyLossConfig, CrossEntropyLoss, CrossEntropyLossConfig,
@@ -40,36 +40,34 @@ impl Mlp {
     }
 }
 
-/// The targets of all rows, and the loss that they are held against.
-enum Targets {
-    Classes(Tensor<1, Int>, CrossEntropyLoss),
-    TwoClasses(Tensor<2, Int>, BinaryCrossEntropyLoss),
-    Values(Tensor<2>),
+enum Loss {
+    Classes(CrossEntropyLoss),
+    TwoClasses(BinaryCrossEntropyLoss),
+    Squares,
 }
 
-impl Targets {
-    fn new(loss: &str, y: &[f32], device: &Device) -> Self {
-        let values = Tensor::<1>::from_floats(y, device);
-        match loss {
-            "cross-entropy" => {
-                Targets::Classes(values.int(), CrossEntropyLossConfig::new().init(device))
-            }
-            "binary-cross-entropy" => Targets::TwoClasses(
-                values.int().reshape([y.len(), 1]),
-                BinaryCrossEntropyLossConfig::new()
-                    .with_logits(true)
-                    .init(device),
-            ),
-            _ => Targets::Values(values.reshape([y.len(), 1])),
+impl Loss {
+    fn new(name: &str, device: &Device) -> Self {
+        let two_classes = BinaryCrossEntropyLossConfig::new().with_logits(true);
+        match name {
+            "cross-entropy" => Loss::Classes(CrossEntropyLossConfig::new().init(device)),
+            "binary-cross-entropy" => Loss::TwoClasses(two_classes.init(device)),
+            _ => Loss::Squares,
         }
     }
 
-    fn loss(&self, z: Tensor<2>, rows: Tensor<1, Int>) -> Tensor<1> {
+    fn of(&self, z: Tensor<2>, y: Vec<f32>, device: &Device) -> Tensor<1> {
+        let rows = y.len();
         match self {
-            Targets::Classes(y, loss) => loss.forward(z, y.clone().select(0, rows)),
-            Targets::TwoClasses(y, loss) => loss.forward(z, y.clone().select(0, rows)),
-            Targets::Values(y) => {
-                MseLoss::new().forward(z, y.clone().select(0, rows), Reduction::Mean)
+            Loss::Classes(loss) => {
+                loss.forward(z, Tensor::from_ints(TensorData::new(y, [rows]), device))
+            }
+            Loss::TwoClasses(loss) => {
+                loss.forward(z, Tensor::from_ints(TensorData::new(y, [rows, 1]), device))
+            }
+            Loss::Squares => {
+                let y = Tensor::from_floats(TensorData::new(y, [rows, 1]), device);
+                MseLoss::new().forward(z, y, Reduction::Mean)
             }
         }
     }
@@ -77,21 +75,27 @@ impl Targets {
 
 struct Trainer {
     device: Device,
-    x: Tensor<2>,
-    targets: Targets,
+    x: Vec<f32>,
+    y: Vec<f32>,
     hidden: Function,
     output: Function,
+    loss: Loss,
     model: Mlp,
     optimizer: ModuleOptimizer,
 }
 
 impl Trainer {
-    /// One step on these rows, and its loss.
-    fn step(mut self, rows: &[i32]) -> (Self, Tensor<1>) {
-        let rows = Tensor::<1, Int>::from_ints(rows, &self.device);
-        let x = self.x.clone().select(0, rows.clone());
+    /// One step on these rows, which are picked in memory, as burn's own loader does it; and its loss.
+    fn step(mut self, rows: &[usize]) -> (Self, Tensor<1>) {
+        let inputs = self.x.len() / self.y.len();
+        let mut x = Vec::with_capacity(rows.len() * inputs);
+        for row in rows {
+            x.extend_from_slice(&self.x[row * inputs..][..inputs]);
+        }
+        let y = rows.iter().map(|&row| self.y[row]).collect();
+        let x = Tensor::from_data(TensorData::new(x, [rows.len(), inputs]), &self.device);
         let z = self.model.forward(x, self.hidden, self.output);
-        let loss = self.targets.loss(z, rows);
+        let loss = self.loss.of(z, y, &self.device);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
         // The model is handed over, so that its memory can be used again.
         self.model = self.optimizer.step(1e-3, self.model, gradients);
@@ -101,13 +105,13 @@ impl Trainer {
 
 /// Batches of shuffled rows, epoch after epoch.
 struct Batches {
-    order: Vec<i32>,
+    order: Vec<usize>,
     batch: usize,
     next: usize,
 }
 
 impl Batches {
-    fn next(&mut self) -> &[i32] {
+    fn next(&mut self) -> &[usize] {
         if self.next == 0 {
             fastrand::shuffle(&mut self.order);
         }
@@ -143,20 +147,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let widths = widths.split(',').map(str::parse);
     let widths: Vec<usize> = widths.collect::<Result<_, _>>()?;
     let batch: usize = batch.parse()?;
-    let wanted = Duration::from_secs_f64(seconds.parse()?);
+    let wanted: f64 = seconds.parse()?;
     let (x, y) = (read(&format!("{data}.x"))?, read(&format!("{data}.y"))?);
 
+    let order: Vec<usize> = (0..y.len()).collect();
+    let rest = y.len() - (y.len() - 1) / batch * batch;
     let mut trainer = Trainer {
-        x: Tensor::from_data(TensorData::new(x, [y.len(), widths[0]]), &device),
-        targets: Targets::new(loss, &y, &device),
+        x,
+        y,
         hidden: if hidden == "tanh" { tanh } else { relu },
         output: if output == "sigmoid" { sigmoid } else { |z| z },
+        loss: Loss::new(loss, &device),
         model: Mlp::new(&widths, &device),
         optimizer: AdamConfig::new().init(),
         device,
     };
-    let order: Vec<i32> = (0..y.len() as i32).collect();
-    let rest = y.len() - (y.len() - 1) / batch * batch;
     // The first batch and the last of an epoch, which may be smaller: kernels are compiled and chosen for both.
     for _ in 0..2 {
         (trainer, _) = trainer.step(&order[..batch]);
@@ -169,8 +174,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         batch,
         next: 0,
     };
-    let mut steps = 1.0;
-    // A device may run far behind its queue: what counts is the time of so many steps that it is waited for once.
+    let (mut steps, mut before) = (1.0, f64::INFINITY);
+    // A device may run far behind its queue: what counts is the time of so many steps that it is waited for once. It counts
+    // where the steps before were about as fast, since kernels may be compiled and chosen in the first few.
     let (samples, elapsed) = loop {
         let start = Instant::now();
         let mut samples = 0;
@@ -180,12 +186,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             (trainer, _) = trainer.step(rows);
         }
         trainer.device.sync()?;
-        let elapsed = start.elapsed();
-        if elapsed >= wanted {
-            break (samples, elapsed.as_secs_f64());
+        let elapsed = start.elapsed().as_secs_f64();
+        let step = elapsed / f64::floor(steps);
+        if elapsed >= wanted && before < 2.0 * step && step < 2.0 * before {
+            break (samples, elapsed);
         }
-        let short = wanted.as_secs_f64() / elapsed.as_secs_f64();
-        steps *= (1.2 * short).clamp(2.0, 10.0);
+        before = step;
+        steps = (1.2 * wanted / step).clamp(1.0, 10.0 * steps);
     };
     let (_, loss) = trainer.step(batches.next());
     let last: f32 = loss.into_scalar();
