@@ -219,18 +219,25 @@ impl Program {
             buffer::HYPER,
             buffer::SHARES,
         ];
-        let of_batch = |place: usize| {
-            let mut tensors = self.tensors.iter();
-            tensors.any(|tensor| tensor.buffer == place && tensor.rows == Rows::Batch)
-        };
         let buffers = self.buffers.iter().enumerate();
         let own = buffers.filter(move |(place, buffer)| {
             buffer.element == Element::F32
                 && !buffer.shared
                 && !PASSING.contains(&&*buffer.name)
-                && !of_batch(*place)
+                && !self.holds_rows(*place)
         });
         own.map(|(_, buffer)| buffer)
+    }
+
+    /// Whether a buffer's size follows from the rows of a batch.
+    pub fn is_of_batch(&self, name: &str) -> bool {
+        let place = self.buffers.iter().position(|buffer| buffer.name == name);
+        place.is_some_and(|place| self.holds_rows(place))
+    }
+
+    fn holds_rows(&self, place: usize) -> bool {
+        let mut tensors = self.tensors.iter();
+        tensors.any(|tensor| tensor.buffer == place && tensor.rows == Rows::Batch)
     }
 
     /// The tensor of this name.

@@ -134,6 +134,12 @@ pub struct Guard<'a> {
     failed: Option<u64>,
     /// The spare that is next.
     next: usize,
+    /// The spare that trains; at first what it is the same device as.
+    current: usize,
+    /// Rows at a time that there are now; none that could be cut, where batches stay whole.
+    rows: Option<usize>,
+    /// Rows at a time at most, where the device's memory took no more.
+    most: Option<usize>,
 }
 
 impl Guard<'_> {
@@ -203,6 +209,54 @@ impl Guard<'_> {
         }
     }
 
+    /// Rows at a time at most, of those that a device takes.
+    pub(super) fn most(&self, rows: usize) -> usize {
+        self.most.map_or(rows, |most| most.min(rows))
+    }
+
+    /// Hears how many rows there are at a time, if these may become fewer.
+    pub(super) fn holds(&mut self, rows: Option<usize>) {
+        self.rows = rows;
+    }
+
+    /// Opens a device whose memory did not suffice anew, for half as many rows at a time; false where that is no way out.
+    pub(super) fn cut(
+        &mut self,
+        backend: &mut Box<dyn Backend>,
+        error: &BackendError,
+        observe: &mut Observe<'_>,
+    ) -> bool {
+        let BackendError::OutOfMemory { device, reason } = error else {
+            return false;
+        };
+        let (Some(rows @ 2..), Some(spare)) = (self.rows, self.spares.get_mut(self.current)) else {
+            return false;
+        };
+        // What it holds is free before it is opened again.
+        drop(std::mem::replace(
+            backend,
+            Box::new(CpuBackend::<f32>::new()),
+        ));
+        let opened = (spare.open)();
+        let text = match &opened {
+            Ok(opened) => format!(
+                "{device} has no memory left: {reason}; training goes on behind step {}, with {} rows at a time at most, on {}",
+                self.last.as_ref().map_or(0, |last| last.steps()),
+                rows / 2,
+                opened.device()
+            ),
+            Err(error) => error.to_string(),
+        };
+        // Whoever wants the run to end says so again.
+        let _ = observe(Event::Notice(&text));
+        let Ok(opened) = opened else {
+            return false;
+        };
+        *backend = opened;
+        self.most = Some(rows / 2);
+        true
+    }
+
     /// Puts a spare in the place of a backend that failed; false if there is none left.
     pub(super) fn replace(
         &mut self,
@@ -217,6 +271,7 @@ impl Guard<'_> {
         if self.spares.is_empty() {
             return false;
         }
+        let device = backend.device();
         // What it holds is free before another is opened.
         let failed = std::mem::replace(backend, Box::new(CpuBackend::<f32>::new()));
         if matches!(error, BackendError::Hung { .. }) {
@@ -226,11 +281,16 @@ impl Guard<'_> {
             drop(failed);
         }
         while let Some(spare) = self.spares.get_mut(self.next) {
+            self.current = self.next;
             self.next += 1;
             std::thread::sleep(spare.wait);
             match (spare.open)() {
                 Ok(opened) => {
                     *backend = opened;
+                    if backend.device() != device {
+                        // Its memory is another.
+                        self.most = None;
+                    }
                     let step = self.last.as_ref().map_or(0, |last| last.steps());
                     let text = format!(
                         "{error}; training goes on behind step {step}, on {}",

@@ -13,7 +13,7 @@ use super::schedule::Schedule;
 use super::scores::Monitor;
 use crate::backend::Backend;
 use crate::data::Matrix;
-use crate::model::Network;
+use crate::model::{Network, Normalization};
 use crate::program::{Augmentation, Loss, Optimizer};
 
 /// How a pack of networks is trained.
@@ -122,7 +122,8 @@ pub struct Training<'a> {
     pub judge: Option<&'a Judge<'a>>,
 }
 
-/// The same from a snapshot on, if there is one, leaving others on the way, and with spares for a backend that fails.
+/// The same from a snapshot on, if there is one, leaving others on the way, and with spares for a backend that fails. One whose
+/// memory does not suffice is opened again for half as many rows at a time.
 pub fn train_guarded(
     backend: &mut Box<dyn Backend>,
     training: Training<'_>,
@@ -132,7 +133,8 @@ pub fn train_guarded(
     loop {
         match attempt(&mut **backend, training, guard, observe) {
             Err(TrainError::Backend(error)) if error.is_failure() => {
-                if !guard.replace(backend, &error, observe) {
+                if !guard.cut(backend, &error, observe) && !guard.replace(backend, &error, observe)
+                {
                     return Err(error.into());
                 }
             }
@@ -162,8 +164,13 @@ pub(super) fn attempt(
             "{monitor} is of the answers for validation rows: there are none, or nothing judges them"
         )));
     }
-    let mut layout = Layout::new(network, members.len(), rows, options, backend.limits());
+    let mut limits = backend.limits();
+    limits.rows = guard.most(limits.rows);
+    let mut layout = Layout::new(network, members.len(), rows, options, limits);
     layout.cut(backend.shards());
+    // A batch's statistics are of the whole batch, and shards have their size already.
+    let whole = network.normalization == Normalization::Batch || backend.shards().is_some();
+    guard.holds((!whole).then_some(layout.micro.max(layout.evaluated)));
     let mut run = Run::new(backend, network, members, rows, options, layout)?;
     run.judge = judge.filter(|_| !monitor.is_summed());
     match guard.begin() {

@@ -193,7 +193,11 @@ impl GpuBackend {
     }
 
     /// Allocates what is new and moves what has grown. Returns whether anything moved.
-    fn allocate(&mut self, before: &[crate::program::Buffer]) -> Result<bool, BackendError> {
+    fn allocate(
+        &mut self,
+        before: &[crate::program::Buffer],
+        program: &Program,
+    ) -> Result<bool, BackendError> {
         let members = self.names.members.unwrap_or(0);
         let mut moved = false;
         for (place, buffer) in self.names.buffers.iter().enumerate() {
@@ -204,6 +208,15 @@ impl GpuBackend {
             let count = if buffer.shared { 1 } else { members };
             let bytes = (4 * count * buffer.len).next_multiple_of(16).max(16);
             if bytes as u64 > self.device.limits.max_buffer_size {
+                if program.is_of_batch(&buffer.name) {
+                    return Err(BackendError::OutOfMemory {
+                        device: self.device.name.clone(),
+                        reason: format!(
+                            "the buffer {} needs {bytes} bytes, of {} at most",
+                            buffer.name, self.device.limits.max_buffer_size
+                        ),
+                    });
+                }
                 return Err(BackendError::TooLarge {
                     what: format!("the buffer {}", buffer.name),
                     needed: bytes,
@@ -288,7 +301,7 @@ impl Backend for GpuBackend {
     fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
         let before = self.names.buffers.clone();
         let places = self.names.merge(program)?;
-        let moved = self.allocate(&before)?;
+        let moved = self.allocate(&before, program)?;
         let mut program = program.clone();
         for tensor in &mut program.tensors {
             tensor.buffer = places[tensor.buffer];
