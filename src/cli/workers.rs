@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use gpu_mlp::backend::Backend;
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, GpuBackend, adapters};
 use gpu_mlp::elastic::policy::{DeviceKind, PolicyName};
 use gpu_mlp::elastic::simulate::Scheduling;
 use gpu_mlp::elastic::{
@@ -211,31 +211,63 @@ fn processor(threads: usize, weight: f64) -> Spec {
         start: Start::Thread(Arc::new(move || {
             Ok(Box::new(CpuBackend::<f32>::with_threads(threads)?))
         })),
+        spares: Vec::new(),
     }
 }
 
-fn card(
-    adapter: &AdapterChoice,
-    known: &[gpu_mlp::backend::gpu::AdapterInfo],
-    weight: f64,
-) -> Spec {
-    let index = match adapter {
+/// Another graphics card than this one, if there is one, and the processor.
+fn in_place_of(index: usize, known: &[AdapterInfo], weight: f64) -> Vec<Spec> {
+    let mut others = known.iter().filter(|other| {
+        other.index != index && other.kind != "software" && other.unusable.is_none()
+    });
+    let other = others.next().map(|other| {
+        let choice = AdapterChoice::Index(other.index);
+        let name = DeviceChoice::Gpu(choice.clone()).to_string();
+        adapter(name, &choice, DeviceKind::Gpu, weight)
+    });
+    other
+        .into_iter()
+        .chain([processor(cores(), weight)])
+        .collect()
+}
+
+fn card(choice: &AdapterChoice, known: &[AdapterInfo], weight: f64) -> Spec {
+    let index = match choice {
         AdapterChoice::Index(index) => *index,
         _ => 0,
     };
     let software = known
         .get(index)
         .is_some_and(|found| found.kind == "software");
-    let choice = adapter.clone();
+    let kind = if software {
+        DeviceKind::SoftwareGpu
+    } else {
+        DeviceKind::Gpu
+    };
+    let name = DeviceChoice::Gpu(choice.clone()).to_string();
     Spec {
-        name: DeviceChoice::Gpu(adapter.clone()).to_string(),
-        kind: if software {
-            DeviceKind::SoftwareGpu
-        } else {
-            DeviceKind::Gpu
-        },
+        spares: in_place_of(index, known, weight),
+        ..adapter(name, choice, kind, weight)
+    }
+}
+
+fn adapter(name: String, choice: &AdapterChoice, kind: DeviceKind, weight: f64) -> Spec {
+    let choice = choice.clone();
+    Spec {
+        name,
+        kind,
         weight,
         start: Start::Thread(Arc::new(move || Ok(Box::new(GpuBackend::open(&choice)?)))),
+        spares: Vec::new(),
+    }
+}
+
+/// Has a worker, and what takes its place, be a process of its own.
+fn apart(spec: &mut Spec, program: &str) {
+    let words = [program, "worker", "--", &spec.name];
+    spec.start = Start::Process(words.map(str::to_owned).into());
+    for spare in &mut spec.spares {
+        apart(spare, program);
     }
 }
 
@@ -321,9 +353,7 @@ impl WorkerOptions {
         if self.worker_processes == Some(true) {
             let program = std::env::current_exe()?.display().to_string();
             for spec in &mut specs {
-                let words = ["worker", "--", &spec.name];
-                let words = words.into_iter().map(str::to_owned);
-                spec.start = Start::Process([program.clone()].into_iter().chain(words).collect());
+                apart(spec, &program);
             }
         }
         let backend = Box::new(Pool::open(specs.clone(), options.clone())?);

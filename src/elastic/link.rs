@@ -31,11 +31,17 @@ pub struct Spec {
     pub weight: f64,
     /// What it is.
     pub start: Start,
+    /// What takes its place in turn, each once the one before was lost three times: another adapter, the processor.
+    pub spares: Vec<Spec>,
 }
 
 /// A worker as the pool holds it.
 pub(super) struct Link {
     pub(super) spec: Spec,
+    /// What it is now, and what else it may become.
+    pub(super) kind: DeviceKind,
+    start: Start,
+    spares: Vec<Spec>,
     sender: Option<Sender<Order>>,
     /// Counts its lives, so that answers of an earlier one are known.
     pub(super) life: u32,
@@ -48,19 +54,25 @@ pub(super) struct Link {
     pub(super) shards: u64,
     pub(super) busy: f64,
     pub(super) losses: u32,
+    /// Losses of the device that it has now.
+    failed: u32,
     pub(super) failure: Option<String>,
     due: Option<Instant>,
     /// Programs that it was given.
     pub(super) programs: usize,
 }
 
-/// How often a lost worker is opened again at most.
+/// How often a lost worker is opened again at most, and how often on one device while another could take its place.
 const TRIES: u32 = 8;
+const TRIES_OF_ONE: u32 = 3;
 
 impl Link {
     pub(super) fn new(spec: Spec) -> Self {
         Link {
             device: spec.name.clone(),
+            kind: spec.kind,
+            start: spec.start.clone(),
+            spares: spec.spares.clone(),
             spec,
             sender: None,
             life: 0,
@@ -70,6 +82,7 @@ impl Link {
             shards: 0,
             busy: 0.0,
             losses: 0,
+            failed: 0,
             failure: None,
             due: None,
             programs: 0,
@@ -83,7 +96,7 @@ impl Link {
         self.programs = 0;
         let (sender, orders) = channel();
         self.sender = Some(sender);
-        let (start, life, answers) = (self.spec.start.clone(), self.life, answers.clone());
+        let (start, life, answers) = (self.start.clone(), self.life, answers.clone());
         let name = format!("worker {position}");
         let run = move || {
             let mut outbox = Channel {
@@ -127,13 +140,21 @@ impl Link {
         self.late = false;
     }
 
-    /// Notes a loss, and when it is to be opened again.
-    pub(super) fn lost(&mut self, reason: String, again: Option<Duration>) {
+    /// Notes a loss, and when it is to be opened again. A device that was lost too often makes room for the next, which is
+    /// what this returns.
+    pub(super) fn lost(&mut self, reason: String, again: Option<Duration>) -> Option<String> {
         self.failure = Some(reason);
         self.losses += 1;
+        self.failed += 1;
         self.due = again
             .filter(|_| self.losses <= TRIES)
-            .map(|wait| Instant::now() + wait * (1 << (self.losses - 1).min(10)));
+            .map(|wait| Instant::now() + wait * (1 << (self.failed - 1).min(10)));
+        if self.due.is_none() || self.failed < TRIES_OF_ONE || self.spares.is_empty() {
+            return None;
+        }
+        let spare = self.spares.remove(0);
+        (self.kind, self.start, self.failed) = (spare.kind, spare.start, 0);
+        Some(spare.name)
     }
 
     pub(super) fn is_due(&self) -> bool {

@@ -177,6 +177,7 @@ pub(super) fn make(
                 records,
                 hash: None,
                 sums: Vec::new(),
+                sound: true,
             })?;
             let letters = member.peer.ran(shard, Values::new(value));
             member.post(letters);

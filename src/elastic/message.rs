@@ -21,6 +21,20 @@ impl Values {
     }
 }
 
+impl Values {
+    /// Whether all are numbers, and none infinite.
+    pub(super) fn are_finite(&self) -> bool {
+        // The largest exponent is of what is no number or infinite; a maximum of integers is several lanes at a time.
+        let magnitudes = self.0.iter().map(|value| value.to_bits() & 0x7fff_ffff);
+        magnitudes.fold(0, u32::max) < f32::INFINITY.to_bits()
+    }
+}
+
+/// Whether sums are.
+pub(super) fn sound(sums: &[(Node, Values)]) -> bool {
+    sums.iter().all(|(_, values)| values.are_finite())
+}
+
 impl Serialize for Values {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(bytemuck::cast_slice(&self.0))
@@ -219,6 +233,8 @@ pub(super) enum Answer {
         hash: Option<u64>,
         /// Sums that do not grow any more where it is.
         sums: Vec<(Node, Values)>,
+        /// Whether these are numbers, none of them infinite.
+        sound: bool,
     },
     /// Sums that do not grow any more since shards went elsewhere.
     Sums {
@@ -226,6 +242,8 @@ pub(super) enum Answer {
         number: u64,
         /// Which.
         sums: Vec<(Node, Values)>,
+        /// Whether these are numbers, none of them infinite.
+        sound: bool,
     },
     /// The hash of a shard that was run once more.
     Checked {

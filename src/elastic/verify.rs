@@ -30,6 +30,8 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Verify {
     rate: f64,
+    /// Whether every shard is checked, whatever the rate.
+    all: bool,
     /// Program of a shard.
     pub(super) program: usize,
     entries: BTreeMap<u32, Entry>,
@@ -40,10 +42,16 @@ impl Verify {
     pub(super) fn new(rate: f64) -> Self {
         Verify {
             rate,
+            all: false,
             program: 0,
             entries: BTreeMap::new(),
             agreed: 0,
         }
+    }
+
+    /// Whether every shard is checked from now on, or the share that was asked for.
+    pub(super) fn check_all(&mut self, all: bool) {
+        self.all = all;
     }
 
     /// A step begins.
@@ -53,7 +61,7 @@ impl Verify {
 
     pub(super) fn is_sampled(&self, number: u64, shard: u32) -> bool {
         let [drawn, _] = threefry2x32([number as u32, (number >> 32) as u32], [shard, 0]);
-        f64::from(drawn) < self.rate * 4_294_967_296.0
+        self.all || f64::from(drawn) < self.rate * 4_294_967_296.0
     }
 
     /// The hash of a shard's first run.

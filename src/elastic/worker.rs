@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::bench::Bench;
 use super::member::Member;
-use super::message::{Answer, Contents, Order, Part, Values};
+use super::message::{Answer, Contents, Order, Part, Values, sound};
 use super::tree::Node;
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::program::{Program, Step, buffer, record};
@@ -174,7 +174,12 @@ impl Station {
                 if self.number == number {
                     let sums = self.bench.skip(&shards);
                     if !sums.is_empty() {
-                        outbox.send(Answer::Sums { number, sums })?;
+                        let sound = sound(&sums);
+                        outbox.send(Answer::Sums {
+                            number,
+                            sums,
+                            sound,
+                        })?;
                     }
                 }
             }
@@ -227,6 +232,7 @@ impl Station {
             seconds,
             records,
             hash,
+            sound: sound(&sums),
             sums,
         })?;
         Ok(())

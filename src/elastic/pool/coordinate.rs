@@ -22,6 +22,7 @@ impl Pool {
     /// Gives out the shards of a step.
     pub(super) fn begin(&mut self) -> Result<(), BackendError> {
         self.number += 1;
+        self.unsound.clear();
         self.verify.begin();
         let (shards, now) = (self.shards(), self.now());
         let round = Round::new(self.number, shards, &self.crew, &mut *self.policy, now);
@@ -41,17 +42,13 @@ impl Pool {
         let start = Instant::now();
         self.steps = steps.to_vec();
         self.verify.program = gradients;
-        self.begin()?;
-        let total = loop {
-            let done = |round: &Round<Values>| round.is_complete();
-            if self.round.as_ref().is_some_and(done) && self.verify.is_done() {
-                break self.round.take().and_then(|mut round| round.total());
-            }
-            if !self.hear(LOOK)? {
-                self.look()?;
-            }
-        };
-        let (Some(total), Some(&step)) = (total, steps.last()) else {
+        let mut total = self.sum()?;
+        if self.unsound.is_empty() {
+            self.diverged = false;
+        } else if !self.diverged {
+            total = self.doubt()?;
+        }
+        let Some(&step) = steps.last() else {
             return Err(self.gone());
         };
         self.tell(&Order::Update {
@@ -69,6 +66,65 @@ impl Pool {
             }
         }
         Ok(())
+    }
+
+    /// The sum of the step's shards.
+    fn sum(&mut self) -> Result<Values, BackendError> {
+        self.begin()?;
+        loop {
+            let done = |round: &Round<Values>| round.is_complete();
+            if self.round.as_ref().is_some_and(done) && self.verify.is_done() {
+                let total = self.round.take().and_then(|mut round| round.total());
+                return total.ok_or_else(|| self.gone());
+            }
+            if !self.hear(LOOK)? {
+                self.look()?;
+            }
+        }
+    }
+
+    /// The sum once more, as it was no number: each shard is run by two workers. If it is one now, who had said otherwise computes
+    /// wrong; if not, it is the model that diverges, which the run will see.
+    fn doubt(&mut self) -> Result<Values, BackendError> {
+        let mut suspects = std::mem::take(&mut self.unsound);
+        self.repeated += self.steps.len() as u64;
+        self.verify.check_all(true);
+        let total = self.sum();
+        self.verify.check_all(false);
+        let total = total?;
+        self.diverged = !self.unsound.is_empty();
+        if self.diverged {
+            log::warn!("a step's gradient is no number, whoever computes it");
+            return Ok(total);
+        }
+        suspects.retain(|&worker| !self.links[worker].dismissed);
+        for worker in suspects {
+            let mut others = self.links.iter().enumerate();
+            let replaced = others.any(|(other, link)| link.live && other != worker);
+            if replaced && self.links[worker].live {
+                self.put_out(
+                    worker,
+                    "its gradient was no number, and on others it is one",
+                );
+            } else {
+                log::warn!(
+                    "worker {worker} ({}) computed a gradient that is no number, and then one that is",
+                    self.links[worker].device
+                );
+            }
+        }
+        Ok(total)
+    }
+
+    /// A worker that computes wrong is used no more.
+    fn put_out(&mut self, worker: usize, why: &str) {
+        log::warn!(
+            "worker {worker} ({}) computes wrong: {why}; it is put out",
+            self.links[worker].device
+        );
+        self.links[worker].dismissed = true;
+        self.links[worker].failure = Some("it computed wrong".into());
+        self.leaves(worker);
     }
 
     pub(super) fn ran_shard(
@@ -137,13 +193,7 @@ impl Pool {
             Verdict::Open(shard) => self.check(shard),
             Verdict::Agreed => {}
             Verdict::Wrong(worker) => {
-                log::warn!(
-                    "worker {worker} ({}) computes wrong: a shard that it ran has other bits on others; it is put out",
-                    self.links[worker].device
-                );
-                self.links[worker].dismissed = true;
-                self.links[worker].failure = Some("it computed wrong".into());
-                self.leaves(worker);
+                self.put_out(worker, "a shard that it ran has other bits on others");
                 self.again()?;
             }
             Verdict::Unclear(shard) => {

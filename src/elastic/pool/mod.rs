@@ -82,6 +82,10 @@ pub struct Pool {
     pub(super) number: u64,
     steps: Vec<Step>,
     verify: Verify,
+    /// Workers whose sums of this step are no numbers.
+    unsound: Vec<usize>,
+    /// Whether a step's gradient was none whoever computed it, and none has been a number since.
+    diverged: bool,
     crowd: Crowd,
     pub(super) values: Option<Vec<f32>>,
     ran: VecDeque<(usize, Records)>,
@@ -120,6 +124,8 @@ impl Pool {
             number: 0,
             steps: Vec::new(),
             verify: Verify::new(options.verify),
+            unsound: Vec::new(),
+            diverged: false,
             crowd: Crowd::new(count),
             values: None,
             ran: VecDeque::new(),
@@ -296,6 +302,7 @@ impl Pool {
                 records,
                 hash,
                 sums,
+                sound,
             } => {
                 self.links[worker].shards += 1;
                 self.links[worker].busy += seconds;
@@ -307,12 +314,16 @@ impl Pool {
                         self.verify.first(shard, worker, hash);
                         self.check(shard);
                     }
-                    self.take(sums);
+                    self.take(worker, sums, sound);
                 }
             }
-            Answer::Sums { number, sums } => {
+            Answer::Sums {
+                number,
+                sums,
+                sound,
+            } => {
                 if number == self.number {
-                    self.take(sums);
+                    self.take(worker, sums, sound);
                 }
             }
             Answer::Checked {
@@ -331,7 +342,10 @@ impl Pool {
         Ok(())
     }
 
-    fn take(&mut self, sums: Vec<(super::tree::Node, Values)>) {
+    fn take(&mut self, worker: usize, sums: Vec<(super::tree::Node, Values)>, sound: bool) {
+        if !sound && !self.unsound.contains(&worker) {
+            self.unsound.push(worker);
+        }
         if let Some(round) = &mut self.round {
             for (node, value) in sums {
                 round.summed(node, value);
@@ -362,7 +376,14 @@ impl Pool {
         let link = &mut self.links[worker];
         let was_live = link.live;
         log::warn!("worker {worker} ({}) is lost: {reason}", link.device);
-        link.lost(reason, self.options.again);
+        if let Some(instead) = link.lost(reason, self.options.again) {
+            log::warn!(
+                "worker {worker} goes on as {instead}: its results may differ by rounding from those of {}",
+                link.device
+            );
+            let known = &mut self.crew.workers[worker];
+            (known.device, known.stats) = (link.kind, Stats::default());
+        }
         self.leaves(worker);
         if was_live {
             self.run_elsewhere(worker)?;

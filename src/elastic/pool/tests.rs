@@ -31,6 +31,8 @@ enum Fault {
     Slows,
     /// A bit of its next gradient is another.
     Corrupts,
+    /// Its next gradient is no number.
+    Dissolves,
 }
 
 /// How long a worker is waited for in these tests.
@@ -41,7 +43,7 @@ struct Faulty {
     inner: CpuBackend<f32>,
     calls: Arc<AtomicUsize>,
     faults: Arc<BTreeMap<usize, Fault>>,
-    corrupt: bool,
+    corrupt: Option<Fault>,
 }
 
 /// Does nothing for a while, as a driver that hangs.
@@ -72,7 +74,9 @@ impl Backend for Faulty {
             }
             Some(Fault::Hangs) => nothing(4 * LIMIT),
             Some(Fault::Slows) => nothing(LIMIT / 10),
-            Some(Fault::Corrupts) => self.corrupt = true,
+            Some(&(Fault::Corrupts | Fault::Dissolves)) => {
+                self.corrupt = self.faults.get(&call).copied();
+            }
             None => {}
         }
         self.inner.run(program, steps)
@@ -94,8 +98,12 @@ impl Backend for Faulty {
         len: usize,
     ) -> Result<Vec<f32>, BackendError> {
         let mut values = self.inner.read(buffer, member, offset, len)?;
-        if buffer == buffer::GRADIENTS && std::mem::take(&mut self.corrupt) {
-            values[0] = f32::from_bits(values[0].to_bits() ^ 1 << 20);
+        if buffer == buffer::GRADIENTS {
+            match self.corrupt.take() {
+                Some(Fault::Dissolves) => values[0] = f32::NAN,
+                Some(_) => values[0] = f32::from_bits(values[0].to_bits() ^ 1 << 20),
+                None => {}
+            }
         }
         Ok(values)
     }
@@ -112,9 +120,10 @@ fn spec(faults: BTreeMap<usize, Fault>) -> Spec {
                 inner: CpuBackend::with_threads(1)?,
                 calls: Arc::clone(&calls),
                 faults: Arc::clone(&faults),
-                corrupt: false,
+                corrupt: None,
             }))
         })),
+        spares: Vec::new(),
     }
 }
 
@@ -245,6 +254,78 @@ fn a_worker_that_computes_wrong_is_put_out_and_its_step_made_again() {
     let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
     assert_eq!(live, [true, false, true]);
     assert!(report.verified > 20 && report.repeated >= 6, "{report:?}");
+}
+
+#[test]
+fn a_gradient_that_is_no_number_is_made_again_and_who_computed_it_is_put_out() {
+    for faults in [vec![3], (3..1000).collect()] {
+        let faults = faults.into_iter().map(|call| (call, Fault::Dissolves));
+        let specs = vec![
+            spec(BTreeMap::new()),
+            spec(faults.collect()),
+            spec(BTreeMap::new()),
+        ];
+        let (found, report) = outcome(specs, options(PolicyName::RoundRobin, Scheduling::Central));
+        assert_eq!(found, reference());
+        let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
+        assert_eq!(live, [true, false, true]);
+        assert!(report.verified >= 2 && report.repeated >= 2, "{report:?}");
+    }
+    // Alone, a worker is used all the same.
+    let specs = vec![spec([(5, Fault::Dissolves)].into())];
+    let (found, report) = outcome(specs, options(PolicyName::RoundRobin, Scheduling::Central));
+    assert_eq!(found, reference());
+    assert_eq!((report.workers[0].live, report.repeated), (true, 6));
+}
+
+#[test]
+fn a_gradient_that_is_no_number_on_all_is_of_the_model() {
+    let all = || spec((0..1000).map(|call| (call, Fault::Dissolves)).collect());
+    let options = options(PolicyName::RoundRobin, Scheduling::Central);
+    let mut pool = Pool::open(vec![all(), all()], options).expect("it opens");
+    let error = run(&mut pool).expect_err("it diverges");
+    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+    let report = pool.report();
+    assert!(
+        report.workers.iter().all(|worker| worker.live),
+        "{report:?}"
+    );
+    // Once, not at every step from there on.
+    assert_eq!(report.repeated, 6);
+}
+
+#[test]
+fn a_worker_that_is_lost_three_times_is_opened_on_another_device() {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let mut other = spec(BTreeMap::new());
+    let (count, inner) = (Arc::clone(&opened), other.start.clone());
+    let Start::Thread(open) = inner else {
+        panic!("it is a thread");
+    };
+    other.start = Start::Thread(Arc::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        open()
+    }));
+    let mut faulty = spec((0..1000).map(|call| (call, Fault::Kills)).collect());
+    faulty.spares = vec![other];
+    let mut pool = Pool::open(
+        vec![spec(BTreeMap::new()), faulty],
+        options(PolicyName::RoundRobin, Scheduling::Central),
+    )
+    .expect("it opens");
+    let mut runs = 0;
+    while opened.load(Ordering::Relaxed) == 0 || !pool.report().workers[1].live {
+        run(&mut pool).expect("the other trains");
+        runs += 1;
+        assert!(runs < 10_000, "{:?}", pool.report());
+    }
+    run(&mut pool).expect("both train");
+    let report = pool.report();
+    assert_eq!(
+        (report.workers[1].losses, report.workers[1].live),
+        (3, true)
+    );
+    assert!(report.workers[1].shards > 0 && opened.load(Ordering::Relaxed) == 1);
 }
 
 #[test]
