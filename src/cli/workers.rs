@@ -312,12 +312,6 @@ impl WorkerOptions {
                 )));
             }
         }
-        let distributed = self.scheduling == Some(Scheduling::Distributed);
-        if distributed && self.verify.is_some_and(|rate| rate > 0.0) {
-            return Err(bad_input(
-                "--verify needs a coordinator; leave out --scheduling distributed",
-            ));
-        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::message::{Answer, Order, Slice, Values};
 use super::peer::{Call, Letter, Peer};
-use super::worker::{Outbox, Station, Stop};
+use super::worker::{Outbox, Station, Stop, hash};
 
 /// How long an idle member waits before it asks the next peer whether it is there.
 const TICK: Duration = Duration::from_millis(10);
@@ -126,6 +126,26 @@ impl Member {
     }
 }
 
+/// Runs those shards of others once more that it has to, before the step's weights are gone.
+fn check(
+    station: &mut Station,
+    slice: &Slice,
+    number: u64,
+    outbox: &mut dyn Outbox,
+) -> Result<(), Stop> {
+    let parts = &slice.steps[(number - slice.first) as usize];
+    for shard in slice.checked(number) {
+        let value = station.gradient(slice.programs[0], &parts[shard as usize])?;
+        let hash = hash(&value);
+        outbox.send(Answer::Checked {
+            number,
+            shard,
+            hash,
+        })?;
+    }
+    Ok(())
+}
+
 /// Makes the steps of a slice. What is left of the member answers peers that are not done yet.
 pub(super) fn make(
     station: &mut Station,
@@ -140,6 +160,7 @@ pub(super) fn make(
         let step = &slice.steps[(member.peer.step() - slice.first) as usize];
         if let Some(total) = member.peer.total().cloned() {
             if let Some(last) = step.last() {
+                check(station, slice, member.peer.step(), outbox)?;
                 station.update(update, gradients, last, step.len() as u32, &total)?;
             }
             drop(total);
@@ -164,6 +185,7 @@ pub(super) fn make(
             let value = station.gradient(gradients, step)?;
             let records = station.records(gradients, step)?;
             let seconds = start.elapsed().as_secs_f64();
+            let hashed = slice.is_sampled(member.peer.step(), shard);
             let before = if member.each > 0.0 {
                 member.each
             } else {
@@ -175,13 +197,15 @@ pub(super) fn make(
                 shard,
                 seconds,
                 records,
-                hash: None,
+                hash: hashed.then(|| hash(&value)),
                 sums: Vec::new(),
                 sound: true,
             })?;
             let letters = member.peer.ran(shard, Values::new(value));
             member.post(letters);
-        } else if let Some(letter) = member.peer.ask(member.each) {
+        } else if slice.verify == 0.0
+            && let Some(letter) = member.peer.ask(member.each)
+        {
             member.post(vec![letter]);
         } else {
             match orders.recv_timeout(TICK) {

@@ -6,8 +6,9 @@ use std::sync::mpsc::Sender;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::peer::{Call, Members};
+use super::peer::{Call, Members, home};
 use super::tree::{Node, Term};
+use super::verify::sampled;
 use crate::program::{Program, Step};
 
 /// Numbers that several may hold without a copy of their own.
@@ -107,6 +108,25 @@ pub(super) struct Slice {
     pub(super) steps: Arc<Vec<Vec<Step>>>,
     /// Seconds after which a peer that does not answer is taken to be gone.
     pub(super) limit: f64,
+    /// Share of the shards that are run twice.
+    pub(super) verify: f64,
+    /// By rank, who runs those of its shards once more.
+    pub(super) checkers: Arc<Vec<usize>>,
+}
+
+impl Slice {
+    /// Whether a shard of a step is run twice.
+    pub(super) fn is_sampled(&self, number: u64, shard: u32) -> bool {
+        sampled(self.verify, number, shard)
+    }
+
+    /// Shards of a step that this member runs once more.
+    pub(super) fn checked(&self, number: u64) -> impl Iterator<Item = u32> + '_ {
+        (0..self.members.shards).filter(move |&shard| {
+            let home = home(&self.members, &[], shard, self.rank);
+            self.checkers[home] == self.rank && self.is_sampled(number, shard)
+        })
+    }
 }
 
 /// What a worker is told.

@@ -405,7 +405,8 @@ fn stands_in(count: usize, gone: &[usize], rank: usize, me: usize) -> usize {
     after.next().unwrap_or(me)
 }
 
-fn home(members: &Members, gone: &[usize], shard: u32, me: usize) -> usize {
+/// The member that has a shard.
+pub(super) fn home(members: &Members, gone: &[usize], shard: u32, me: usize) -> usize {
     let behind = members.starts.partition_point(|&start| start <= shard);
     stands_in(members.ids.len(), gone, behind.saturating_sub(1), me)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::message::{Order, Slice};
 use super::policy::Shard;
 use super::pool::Pool;
+use super::verify::{Found, Verify};
 use crate::backend::BackendError;
 use crate::program::Step;
 
@@ -17,6 +18,8 @@ const MOST: usize = 256;
 pub(super) struct Running {
     pub(super) first: u64,
     pub(super) steps: Arc<Vec<Vec<Step>>>,
+    /// Bits of the shards that are run twice.
+    pub(super) found: Vec<Found>,
 }
 
 pub(super) fn make(
@@ -45,6 +48,14 @@ pub(super) fn make(
         .filter_map(|&worker| pool.links[worker].sender())
         .collect();
     let members = Arc::new(members);
+    let verify = pool.options.verify;
+    // What is found wrong is made again from here.
+    let before = if verify > 0.0 {
+        pool.read_state()?
+    } else {
+        Vec::new()
+    };
+    let checkers = Arc::new(checkers(pool, &workers));
     let start = Instant::now();
     for (rank, &worker) in workers.iter().enumerate() {
         pool.links[worker].send(Order::Slice(Slice {
@@ -55,6 +66,8 @@ pub(super) fn make(
             first,
             steps: Arc::clone(&steps),
             limit: pool.options.limit.as_secs_f64(),
+            verify,
+            checkers: Arc::clone(&checkers),
         }));
     }
     drop(peers);
@@ -62,9 +75,10 @@ pub(super) fn make(
     pool.slice = Some(Running {
         first,
         steps: Arc::clone(&steps),
+        found: Vec::new(),
     });
     let outcome = wait(pool, &workers, first + steps.len() as u64);
-    pool.slice = None;
+    let found = pool.slice.take().map_or_else(Vec::new, |slice| slice.found);
     let reached = outcome?;
     pool.number = reached - 1;
     let done = (reached - first) as usize;
@@ -73,7 +87,53 @@ pub(super) fn make(
     if done > 0 {
         pool.pace = Some(took.as_secs_f64() / done as f64);
     }
-    Ok(done)
+    match compare(pool, &found) {
+        None => Ok(done),
+        Some((number, disputed)) => {
+            let again = (number - first + 1) as usize;
+            for order in before {
+                pool.tell(&order);
+            }
+            pool.repeat(programs, &steps[..again], &disputed)?;
+            Ok(again)
+        }
+    }
+}
+
+/// Counts the shards that workers of one kind agree on. Returns what was found in the first step of which they do not.
+fn compare(pool: &mut Pool, found: &[Found]) -> Option<(u64, Vec<Found>)> {
+    let mut numbers: Vec<u64> = found.iter().map(|found| found.number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    for number in numbers {
+        let of_step = found.iter().filter(|found| found.number == number);
+        let mut of_step: Vec<Found> = of_step.copied().collect();
+        let disputed = Verify::disputed(&of_step, &pool.links);
+        if !disputed.is_empty() {
+            of_step.retain(|found| disputed.contains(&found.shard));
+            return Some((number, of_step));
+        }
+        let twice = |found: &&Found| {
+            let same = of_step.iter().filter(|other| other.shard == found.shard);
+            same.count() > 1
+        };
+        let mut shards: Vec<u32> = of_step.iter().filter(twice).map(|f| f.shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        pool.verify.agreed += shards.len() as u64;
+    }
+    None
+}
+
+/// Who runs whose shards once more: the next of the same kind, itself if there is no other.
+fn checkers(pool: &Pool, workers: &[usize]) -> Vec<usize> {
+    let count = workers.len();
+    let next = |rank: usize| {
+        let device = &pool.links[workers[rank]].device;
+        let mut others = (1..=count).map(|n| (rank + n) % count);
+        others.find(|&other| pool.links[workers[other]].device == *device)
+    };
+    (0..count).map(|rank| next(rank).unwrap_or(rank)).collect()
 }
 
 /// Waits for all members. Returns the step that the furthest are at; the others are given their weights.

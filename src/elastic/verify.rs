@@ -14,6 +14,21 @@ struct Entry {
     decided: bool,
 }
 
+/// Whether a shard of a step is of the share that is checked.
+pub(super) fn sampled(rate: f64, number: u64, shard: u32) -> bool {
+    let [drawn, _] = threefry2x32([number as u32, (number >> 32) as u32], [shard, 0]);
+    f64::from(drawn) < rate * 4_294_967_296.0
+}
+
+/// The bits that a worker found of a shard, among its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) number: u64,
+    pub(super) shard: u32,
+    pub(super) worker: usize,
+    pub(super) hash: u64,
+}
+
 /// What comes of comparing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -60,8 +75,30 @@ impl Verify {
     }
 
     pub(super) fn is_sampled(&self, number: u64, shard: u32) -> bool {
-        let [drawn, _] = threefry2x32([number as u32, (number >> 32) as u32], [shard, 0]);
-        self.all || f64::from(drawn) < self.rate * 4_294_967_296.0
+        self.all || sampled(self.rate, number, shard)
+    }
+
+    /// What was found of a shard of the last step, by whom.
+    pub(super) fn found(&self, shard: u32) -> &[(usize, u64)] {
+        self.entries
+            .get(&shard)
+            .map_or(&[], |entry| &entry.found[..])
+    }
+
+    /// Shards of a step that two workers of one kind do not agree on, from what each found.
+    pub(super) fn disputed(found: &[Found], links: &[Link]) -> Vec<u32> {
+        let mut shards: Vec<u32> = Vec::new();
+        for one in found {
+            let other = |other: &&Found| {
+                other.shard == one.shard
+                    && other.hash != one.hash
+                    && links[other.worker].device == links[one.worker].device
+            };
+            if found.iter().any(|found| other(&found)) && !shards.contains(&one.shard) {
+                shards.push(one.shard);
+            }
+        }
+        shards
     }
 
     /// The hash of a shard's first run.

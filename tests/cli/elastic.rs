@@ -64,6 +64,10 @@ fn a_model_is_the_same_file_whoever_trains_it() {
             "--workers cpu:1*2@3,cpu:1 --policy weighted --verify 0.5",
         ),
         ("peers", "--workers cpu:1*7 --scheduling distributed"),
+        (
+            "checked",
+            "--workers cpu:1*3 --scheduling distributed --verify 0.5",
+        ),
         ("processes", "--workers cpu:1*2 --worker-processes"),
         (
             "apart",
@@ -222,10 +226,6 @@ fn workers_that_cannot_be_are_refused() {
         ("--workers gpu:99", "gpu:99"),
         ("--policy weighted", "--policy needs --workers"),
         ("--shards 4", "--shards needs --workers"),
-        (
-            "--workers cpu --verify 0.1 --scheduling distributed",
-            "--verify needs a coordinator",
-        ),
         ("--workers cpu --optimizer lbfgs", "--optimizer lbfgs"),
         ("--workers cpu --find-lr", "--find-lr"),
         ("--workers cpu --device cpu", "--device and --workers"),

@@ -7,7 +7,7 @@ use crate::backend::BackendError;
 use crate::elastic::message::{Order, Part, Values};
 use crate::elastic::policy::Shard;
 use crate::elastic::round::{self, Round};
-use crate::elastic::verify::Verdict;
+use crate::elastic::verify::{Found, Verdict};
 use crate::program::Step;
 
 impl Pool {
@@ -196,14 +196,51 @@ impl Pool {
                 self.put_out(worker, "a shard that it ran has other bits on others");
                 self.again()?;
             }
-            Verdict::Unclear(shard) => {
-                return Err(BackendError::Device {
-                    device: self.links[self.leader().unwrap_or(0)].device.clone(),
-                    reason: format!(
-                        "shard {shard} of a step has other bits each time it is run; use another --device"
-                    ),
-                });
+            Verdict::Unclear(shard) => return Err(self.unclear(shard)),
+        }
+        Ok(())
+    }
+
+    fn unclear(&self, shard: u32) -> BackendError {
+        BackendError::Device {
+            device: self.links[self.leader().unwrap_or(0)].device.clone(),
+            reason: format!(
+                "shard {shard} of a step has other bits each time it is run; use another --device"
+            ),
+        }
+    }
+
+    /// Makes steps that peers disagreed on once more, under a coordinator and with every shard checked. In the last of them, who
+    /// had found something else before computes wrong.
+    pub(in crate::elastic) fn repeat(
+        &mut self,
+        programs: [usize; 2],
+        steps: &[Vec<Step>],
+        disputed: &[Found],
+    ) -> Result<(), BackendError> {
+        self.verify.check_all(true);
+        let made = steps.iter().try_for_each(|step| {
+            self.repeated += step.len() as u64;
+            self.step(programs, step)
+        });
+        self.verify.check_all(false);
+        made?;
+        for one in disputed {
+            let device = &self.links[one.worker].device;
+            let mut right = self.verify.found(one.shard).iter();
+            let right = right.find(|&&(by, _)| self.links[by].device == *device);
+            let wrong = right.is_some_and(|&(_, hash)| hash != one.hash);
+            if !wrong || self.links[one.worker].dismissed {
+                continue;
             }
+            let mut others = self.links.iter().enumerate();
+            if !others.any(|(other, link)| link.live && other != one.worker) {
+                return Err(self.unclear(one.shard));
+            }
+            self.put_out(
+                one.worker,
+                "a shard that it ran has other bits when it is run again",
+            );
         }
         Ok(())
     }

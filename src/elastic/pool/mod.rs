@@ -24,7 +24,7 @@ use crate::elastic::policy::{Policy, PolicyName, Record, Stats, Worker};
 use crate::elastic::round::{Crew, Round};
 use crate::elastic::simulate::Scheduling;
 use crate::elastic::slice::Running;
-use crate::elastic::verify::Verify;
+use crate::elastic::verify::{Found, Verify};
 use crate::program::{Program, Step, record};
 
 /// How a pool works.
@@ -81,7 +81,7 @@ pub struct Pool {
     /// Number of the step under way; two attempts at one step have two.
     pub(super) number: u64,
     steps: Vec<Step>,
-    verify: Verify,
+    pub(super) verify: Verify,
     /// Workers whose sums of this step are no numbers.
     unsound: Vec<usize>,
     /// Whether a step's gradient was none whoever computed it, and none has been a number since.
@@ -229,7 +229,7 @@ impl Pool {
     }
 
     /// What a worker has to be told so that its weights are those of the others.
-    fn read_state(&mut self) -> Result<Vec<Order>, BackendError> {
+    pub(super) fn read_state(&mut self) -> Result<Vec<Order>, BackendError> {
         let mut orders = Vec::new();
         if self.leader().is_none() {
             return Ok(orders);
@@ -308,7 +308,8 @@ impl Pool {
                 self.links[worker].busy += seconds;
                 if self.slice.is_some() {
                     self.note_peer(worker, number, (shard, seconds), &records);
-                } else if number == self.number {
+                    self.note_found(worker, number, shard, hash);
+                } else if self.is_at(number) {
                     self.ran_shard(worker, (shard, seconds), &records);
                     if let Some(hash) = hash {
                         self.verify.first(shard, worker, hash);
@@ -322,7 +323,7 @@ impl Pool {
                 sums,
                 sound,
             } => {
-                if number == self.number {
+                if self.is_at(number) {
                     self.take(worker, sums, sound);
                 }
             }
@@ -331,7 +332,9 @@ impl Pool {
                 shard,
                 hash,
             } => {
-                if number == self.number {
+                if self.slice.is_some() {
+                    self.note_found(worker, number, shard, Some(hash));
+                } else if self.is_at(number) {
                     let verdict = self.verify.second(shard, worker, hash);
                     self.judge(verdict)?;
                 }
@@ -340,6 +343,11 @@ impl Pool {
             Answer::Failed(reason) => self.lose(worker, reason)?,
         }
         Ok(())
+    }
+
+    /// Whether a step is under way. What comes late of one that is done is of no use, and its weights are gone.
+    fn is_at(&self, number: u64) -> bool {
+        number == self.number && self.round.is_some()
     }
 
     fn take(&mut self, worker: usize, sums: Vec<(super::tree::Node, Values)>, sound: bool) {
@@ -432,6 +440,20 @@ impl Pool {
         self.note_records(step.record as usize, records);
         let times = (seconds, seconds);
         self.crew.note(worker, step.rows, times, &mut *self.policy);
+    }
+
+    /// Bits of a shard that a worker found among its peers.
+    fn note_found(&mut self, worker: usize, number: u64, shard: u32, hash: Option<u64>) {
+        if let (Some(slice), Some(hash)) = (&mut self.slice, hash)
+            && number >= slice.first
+        {
+            slice.found.push(Found {
+                number,
+                shard,
+                worker,
+                hash,
+            });
+        }
     }
 
     /// A worker that was waited for no longer has answered: it is given the others' weights, and takes part again.

@@ -18,7 +18,10 @@ use crate::model::{Activation, Dropout, Initializer, Network, initialize};
 use crate::program::buffer;
 use crate::program::{Hyper, Loss, LossFunction, Optimizer, Reduction};
 use crate::random::{Purpose, Stream};
-use crate::train::{Event, Member, Options, Outcome, Parts, Rows, TrainError, train};
+use crate::train::{
+    Event, Guard, Interval, Member, Options, Outcome, Parts, Rows, Snapshot, Spare, TrainError,
+    Training, train, train_guarded,
+};
 
 /// What happens to a worker at one of its calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,6 +132,21 @@ fn spec(faults: BTreeMap<usize, Fault>) -> Spec {
 
 /// A small run that has all that depends on rows, steps and shards: dropout, shuffling, validation, a short last batch, a pack.
 fn run(pool: &mut dyn Backend) -> Result<Outcome, TrainError> {
+    let mut watch = |_: Event<'_>| ControlFlow::Continue(());
+    with(|training| {
+        let Training {
+            network,
+            members,
+            rows,
+            options,
+            ..
+        } = training;
+        train(pool, network, members, rows, options, &mut watch)
+    })
+}
+
+/// Hands out what decides that run.
+fn with<R>(make: impl FnOnce(Training<'_>) -> R) -> R {
     let network = Network {
         dropout: Dropout::Plain,
         ..Network::new(5, &[8, 6], Activation::Relu, 3, Activation::Identity)
@@ -179,8 +197,37 @@ fn run(pool: &mut dyn Backend) -> Result<Outcome, TrainError> {
         targets: &targets,
         parts: &parts,
     };
-    let mut watch = |_: Event<'_>| ControlFlow::Continue(());
-    train(pool, &network, &members, rows, &options, &mut watch)
+    make(Training {
+        network: &network,
+        members: &members,
+        rows,
+        options: &options,
+        judge: None,
+    })
+}
+
+/// A part of the run: from a snapshot on, by these workers, until so many steps are done. Returns the last snapshot, too.
+fn part(
+    specs: Vec<Spec>,
+    options: PoolOptions,
+    from: Option<Arc<Snapshot>>,
+    until: u64,
+) -> (Outcome, Option<Arc<Snapshot>>) {
+    let pool = Pool::open(specs, options).expect("it opens");
+    let mut pool: Box<dyn Backend> = Box::new(pool);
+    let mut last = None;
+    let mut guard = Guard::default();
+    (guard.from, guard.every) = (from, Some(Interval::Steps(1)));
+    guard.keep = Some(Box::new(|snapshot, _| last = Some(Arc::clone(snapshot))));
+    let mut watch = |event: Event<'_>| match event {
+        Event::Steps { done, .. } if done >= until => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let trained = with(|training| train_guarded(&mut pool, training, &mut guard, &mut watch));
+    drop(guard);
+    let mut outcome = trained.expect("a worker is left");
+    outcome.measured = Default::default();
+    (outcome, last)
 }
 
 fn options(policy: PolicyName, scheduling: Scheduling) -> PoolOptions {
@@ -243,17 +290,22 @@ fn the_plain_loop_comes_to_the_same_but_for_rounding() {
 
 #[test]
 fn a_worker_that_computes_wrong_is_put_out_and_its_step_made_again() {
-    let faulty = spec([(5, Fault::Corrupts)].into());
-    let specs = vec![spec(BTreeMap::new()), faulty, spec(BTreeMap::new())];
-    let options = PoolOptions {
-        verify: 1.0,
-        ..options(PolicyName::RoundRobin, Scheduling::Central)
-    };
-    let (found, report) = outcome(specs, options);
-    assert_eq!(found, reference());
-    let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
-    assert_eq!(live, [true, false, true]);
-    assert!(report.verified > 20 && report.repeated >= 6, "{report:?}");
+    for scheduling in Scheduling::ALL {
+        for faults in [vec![5], (5..1000).collect()] {
+            let faults = faults.into_iter().map(|call| (call, Fault::Corrupts));
+            let faulty = spec(faults.collect());
+            let specs = vec![spec(BTreeMap::new()), faulty, spec(BTreeMap::new())];
+            let options = PoolOptions {
+                verify: 1.0,
+                ..options(PolicyName::RoundRobin, scheduling)
+            };
+            let (found, report) = outcome(specs, options);
+            assert_eq!(found, reference(), "{scheduling:?}");
+            let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
+            assert_eq!(live, [true, false, true], "{scheduling:?}");
+            assert!(report.verified > 20 && report.repeated >= 6, "{report:?}");
+        }
+    }
 }
 
 #[test]
@@ -343,6 +395,56 @@ fn without_a_worker_the_run_ends_with_an_error() {
 }
 
 #[test]
+fn when_all_workers_are_lost_others_go_on_from_the_last_snapshot_or_the_run_ends() {
+    let open = |faults: BTreeMap<usize, Fault>| -> Result<Box<dyn Backend>, BackendError> {
+        let options = PoolOptions {
+            again: None,
+            ..options(PolicyName::Throughput, Scheduling::Central)
+        };
+        Ok(Box::new(Pool::open(vec![spec(faults)], options)?))
+    };
+    let dead = || (0..1000).map(|call| (call, Fault::Kills)).collect();
+    for last in [BTreeMap::new(), dead()] {
+        let ends = !last.is_empty();
+        let mut pool = open([(30, Fault::Kills)].into()).expect("it opens");
+        let mut guard = Guard::default();
+        guard.every = Some(Interval::Steps(2));
+        let spare = |faults: BTreeMap<usize, Fault>| Spare {
+            wait: Duration::ZERO,
+            open: Box::new(move || open(faults.clone())),
+        };
+        guard.spares = vec![spare(dead()), spare(last)];
+        let mut told = Vec::new();
+        let mut watch = |event: Event<'_>| {
+            if let Event::Notice(text) = event {
+                told.push(text.to_owned());
+            }
+            ControlFlow::Continue(())
+        };
+        let trained = with(|training| train_guarded(&mut pool, training, &mut guard, &mut watch));
+        drop(guard);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told.iter().all(|text| text
+                .contains("every worker failed: a test failed: it was killed")
+                && !text.contains("behind step 0")),
+            "{told:?}"
+        );
+        match trained {
+            Ok(mut outcome) => {
+                outcome.measured = Default::default();
+                assert!(!ends);
+                assert_eq!(outcome, reference());
+            }
+            Err(error) => assert!(
+                ends && error.to_string().contains("it was killed"),
+                "{error}"
+            ),
+        }
+    }
+}
+
+#[test]
 fn workers_come_and_go_between_steps() {
     let mut pool = Pool::open(
         vec![spec(BTreeMap::new())],
@@ -374,20 +476,47 @@ fn fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
+/// A part of a run: how many steps there are at its end, the workers' faults, and how they work.
+type Drawn = (
+    u64,
+    Vec<BTreeMap<usize, Fault>>,
+    PolicyName,
+    Scheduling,
+    f64,
+);
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    let faults = proptest::collection::btree_map(0_usize..60, fault(), 0..4);
+    (
+        1_u64..9,
+        proptest::collection::vec(faults, 0..5),
+        proptest::sample::select(&PolicyName::ALL[..]),
+        proptest::sample::select(&Scheduling::ALL[..]),
+        prop_oneof![Just(0.0), Just(0.3)],
+    )
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn whatever_happens_to_whom_the_bits_are_the_same(
-        workers in proptest::collection::vec(proptest::collection::btree_map(0_usize..60, fault(), 0..4), 0..5),
-        policy in proptest::sample::select(&PolicyName::ALL[..]),
-        scheduling in proptest::sample::select(&Scheduling::ALL[..]),
-        verify in prop_oneof![Just(0.0), Just(0.3)],
+    fn whatever_happens_to_whom_and_when_it_is_interrupted_the_bits_are_the_same(
+        mut parts in proptest::collection::vec(drawn(), 1..4),
     ) {
-        // The first is spared, so that somebody has the weights.
-        let specs = [BTreeMap::new()].into_iter().chain(workers).map(spec).collect();
-        let options = PoolOptions { verify, ..options(policy, scheduling) };
-        let (found, _) = outcome(specs, options);
-        prop_assert_eq!(found, reference());
+        parts.sort_by_key(|&(until, ..)| until);
+        let (mut from, count) = (None, parts.len());
+        for (place, (until, workers, policy, scheduling, verify)) in parts.into_iter().enumerate() {
+            // The first is spared, so that somebody has the weights.
+            let specs = [BTreeMap::new()].into_iter().chain(workers).map(spec).collect();
+            let options = PoolOptions { verify, ..options(policy, scheduling) };
+            if place + 1 < count {
+                let (_, left) = part(specs, options, from.take(), until);
+                prop_assert!(left.is_some());
+                from = left;
+            } else {
+                let (found, _) = part(specs, options, from.take(), u64::MAX);
+                prop_assert_eq!(found, reference());
+            }
+        }
     }
 }
