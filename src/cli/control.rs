@@ -1,11 +1,11 @@
-//! `scale` and `status`: a run's folder has a socket that its trainer listens on.
+//! `scale`, `status` and `worker --join`: a run's folder has a socket that its trainer listens on.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use gpu_mlp::elastic::{PoolReport, Remote};
+use gpu_mlp::elastic::{Ends, Joined, PoolReport, Remote, Start};
 use serde::{Deserialize, Serialize};
 
 use super::error::bad_input;
@@ -38,6 +38,8 @@ pub(super) struct StatusOptions {
 enum Request {
     Status,
     Scale(String),
+    /// Who asks is a worker from here on.
+    Join(String),
 }
 
 /// What it answers.
@@ -86,6 +88,30 @@ fn answer(request: &Request, remote: &Remote) -> Reply {
             }
             Err(reason) => Reply::Failed(reason),
         },
+        Request::Join(list) => match list.parse() {
+            Ok(Workers::These(_)) => Reply::Done,
+            _ => Reply::Failed(format!("{list} is no device")),
+        },
+    }
+}
+
+/// Has a worker that came by such a way take part.
+fn take_in(list: &str, ends: Ends, remote: &Remote) {
+    let Ok(workers) = list.parse::<Workers>() else {
+        return;
+    };
+    if let Some(mut spec) = workers.specs().into_iter().next() {
+        (spec.start, spec.spares) = (Start::Joined(Joined::new(ends)), Vec::new());
+        remote.join(spec);
+    }
+}
+
+/// Becomes a worker of a run: what is read and written from here on is its trainer's.
+pub(super) fn join(run: &Path, device: &Workers) -> Result<Ends> {
+    let (reply, ends) = socket::talk_on(run, &Request::Join(device.to_string()))?;
+    match reply {
+        Reply::Failed(reason) => Err(bad_input(reason)),
+        _ => Ok(ends),
     }
 }
 
@@ -107,7 +133,9 @@ mod socket {
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::time::Duration;
 
-    use super::{Listening, Path, Remote, Reply, Request, Result, SOCKET, answer, bad_input};
+    use super::{
+        Ends, Listening, Path, Remote, Reply, Request, Result, SOCKET, answer, bad_input, take_in,
+    };
 
     /// Listens in a run's folder, until the process ends.
     pub(in super::super) fn listen(folder: &Path, remote: Remote) -> std::io::Result<Listening> {
@@ -131,15 +159,30 @@ mod socket {
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         let mut line = String::new();
         BufReader::new(&stream).read_line(&mut line)?;
-        let reply = match serde_json::from_str(&line) {
-            Ok(request) => answer(&request, remote),
+        let request: Result<Request, _> = serde_json::from_str(&line);
+        let reply = match &request {
+            Ok(request) => answer(request, remote),
             Err(error) => Reply::Failed(error.to_string()),
         };
         serde_json::to_writer(&mut stream, &reply)?;
-        stream.write_all(b"\n")
+        stream.write_all(b"\n")?;
+        if let (Ok(Request::Join(list)), Reply::Done) = (request, reply) {
+            stream.set_read_timeout(None)?;
+            let ends = Ends {
+                input: Box::new(stream.try_clone()?),
+                output: Box::new(stream),
+            };
+            take_in(&list, ends, remote);
+        }
+        Ok(())
     }
 
     pub(super) fn ask(run: &Path, request: &Request) -> Result<Reply> {
+        Ok(talk_on(run, request)?.0)
+    }
+
+    /// Asks, and leaves the way open.
+    pub(super) fn talk_on(run: &Path, request: &Request) -> Result<(Reply, Ends)> {
         let path = run.join(SOCKET);
         let mut stream = UnixStream::connect(&path).map_err(|_| {
             bad_input(format!(
@@ -151,20 +194,30 @@ mod socket {
         serde_json::to_writer(&mut stream, request)?;
         stream.write_all(b"\n")?;
         let mut line = String::new();
-        BufReader::new(&stream).read_line(&mut line)?;
-        Ok(serde_json::from_str(&line)?)
+        let mut input = BufReader::new(stream.try_clone()?);
+        input.read_line(&mut line)?;
+        let ends = Ends {
+            // What has come behind the line is in there.
+            input: Box::new(input),
+            output: Box::new(stream),
+        };
+        Ok((serde_json::from_str(&line)?, ends))
     }
 }
 
 #[cfg(not(unix))]
 mod socket {
-    use super::{Listening, Path, Remote, Reply, Request, Result, bad_input};
+    use super::{Ends, Listening, Path, Remote, Reply, Request, Result, bad_input};
 
     pub(in super::super) fn listen(_: &Path, _: Remote) -> std::io::Result<Listening> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn ask(_: &Path, _: &Request) -> Result<Reply> {
+    pub(super) fn ask(run: &Path, request: &Request) -> Result<Reply> {
+        Ok(talk_on(run, request)?.0)
+    }
+
+    pub(super) fn talk_on(_: &Path, _: &Request) -> Result<(Reply, Ends)> {
         Err(bad_input(
             "this needs Unix sockets, which this system has not",
         ))

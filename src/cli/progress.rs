@@ -16,6 +16,7 @@ pub(super) struct Progress {
     before: u64,
     quiet: bool,
     last: String,
+    workers: Option<usize>,
 }
 
 /// Between two lines where there is no terminal.
@@ -46,19 +47,27 @@ impl Progress {
             before,
             quiet,
             last: String::new(),
+            workers: None,
         }
     }
 
-    pub(super) fn steps(&mut self, done: u64, total: u64) {
+    /// So many steps are done, by so many workers, if there are several.
+    pub(super) fn steps(&mut self, done: u64, total: u64, workers: impl Fn() -> Option<usize>) {
         if let Some(bar) = &self.bar {
             bar.set_length(total);
             bar.set_position(done);
+            let now = workers();
+            if now != self.workers {
+                self.workers = now;
+                bar.set_message(self.message());
+            }
         } else if !self.quiet && self.told.unwrap_or(self.start).elapsed() > PAUSE {
             let rate = done.saturating_sub(self.before) as f64 / self.start.elapsed().as_secs_f64();
             let left = total.saturating_sub(done) as f64 / rate;
+            self.workers = workers();
             output::tell(&format!(
                 "{done}/{total} steps, {rate:.0} a second, {left:.0} s left  {}",
-                self.last
+                self.message()
             ));
             self.told = Some(Instant::now());
         }
@@ -85,13 +94,38 @@ impl Progress {
             self.last += &format!(" {monitor} {value:.4}");
         }
         if let Some(bar) = &self.bar {
-            bar.set_message(self.last.clone());
+            bar.set_message(self.message());
+        }
+    }
+
+    /// Who works, and what the last epoch came to.
+    fn message(&self) -> String {
+        match self.workers {
+            None => self.last.clone(),
+            Some(1) => format!("1 worker  {}", self.last),
+            Some(count) => format!("{count} workers  {}", self.last),
         }
     }
 
     pub(super) fn done(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workers_are_told_before_the_epoch() {
+        let mut progress = Progress::new(true, 0);
+        progress.epoch(3, None, None, None);
+        assert_eq!(progress.message(), "epoch 3: ");
+        for (count, told) in [(1, "1 worker  epoch 3: "), (3, "3 workers  epoch 3: ")] {
+            progress.workers = Some(count);
+            assert_eq!(progress.message(), told);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Error, Result};
+use gpu_mlp::elastic::Remote;
 use gpu_mlp::runs::RunFolder;
 use gpu_mlp::train::{End, Event, FitError, Fitted, Guard, Plan, Snapshot};
 use serde_json::json;
@@ -51,11 +52,16 @@ impl Session {
             json!({ "step": before, "device": self.trainer.backend.device() }),
         );
         let remote = self.trainer.remote.clone();
-        let listening = self.folder.as_ref().zip(remote).map(|(folder, remote)| {
-            control::listen(folder.path(), remote).inspect_err(|error| {
-                log::warn!("gpu-mlp status and scale do not reach this run: {error}");
-            })
-        });
+        let workers = || remote.as_ref().and_then(Remote::live);
+        let listening = self
+            .folder
+            .as_ref()
+            .zip(remote.clone())
+            .map(|(folder, remote)| {
+                control::listen(folder.path(), remote).inspect_err(|error| {
+                    log::warn!("gpu-mlp status and scale do not reach this run: {error}");
+                })
+            });
         let mut progress = Progress::new(self.json, before);
         let plan = &self.plan;
         let mut guard = Guard::default();
@@ -67,7 +73,7 @@ impl Session {
         }
         let fitted = plan.fit_guarded(&mut self.trainer.backend, &mut guard, &mut |event| {
             match event {
-                Event::Steps { done, total, .. } => progress.steps(done, total),
+                Event::Steps { done, total, .. } => progress.steps(done, total, workers),
                 Event::Notice(text) => {
                     log::warn!("{text}");
                     line("notice", json!({ "text": text }));

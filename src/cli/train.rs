@@ -118,8 +118,8 @@ struct Chosen {
 /// Shards of a batch, where nothing is said of them.
 const SHARDS: u32 = 16;
 
-/// Keys of a TOML file that are no part of [`Config`], and whether they may be numbers.
-const KEYS: [(&str, bool); 12] = [
+/// Keys of a TOML file that are no part of [`Config`], and whether they may be numbers, true or false.
+const KEYS: [(&str, bool); 13] = [
     ("data", false),
     ("init-from", false),
     ("out", false),
@@ -132,6 +132,7 @@ const KEYS: [(&str, bool); 12] = [
     ("policy", false),
     ("scheduling", false),
     ("verify", true),
+    ("worker-processes", true),
 ];
 
 impl Chosen {
@@ -157,6 +158,7 @@ impl Chosen {
             policy,
             scheduling,
             verify,
+            processes,
         ] = others;
         let wrong = |key: &str, reason: String| bad_input(format!("{origin}: {key}: {reason}"));
         let device = device.map(|device| device.parse()).transpose();
@@ -169,12 +171,18 @@ impl Chosen {
             .map(|name| Scheduling::from_str(&name, false))
             .transpose();
         let verify = verify.map(|share| rate(&share)).transpose();
+        let processes = processes.map(|apart| match &*apart {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("true or false is needed".to_owned()),
+        });
+        let processes = processes.transpose();
         let workers = WorkerOptions {
             workers: workers.map_err(|reason| wrong("workers", reason))?,
             policy: policy.map_err(|reason| wrong("policy", reason))?,
             scheduling: scheduling.map_err(|reason| wrong("scheduling", reason))?,
             verify: verify.map_err(|reason| wrong("verify", reason))?,
-            worker_processes: None,
+            worker_processes: processes.map_err(|reason| wrong("worker-processes", reason))?,
         };
         let workers = options.workers.or(workers);
         let mut config = options.config.or(config);

@@ -1,17 +1,27 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use clap::Args;
-use gpu_mlp::elastic::{Start, serve};
+use gpu_mlp::elastic::{Ends, Start, serve};
 
+use super::control;
 use super::error::bad_input;
 use super::workers::Workers;
 
-/// Work for a trainer over standard input and output; train --worker-processes starts it
+/// Work for a run that is training with --workers
 #[derive(Args)]
+#[command(after_help = "Examples:
+  gpu-mlp worker --join RUN --device cpu:1    comes, and goes with Ctrl-C or with the run
+
+Without --join it works over standard input and output, for train --worker-processes, which starts it.")]
 pub(super) struct Options {
     /// The device: cpu:THREADS, gpu:N or a part of an adapter's name
+    #[arg(long, value_name = "DEVICE")]
     device: Workers,
+    /// The run's folder
+    #[arg(long, value_name = "RUN")]
+    join: Option<PathBuf>,
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
@@ -19,8 +29,24 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let [spec] = &specs[..] else {
         return Err(bad_input("a worker has one device; name one, as cpu:1"));
     };
-    if let Start::Thread(open) = &spec.start {
-        serve(open)?;
+    let Start::Thread(open) = &spec.start else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    match &options.join {
+        None => serve(
+            || open(),
+            Ends {
+                input: Box::new(std::io::stdin()),
+                output: Box::new(std::io::stdout()),
+            },
+        )?,
+        Some(run) => {
+            // What cannot be opened is said here, and not to the run.
+            let backend = open().map_err(Error::new)?;
+            let ends = control::join(run, &options.device)?;
+            log::info!("working for {}, until it ends or Ctrl-C", run.display());
+            serve(|| Ok(backend), ends)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -264,7 +264,8 @@ fn adapter(name: String, choice: &AdapterChoice, kind: DeviceKind, weight: f64) 
 
 /// Has a worker, and what takes its place, be a process of its own.
 fn apart(spec: &mut Spec, program: &str) {
-    let words = [program, "worker", "--", &spec.name];
+    let device = format!("--device={}", spec.name);
+    let words = [program, "worker", &device];
     spec.start = Start::Process(words.map(str::to_owned).into());
     for spare in &mut spec.spares {
         apart(spare, program);

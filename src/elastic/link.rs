@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::io::{Read, Write};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::message::{Answer, Order};
@@ -18,6 +19,31 @@ pub enum Start {
     Thread(Opener),
     /// As a process: a program and its words.
     Process(Vec<String>),
+    /// It has come by itself, and is there until it goes.
+    Joined(Joined),
+}
+
+/// Two ends of a way to another process.
+pub struct Ends {
+    /// What is read from.
+    pub input: Box<dyn Read + Send>,
+    /// What is written to.
+    pub output: Box<dyn Write + Send>,
+}
+
+/// The way to a worker that has come, until it is taken.
+#[derive(Clone)]
+pub struct Joined(Arc<Mutex<Option<Ends>>>);
+
+impl Joined {
+    /// By such a way.
+    pub fn new(ends: Ends) -> Self {
+        Joined(Arc::new(Mutex::new(Some(ends))))
+    }
+
+    fn take(&self) -> Option<Ends> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// A worker to be.
@@ -111,6 +137,11 @@ impl Link {
                     Err(error) => drop(outbox.send(Answer::Failed(error.to_string()))),
                 },
                 Start::Process(command) => process::attend(&command, orders, outbox),
+                Start::Joined(joined) => {
+                    if let Some(ends) = joined.take() {
+                        process::exchange(ends, orders, outbox, || "it has left".into());
+                    }
+                }
             }
         };
         let thread = std::thread::Builder::new().name(name).spawn(run);
@@ -147,7 +178,7 @@ impl Link {
         self.losses += 1;
         self.failed += 1;
         self.due = again
-            .filter(|_| self.losses <= TRIES)
+            .filter(|_| self.losses <= TRIES && !self.is_joined())
             .map(|wait| Instant::now() + wait * (1 << (self.failed - 1).min(10)));
         if self.due.is_none() || self.failed < TRIES_OF_ONE || self.spares.is_empty() {
             return None;
@@ -155,6 +186,11 @@ impl Link {
         let spare = self.spares.remove(0);
         (self.kind, self.start, self.failed) = (spare.kind, spare.start, 0);
         Some(spare.name)
+    }
+
+    /// Whether it has come by itself: nobody can open it again.
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(self.start, Start::Joined(_))
     }
 
     pub(super) fn is_due(&self) -> bool {

@@ -20,7 +20,7 @@ mod tree;
 mod verify;
 mod worker;
 
-pub use link::{Opener, Spec, Start};
+pub use link::{Ends, Joined, Opener, Spec, Start};
 pub use memory::{load_records, save_records};
 pub use pool::{Pool, PoolOptions, PoolReport, Remote, WorkerReport};
 pub use process::serve;

@@ -1,8 +1,8 @@
-//! Workers in processes of their own: the same worker behind the same messages, over its standard input and output. A driver that
-//! crashes takes its process along, and not the run.
+//! Workers in processes of their own: the same worker behind the same messages, over its standard input and output, or over a socket
+//! that it came by. A driver that crashes takes its process along, and not the run.
 
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -10,9 +10,10 @@ use std::thread;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::link::{Channel, Opener};
+use super::link::{Channel, Ends};
 use super::message::{Answer, Order};
 use super::worker::{Closed, Outbox, work};
+use crate::backend::{Backend, BackendError};
 
 /// What a process says: an answer for the pool, or an order for a peer.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -38,14 +39,17 @@ fn get<T: DeserializeOwned>(input: &mut impl Read) -> std::io::Result<T> {
     postcard::from_bytes(&bytes).map_err(std::io::Error::other)
 }
 
-/// Works as a process of a pool, until standard input ends.
-pub fn serve(open: &Opener) -> std::io::Result<()> {
+/// Works as a process of a pool, until what it reads from ends.
+pub fn serve(
+    open: impl FnOnce() -> Result<Box<dyn Backend>, BackendError>,
+    Ends { input, output }: Ends,
+) -> std::io::Result<()> {
     let (orders, inbox) = channel();
-    let out = Arc::new(Mutex::new(BufWriter::new(std::io::stdout())));
+    let out = Arc::new(Mutex::new(BufWriter::new(output)));
     let reading = Arc::clone(&out);
     thread::Builder::new()
         .name("orders".into())
-        .spawn(move || read_orders(&orders, &reading))?;
+        .spawn(move || read_orders(input, &orders, &reading))?;
     let mut outbox = Pipe { out };
     match open() {
         Ok(backend) => work(backend, &inbox, &mut outbox),
@@ -55,11 +59,11 @@ pub fn serve(open: &Opener) -> std::io::Result<()> {
     Ok(())
 }
 
-type Out = Arc<Mutex<BufWriter<std::io::Stdout>>>;
+type Out = Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>;
 
 /// Hands on what comes in. A slice's peers are behind the same pipe.
-fn read_orders(orders: &Sender<Order>, out: &Out) {
-    let mut input = BufReader::new(std::io::stdin());
+fn read_orders(input: Box<dyn Read + Send>, orders: &Sender<Order>, out: &Out) {
+    let mut input = BufReader::new(input);
     while let Ok(mut order) = get::<Order>(&mut input) {
         if let Order::Slice(slice) = &mut order {
             let count = slice.members.ids.len();
@@ -120,15 +124,35 @@ pub(super) fn attend(command: &[String], orders: Receiver<Order>, mut outbox: Ch
         Ok(child) => child,
         Err(error) => return failed(format!("{program} does not start: {error}")),
     };
-    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+    let (Some(output), Some(input)) = (child.stdin.take(), child.stdout.take()) else {
         return failed("the process has no pipes".into());
     };
+    let ends = Ends {
+        input: Box::new(input),
+        output: Box::new(output),
+    };
+    exchange(ends, orders, outbox, move || {
+        // It has ended, or its pipe has: in either case nothing is to be had of it any more.
+        let _ = child.kill();
+        let status = child.wait();
+        let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        format!("its process ended: {how}")
+    });
+}
+
+/// Passes messages on between the pool and a worker elsewhere, until it ends or has to. `end` sees to its end, and says how it was.
+pub(super) fn exchange(
+    Ends { input, output }: Ends,
+    orders: Receiver<Order>,
+    outbox: Channel,
+    end: impl FnOnce() -> String + Send + 'static,
+) {
     let peers = Arc::new(Mutex::new(Vec::new()));
     let known = Arc::clone(&peers);
     let reading = thread::Builder::new()
         .name("answers".into())
-        .spawn(move || read_answers(child, output, &known, outbox));
-    let mut out = BufWriter::new(input);
+        .spawn(move || read_answers(input, &known, outbox, end));
+    let mut out = BufWriter::new(output);
     for mut order in orders {
         let leaves = matches!(order, Order::Leave);
         if let Order::Slice(slice) = &mut order {
@@ -144,12 +168,12 @@ pub(super) fn attend(command: &[String], orders: Receiver<Order>, mut outbox: Ch
 }
 
 fn read_answers(
-    mut child: Child,
-    output: ChildStdout,
+    input: Box<dyn Read + Send>,
     peers: &Mutex<Vec<Sender<Order>>>,
     mut outbox: Channel,
+    end: impl FnOnce() -> String,
 ) {
-    let mut input = BufReader::new(output);
+    let mut input = BufReader::new(input);
     let mut told = false;
     while let Ok(said) = get::<Said>(&mut input) {
         match said {
@@ -169,12 +193,9 @@ fn read_answers(
         }
     }
     peers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    // It has ended, or its pipe has: in either case nothing is to be had of it any more.
-    let _ = child.kill();
-    let status = child.wait();
+    let reason = end();
     if !told {
-        let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         // If nobody hears of it, nobody waits.
-        let _ = outbox.send(Answer::Failed(format!("its process ended: {how}")));
+        let _ = outbox.send(Answer::Failed(reason));
     }
 }

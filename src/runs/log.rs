@@ -46,6 +46,7 @@ impl Log {
             line.extend(fields.clone());
         }
         let written = self.file.write_all(format!("{line}\n").as_bytes());
+        ::log::debug!("{line}");
         if let Err(error) = written
             && !std::mem::replace(&mut self.failed, true)
         {

@@ -393,7 +393,7 @@ impl Config {
         Self::from_toml_with(text, []).map(|(config, [])| config)
     }
 
-    /// From TOML that may have further keys, whose values are text, or whole numbers where that is said of them.
+    /// From TOML that may have further keys, whose values are text, or numbers, true or false where that is said of them.
     pub fn from_toml_with<const N: usize>(
         text: &str,
         keys: [(&str, bool); N],
@@ -415,8 +415,10 @@ impl Config {
         for (value, (key, numeric)) in values.iter_mut().zip(keys) {
             if let Some(found) = table.get_mut().remove(key) {
                 let found = found.into_inner();
-                let number = found.as_integer().filter(|_| numeric);
-                let number = number.map(ToString::to_string);
+                let whole = found.as_integer().map(ToString::to_string);
+                let number = whole.or(found.as_float().map(ToString::to_string));
+                let number = number.or(found.as_bool().map(|yes| yes.to_string()));
+                let number = number.filter(|_| numeric);
                 let text = found.as_str().map(str::to_owned).or(number);
                 *value = Some(text.ok_or(format!("{key}: text is needed"))?);
             }

@@ -76,6 +76,25 @@ fn a_model_is_the_same_file_whoever_trains_it() {
     ] {
         assert!(one == model(&place, name, words), "{name}");
     }
+    let keys = [
+        "workers = \"cpu:1*2\"",
+        "policy = \"least-response-time\"",
+        "scheduling = \"central\"",
+        "verify = 0.25",
+        "worker-processes = true",
+        "shards = 5",
+    ];
+    place.file("run.toml", keys.join("\n"));
+    assert!(one == model(&place, "file", "--config run.toml"));
+    let told = place.json(&format!("{TRAIN} --config run.toml --json"));
+    assert_eq!(told["pool"]["policy"], "least-response-time");
+    assert!(told["pool"]["verified"].as_u64() > Some(0), "{told}");
+    place.file("run.toml", "workers = \"cpu:1\"\nworker-processes = 3");
+    let (code, line) = place.fails("train data.csv --config run.toml");
+    assert!(
+        code == 2 && line.contains("worker-processes: true or false"),
+        "{line}"
+    );
     let told = place.json(&format!("{TRAIN} --workers cpu:1*2 --json"));
     let workers = told["pool"]["workers"].as_array().expect("a list");
     assert_eq!((workers.len(), &told["pool"]["shards"]), (2, &5.into()));
@@ -172,6 +191,65 @@ fn a_worker_process_that_is_killed_is_replaced_and_the_model_is_the_same() {
 
 #[cfg(unix)]
 #[test]
+fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let words = "train data.csv --hidden 12 --batch-size 16 --epochs 8000 --patience 0 --run";
+    place.ok(&format!("{words} whole --workers cpu:1"));
+    let mut trainer = place
+        .command(&format!("{words} run --workers cpu:1"))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let start = Instant::now();
+    while !place.run("status run").status.success() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not train"
+        );
+    }
+    let mut worker = place
+        .command("worker --join run --device cpu:1")
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let told = || {
+        let output = place.run("status run --json");
+        let told = serde_json::from_slice::<serde_json::Value>(&output.stdout).ok()?;
+        Some(told["workers"].as_array()?.clone())
+    };
+    let joined = || told().and_then(|workers| workers.get(1).cloned());
+    let mut shards = 0;
+    while shards == 0 {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not come"
+        );
+        shards = joined().map_or(0, |worker| worker["shards"].as_u64().unwrap_or(0));
+    }
+    let pid = worker.id().to_string();
+    let left = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
+    assert!(left.expect("it runs").success());
+    worker.wait().expect("it ends");
+    while joined().is_some_and(|worker| worker["live"] == true) {
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not go");
+    }
+    assert!(joined().is_none_or(|worker| worker["losses"] == 1));
+    assert!(trainer.wait().expect("it ends").success());
+    let model =
+        |run: &str| std::fs::read(place.path(run).join("model.safetensors")).expect("a model");
+    assert!(model("whole") == model("run"));
+    let (code, line) = place.fails("worker --join run --device cpu:1");
+    assert!(
+        code == 2 && line.contains("not training with --workers"),
+        "{line}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
 fn a_run_is_scaled_while_it_trains() {
     let place = Place::new();
     place.file("data.csv", classes());
@@ -206,8 +284,15 @@ fn a_run_is_scaled_while_it_trains() {
     place.ok("scale run --workers cpu:1*3");
     until(3);
     place.ok("scale run --workers cpu:2");
+    // The last of the others goes when this one has come.
+    let start = Instant::now();
+    while !place.ok("status run").contains("cpu (2 threads)") {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not come"
+        );
+    }
     until(1);
-    assert!(place.ok("status run").contains("cpu (2 threads)"));
     child.kill().expect("it is killed");
     child.wait().expect("it ends");
     let (code, line) = place.fails("status run");

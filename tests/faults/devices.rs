@@ -9,7 +9,9 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::program::{Program, Step};
-use gpu_mlp::train::{Config, Event, FitError, Fitted, Guard, Interval, Plan, Spare, TrainError};
+use gpu_mlp::train::{
+    Config, Event, FitError, Fitted, Guard, Interval, Plan, Spare, TrainError, fastest,
+};
 
 use super::Place;
 
@@ -307,6 +309,22 @@ fn a_loss_that_is_no_number_goes_back_with_half_the_rate_three_times_at_most() {
         told.is_empty() && error.contains("--on-divergence rollback"),
         "{error}"
     );
+}
+
+#[test]
+fn what_was_timed_on_a_device_leaves_no_moments_to_its_run() {
+    let plan = plan(&format!("{OPTIONS}\noptimizer = \"adam\""));
+    for gpu in [false, true] {
+        let mut timed = [opened(gpu), opened(gpu)];
+        let chosen = fastest(&mut timed, &plan).expect("both can");
+        let mut go_on = |_: Event<'_>| ControlFlow::Continue(());
+        let fitted = plan.fit(&mut *timed[chosen], &mut go_on);
+        let (fresh, _) = fit(&plan, gpu, &Faults::default(), 0);
+        assert_eq!(
+            fitted.expect("it trains").model.members,
+            fresh.expect("it trains").model.members
+        );
+    }
 }
 
 #[test]

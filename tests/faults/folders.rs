@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::{Place, ended, errors, signal};
+use super::{Place, ended, errors};
 
 /// A run that was stopped behind a few checkpoints, and its model as it would have been uninterrupted.
 fn stopped(place: &Place) -> Vec<u8> {
@@ -12,11 +12,11 @@ fn stopped(place: &Place) -> Vec<u8> {
     let rows: String = (0..1000).map(row).collect();
     fs::write(place.path("rows.csv"), format!("a,b,c\n{rows}")).expect("it is written");
     place.ok(&format!("{train} whole"));
-    let child = place.started(&format!("{train} run"), || {
+    let running = place.started(&format!("{train} run"), |_| {
         place.checkpoints("run").len() > 3
     });
-    signal(&child, "-TERM");
-    let (code, told) = ended(child.wait_with_output().expect("it ends"));
+    running.signal("-TERM");
+    let (code, told) = running.end();
     assert_eq!(code, 143, "{told}");
     assert_eq!(place.checkpoints("run").len(), 4);
     place.bytes("whole/model.safetensors")
@@ -152,14 +152,13 @@ fn two_processes_never_train_one_run_and_a_lock_ends_with_its_process() {
     let place = Place::new();
     let train =
         "train digits --device cpu --epochs 1000000 --patience 0 --checkpoint-every 50 --run run";
-    let mut child = place.until(train, "run", 2000);
+    let mut running = place.until(train, 2000);
     refused(&place, "resume run", &["another process"]);
     refused(&place, "train digits --run run", &["another process"]);
-    child.kill().expect("it runs");
-    child.wait().expect("it ends");
-    let child = place.until("resume run", "run", 2000);
-    signal(&child, "-TERM");
-    let (code, told) = ended(child.wait_with_output().expect("it ends"));
+    assert!(running.kill());
+    let running = place.until("resume run", 2000);
+    running.signal("-TERM");
+    let (code, told) = running.end();
     assert_eq!(code, 143, "{told}");
 }
 

@@ -4,30 +4,30 @@ use std::fs;
 
 use gpu_mlp::random::{Purpose, key, threefry2x32};
 
-use super::{Place, ended, signal};
+use super::Place;
 
-/// Runs whose numbers follow from much that a checkpoint has to hold.
-const RUNS: [(&str, u64); 5] = [
+/// Runs whose numbers follow from much that a checkpoint has to hold, and how often they are killed: fifty times in all.
+const RUNS: [(&str, u32); 5] = [
     (
         "digits --device cpu --epochs 40 --hidden 70 --validation 0.1 --patience 30 --average 0.9 --checkpoint-every 23",
-        6,
+        12,
     ),
     (
         "digits --device cpu --epochs 30 --hidden 32 --folds 2 --accumulate 2 --schedule plateau --out-of-fold rows.csv --checkpoint-every 50ms",
-        3,
+        10,
     ),
     (
         "xor --device cpu --epochs 60000 --hidden 4 --optimizer amsgrad --checkpoint-every 20ms",
-        3,
+        12,
     ),
     (
         "digits --device gpu --epochs 6 --hidden 16 --batch-size 64 --checkpoint-every 7",
-        3,
+        4,
     ),
     (
         "digits --device cpu --epochs 20 --hidden 32 --batch-size 100 --noise 0.1 --mask 0.1 --mixup 0.4 --shift 1 --rotate 10 --flip \
          --cutout 2 --sampling balanced --checkpoint-every 7",
-        3,
+        12,
     ),
 ];
 
@@ -41,35 +41,40 @@ fn runs_that_are_killed_at_random_moments_end_on_the_bits_of_those_that_are_not(
         let size = fs::metadata(place.path(&whole).join("log.jsonl"))
             .expect("a log")
             .len();
-        let run = format!("run-{number}");
-        let mut words = format!("train {options} --run {run}");
-        let mut killed = 0;
-        for time in 0..*times {
-            // In all, less than the whole log: the last time comes before the end, or nearly so.
-            let [draw, _] = threefry2x32(key(7, Purpose::Split), [number as u32, time as u32]);
-            let share = f64::from(draw) / f64::from(u32::MAX) / *times as f64;
-            let mut child = place.until(&words, &run, (share * size as f64) as u64);
-            killed += u64::from(child.try_wait().expect("a child").is_none());
-            child.kill().expect("it runs, or ran");
-            child.wait().expect("it ends");
-            // It may have been killed before there was a run.
-            if place.path(&run).join("run.json").exists() {
-                words = format!("resume {run}");
+        let same = |run: &str| {
+            assert!(
+                place.bytes(format!("{run}/model.safetensors")) == model,
+                "{options}"
+            );
+            let left = place.checkpoints(run);
+            assert!(left.len() <= 3, "{left:?}");
+        };
+        let (mut run, mut killed, mut draws) = (format!("run-{number}-0"), 0, 0);
+        let begin = |run: &str| format!("train {options} --run {run}");
+        let mut words = begin(&run);
+        while killed < *times {
+            // In all, less than the whole log: a run is killed many times before its end.
+            let [draw, _] = threefry2x32(key(7, Purpose::Split), [number as u32, draws]);
+            draws += 1;
+            let share = f64::from(draw) / f64::from(u32::MAX) / f64::from(*times);
+            let mut running = place.until(&words, (share * size as f64) as usize);
+            if running.kill() {
+                killed += 1;
+                // It may have been killed before there was a run.
+                if place.path(&run).join("run.json").exists() {
+                    words = format!("resume {run}");
+                }
+            } else {
+                // It was faster than its end could be told.
+                same(&run);
+                run = format!("run-{number}-{draws}");
+                words = begin(&run);
             }
         }
-        assert!(killed > 0, "{options}");
         let (code, told) = place.run(&words);
         let finished = told.contains("the run is finished");
         assert!(code == 0 || (code == 2 && finished), "{words}: {told}");
-        assert!(
-            place.bytes(format!("{run}/model.safetensors")) == model,
-            "{options}"
-        );
-        assert!(
-            place.checkpoints(&run).len() <= 3,
-            "{:?}",
-            place.checkpoints(&run)
-        );
+        same(&run);
     }
 }
 
@@ -81,9 +86,9 @@ fn a_termination_and_ctrl_c_leave_a_checkpoint_and_the_best_model_and_lose_nothi
     place.ok(&format!("{train} whole"));
     let mut words = format!("{train} run");
     for (name, code, bytes) in [("-TERM", 143, 800), ("-INT", 130, 3000)] {
-        let child = place.until(&words, "run", bytes);
-        signal(&child, name);
-        let (ended, told) = ended(child.wait_with_output().expect("it ends"));
+        let running = place.until(&words, bytes);
+        running.signal(name);
+        let (ended, told) = running.end();
         assert_eq!(ended, code, "{told}");
         assert!(told.contains("stopped: the best model so far"), "{told}");
         assert!(told.contains("gpu-mlp resume run goes on"), "{told}");

@@ -8,9 +8,9 @@ mod interruptions;
 mod snapshots;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -55,22 +55,32 @@ impl Place {
     }
 
     /// Starts it, and waits until its run's log has so many bytes more, or it has ended.
-    fn until(&self, words: &str, run: &str, bytes: u64) -> Child {
-        let log = self.path(run).join("log.jsonl");
-        let size = || fs::metadata(&log).map_or(0, |log| log.len());
-        let bytes = size() + bytes;
-        self.started(words, || size() >= bytes)
+    fn until(&self, words: &str, bytes: usize) -> Running {
+        let mut left = bytes;
+        self.started(words, |line| {
+            left = left.saturating_sub(line.map_or(0, str::len));
+            left == 0
+        })
     }
 
-    /// Starts it, and waits for something to be so, or for its end.
-    fn started(&self, words: &str, so: impl Fn() -> bool) -> Child {
-        let mut child = self.command(words).spawn().expect("it runs");
-        let begun = Instant::now();
-        while !so() && child.try_wait().expect("a child").is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(100), "{words}");
-            std::thread::sleep(Duration::from_millis(1));
+    /// Starts it, and waits until something is so of its run's log, before the first line and behind each, or it has ended.
+    fn started(&self, words: &str, mut so: impl FnMut(Option<&str>) -> bool) -> Running {
+        let mut command = self.command(words);
+        let mut child = command
+            .env("RUST_LOG", "off,gpu_mlp=debug")
+            .spawn()
+            .expect("it runs");
+        let mut told = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (mut text, mut line) = (String::new(), String::new());
+        let mut reached = so(None);
+        while !reached && told.read_line(&mut line).expect("text") > 0 {
+            // What goes to the log is told, too.
+            let logged = line.strip_prefix("debug: ");
+            let logged = logged.filter(|line| line.starts_with('{'));
+            reached = logged.is_some_and(|line| so(Some(line)));
+            text += &std::mem::take(&mut line);
         }
-        child
+        Running { child, told, text }
     }
 
     fn bytes(&self, path: impl AsRef<Path>) -> Vec<u8> {
@@ -101,16 +111,41 @@ impl Place {
     }
 }
 
-fn ended(output: Output) -> (i32, String) {
-    let told = String::from_utf8(output.stderr).expect("text");
-    (output.status.code().unwrap_or(-1), told)
+/// A process, and what it has told so far.
+struct Running {
+    child: Child,
+    told: BufReader<ChildStderr>,
+    text: String,
+}
+
+impl Running {
+    /// Waits for its end. Returns exit code and what it said.
+    fn end(mut self) -> (i32, String) {
+        self.told.read_to_string(&mut self.text).expect("text");
+        let status = self.child.wait().expect("it ends");
+        (status.code().unwrap_or(-1), self.text)
+    }
 }
 
 #[cfg(unix)]
-fn signal(child: &Child, name: &str) {
-    let pid = child.id().to_string();
-    let status = Command::new("kill").args([name, &pid]).status();
-    assert!(status.expect("it runs").success());
+impl Running {
+    /// Ends it at once. Returns whether it had not ended before.
+    fn kill(&mut self) -> bool {
+        self.child.kill().expect("it runs, or ran");
+        let status = self.child.wait().expect("it ends");
+        std::os::unix::process::ExitStatusExt::signal(&status) == Some(9)
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([name, &pid]).status();
+        assert!(status.expect("it runs").success());
+    }
+}
+
+fn ended(output: Output) -> (i32, String) {
+    let told = String::from_utf8(output.stderr).expect("text");
+    (output.status.code().unwrap_or(-1), told)
 }
 
 /// The lines with errors.

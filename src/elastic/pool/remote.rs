@@ -14,6 +14,7 @@ pub struct Remote(Arc<Mutex<Board>>);
 #[derive(Default)]
 struct Board {
     wish: Option<Vec<Spec>>,
+    joining: Vec<Spec>,
     report: Option<PoolReport>,
     records: Vec<Record>,
 }
@@ -28,9 +29,21 @@ impl Remote {
         self.board().wish = Some(workers);
     }
 
+    /// A worker comes besides those that are there, from one of the next steps on.
+    pub fn join(&self, worker: Spec) {
+        self.board().joining.push(worker);
+    }
+
     /// What the workers have done so far; nothing before the first step.
     pub fn report(&self) -> Option<PoolReport> {
         self.board().report.clone()
+    }
+
+    /// Workers that are there; nothing before the first step.
+    pub fn live(&self) -> Option<usize> {
+        let board = self.board();
+        let report = board.report.as_ref()?;
+        Some(report.workers.iter().filter(|worker| worker.live).count())
     }
 
     /// What the policy has learned from, for the next run.
@@ -48,6 +61,11 @@ impl Pool {
         let wish = self.options.remote.board().wish.take();
         if let Some(wanted) = wish {
             self.leaving = self.change(wanted);
+        }
+        let joining = std::mem::take(&mut self.options.remote.board().joining);
+        for spec in joining {
+            log::info!("{} joins, as worker {}", spec.name, self.links.len());
+            self.start(spec);
         }
         for worker in std::mem::take(&mut self.leaving) {
             let mut others = self.links.iter().enumerate();
@@ -75,7 +93,8 @@ impl Pool {
     fn change(&mut self, mut wanted: Vec<Spec>) -> Vec<usize> {
         let mut leaving = Vec::new();
         for (worker, link) in self.links.iter().enumerate() {
-            if link.dismissed {
+            // Who has come by itself goes by itself.
+            if link.dismissed || link.is_joined() {
                 continue;
             }
             match wanted.iter().position(|spec| spec.name == link.spec.name) {

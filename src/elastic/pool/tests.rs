@@ -241,6 +241,14 @@ fn options(policy: PolicyName, scheduling: Scheduling) -> PoolOptions {
     }
 }
 
+/// The same for workers that do not hang, however slow the machine is.
+fn patient(options: PoolOptions) -> PoolOptions {
+    PoolOptions {
+        limit: Duration::from_secs(100),
+        ..options
+    }
+}
+
 fn outcome(specs: Vec<Spec>, options: PoolOptions) -> (Outcome, PoolReport) {
     let mut pool = Pool::open(specs, options).expect("it opens");
     let mut outcome = run(&mut pool).expect("a worker is left");
@@ -297,7 +305,7 @@ fn a_worker_that_computes_wrong_is_put_out_and_its_step_made_again() {
             let specs = vec![spec(BTreeMap::new()), faulty, spec(BTreeMap::new())];
             let options = PoolOptions {
                 verify: 1.0,
-                ..options(PolicyName::RoundRobin, scheduling)
+                ..patient(options(PolicyName::RoundRobin, scheduling))
             };
             let (found, report) = outcome(specs, options);
             assert_eq!(found, reference(), "{scheduling:?}");
@@ -317,7 +325,10 @@ fn a_gradient_that_is_no_number_is_made_again_and_who_computed_it_is_put_out() {
             spec(faults.collect()),
             spec(BTreeMap::new()),
         ];
-        let (found, report) = outcome(specs, options(PolicyName::RoundRobin, Scheduling::Central));
+        let (found, report) = outcome(
+            specs,
+            patient(options(PolicyName::RoundRobin, Scheduling::Central)),
+        );
         assert_eq!(found, reference());
         let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
         assert_eq!(live, [true, false, true]);
@@ -325,7 +336,10 @@ fn a_gradient_that_is_no_number_is_made_again_and_who_computed_it_is_put_out() {
     }
     // Alone, a worker is used all the same.
     let specs = vec![spec([(5, Fault::Dissolves)].into())];
-    let (found, report) = outcome(specs, options(PolicyName::RoundRobin, Scheduling::Central));
+    let (found, report) = outcome(
+        specs,
+        patient(options(PolicyName::RoundRobin, Scheduling::Central)),
+    );
     assert_eq!(found, reference());
     assert_eq!((report.workers[0].live, report.repeated), (true, 6));
 }
@@ -333,7 +347,7 @@ fn a_gradient_that_is_no_number_is_made_again_and_who_computed_it_is_put_out() {
 #[test]
 fn a_gradient_that_is_no_number_on_all_is_of_the_model() {
     let all = || spec((0..1000).map(|call| (call, Fault::Dissolves)).collect());
-    let options = options(PolicyName::RoundRobin, Scheduling::Central);
+    let options = patient(options(PolicyName::RoundRobin, Scheduling::Central));
     let mut pool = Pool::open(vec![all(), all()], options).expect("it opens");
     let error = run(&mut pool).expect_err("it diverges");
     assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
@@ -362,7 +376,7 @@ fn a_worker_that_is_lost_three_times_is_opened_on_another_device() {
     faulty.spares = vec![other];
     let mut pool = Pool::open(
         vec![spec(BTreeMap::new()), faulty],
-        options(PolicyName::RoundRobin, Scheduling::Central),
+        patient(options(PolicyName::RoundRobin, Scheduling::Central)),
     )
     .expect("it opens");
     let mut runs = 0;
