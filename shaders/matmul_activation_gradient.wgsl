@@ -5,9 +5,10 @@
 // kept  [m, n]
 // output     [m, n]
 //
-// A workgroup makes a tile of the output (lib/product), a member a layer of the grid's z.
+// A workgroup makes a tile of the output (lib/product or lib/product_subgroup), a member a layer of the grid's z.
 
-#import product
+#import product unless SUBGROUP
+#import product_subgroup if SUBGROUP
 #import functions
 
 override FUNCTION: u32 = 0u;
@@ -29,19 +30,18 @@ struct Shape {
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(LANES_X, LANES_Y)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-    let sums = product(group, lane);
-    let at = place(group, lane);
+fn main(at: Invocation) {
+    product(at);
     let rows = rows_of(shape.m);
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            let row = at.row + i * LANES_Y;
-            let column = at.column + j * LANES_X;
-            if row < rows && column < shape.n {
-                let inside = row * shape.n + column;
-                let slope = derivative(FUNCTION, kept[shape.kept.x + at.member * shape.kept.y + inside]);
-                output[shape.output.x + at.member * shape.output.y + inside] = sums[i][j] * slope;
-            }
+#repeat i ROWS
+    for (var j = 0u; j < 4u; j++) {
+        let row = row_of(at, {i}u);
+        let column = column_of(at, j);
+        if row < rows && column < shape.n {
+            let inside = row * shape.n + column;
+            let slope = derivative(FUNCTION, kept[shape.kept.x + at.group.z * shape.kept.y + inside]);
+            output[shape.output.x + at.group.z * shape.output.y + inside] = sums[{i}u][j] * slope;
         }
     }
+#end
 }

@@ -5,9 +5,10 @@
 // bias    [1, n]
 // output  [m, n]
 //
-// A workgroup makes a tile of the output (lib/product), a member a layer of the grid's z.
+// A workgroup makes a tile of the output (lib/product or lib/product_subgroup), a member a layer of the grid's z.
 
-#import product
+#import product unless SUBGROUP
+#import product_subgroup if SUBGROUP
 #import functions
 
 override FUNCTION: u32 = 0u;
@@ -29,21 +30,19 @@ struct Shape {
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(LANES_X, LANES_Y)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-    let sums = product(group, lane);
-    let at = place(group, lane);
+fn main(at: Invocation) {
+    product(at);
     let rows = rows_of(shape.m);
     for (var j = 0u; j < 4u; j++) {
-        let column = at.column + j * LANES_X;
+        let column = column_of(at, j);
         if column < shape.n {
-            let shift = bias[shape.bias.x + at.member * shape.bias.y + column];
-            for (var i = 0u; i < 4u; i++) {
-                let row = at.row + i * LANES_Y;
-                if row < rows {
-                    let o = shape.output.x + at.member * shape.output.y + row * shape.n + column;
-                    output[o] = activate(FUNCTION, sums[i][j] + shift);
-                }
+            let shift = bias[shape.bias.x + at.group.z * shape.bias.y + column];
+#repeat i ROWS
+            if row_of(at, {i}u) < rows {
+                let o = shape.output.x + at.group.z * shape.output.y + row_of(at, {i}u) * shape.n + column;
+                output[o] = activate(FUNCTION, sums[{i}u][j] + shift);
             }
+#end
         }
     }
 }

@@ -4,10 +4,11 @@
 // b       [k, n]
 // output  [m, n], and behind it, in the same buffer, bias [1, m]
 //
-// A workgroup makes a tile of the output (lib/product), the first of a row of them the biases too; a member is a layer of the
+// A workgroup makes a tile of the output (lib/product or lib/product_subgroup), the first of a row of them the biases too; a member is a layer of the
 // grid's z.
 
-#import product
+#import product unless SUBGROUP
+#import product_subgroup if SUBGROUP
 
 override ACCUMULATE: bool = false;
 
@@ -27,25 +28,24 @@ struct Shape {
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(LANES_X, LANES_Y)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-    let sums = product(group, lane);
-    let at = place(group, lane);
+fn main(at: Invocation) {
+    product(at);
     let rows = rows_of(shape.m);
-    let first = shape.output.x + at.member * shape.output.y;
-    for (var i = 0u; i < 4u; i++) {
-        let row = at.row + i * LANES_Y;
-        if row < rows {
-            for (var j = 0u; j < 4u; j++) {
-                let column = at.column + j * LANES_X;
-                if column < shape.n {
-                    keep(first + row * shape.n + column, sums[i][j]);
-                }
-            }
-            if group.x == 0u && lane.x == 0u {
-                keep(first + shape.bias + row, row_sums[i]);
-            }
+    let first = shape.output.x + at.group.z * shape.output.y;
+#repeat i ROWS
+    for (var j = 0u; j < 4u; j++) {
+        let row = row_of(at, {i}u);
+        let column = column_of(at, j);
+        if row < rows && column < shape.n {
+            keep(first + row * shape.n + column, sums[{i}u][j]);
         }
     }
+#end
+#repeat i SUMS
+    if summed_row(at, {i}u) < rows {
+        keep(first + shape.bias + summed_row(at, {i}u), row_sums[{i}u]);
+    }
+#end
 }
 
 fn keep(at: u32, sum: f32) {

@@ -2,11 +2,13 @@
 
 use clap::ValueEnum;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode};
-use gpu_mlp::backend::{Backend, Drawn, TOLERANCES, check, difference, kernels, tolerance};
+use gpu_mlp::backend::{
+    Backend, Drawn, TOLERANCES, check, contents, difference, kernels, tolerance,
+};
 use gpu_mlp::model::{Activation, Dropout, Embeddings, Lookup, Network, Normalization, Periodic};
 use gpu_mlp::program::{
-    Augmentation, Capacity, Link, Loss, LossFunction, LossWeights, Optimizer, Program, Reduction,
-    Rule,
+    Augmentation, Capacity, Link, Loss, LossFunction, LossWeights, Op, Optimizer, Program,
+    Reduction, Rule,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -253,6 +255,55 @@ fn sizes_around_tiles_and_subgroups_agree_with_the_twins() {
         }
     }
     assert_eq!(wrong(errors), []);
+}
+
+/// Each form of a product once, those with an activation with one that rounds.
+fn products(sizes: [usize; 3], members: usize) -> Vec<(&'static str, Program)> {
+    let all = kernels(sizes, members, 0).into_iter();
+    let once = |program: &Program| match program.ops[0] {
+        Op::MatmulBiasActivation { function, .. }
+        | Op::MatmulActivationGradient { function, .. } => function == Activation::Tanh,
+        ref op => op.product(program).is_some(),
+    };
+    all.filter(|(_, program)| once(program)).collect()
+}
+
+#[test]
+fn however_a_product_is_cut_its_bits_are_the_same() {
+    // Rows by words and by vectors of four, of a whole batch and of a part of one, in packs whose members begin anywhere.
+    let cases = [
+        ([33, 31, 17], 3, 30),
+        ([68, 72, 200], 2, 65),
+        ([20, 10, 24], 1, 20),
+    ];
+    let tiles = open(Mode::Dispatches).tiles();
+    assert!(tiles.len() >= 4, "{tiles:?}");
+    for (sizes, members, rows) in cases {
+        let forms = products(sizes, members);
+        assert_eq!(forms.len(), 10);
+        let of = |tile| -> Vec<Vec<Vec<u32>>> {
+            let mut gpu = open(Mode::Dispatches).with_tile(tile);
+            let bits = |(_, program): &(&str, Program)| {
+                let found = contents(&mut gpu, program, (rows, 5), Drawn::Usual);
+                let found = found.expect("it runs").into_iter();
+                found
+                    .map(|values| values.into_iter().map(f32::to_bits).collect())
+                    .collect()
+            };
+            forms.iter().map(bits).collect()
+        };
+        let first = of(tiles[0]);
+        for &tile in &tiles[1..] {
+            for ((kernel, program), (found, expected)) in
+                forms.iter().zip(of(tile).iter().zip(&first))
+            {
+                assert!(
+                    found == expected,
+                    "{kernel} by {tile}, {rows} rows of\n{program}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

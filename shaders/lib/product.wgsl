@@ -3,7 +3,9 @@
 // A workgroup of LANES_X * LANES_Y invocations makes a tile of 4*LANES_Y rows and 4*LANES_X columns, a lane 4 by 4 of
 // them. The lane's rows and columns lie LANES_Y and LANES_X apart, so that neighbouring lanes touch neighbouring words.
 //
-// Includes the operands; the kernel that imports this declares `shape` with a, b, m, n, k.
+// Sums are over k in rising order, in one sum for each value, and over zeros up to a multiple of DEPTH.
+//
+// The kernel that imports this declares `shape` with a, b, m, n, k.
 
 #import batch
 
@@ -22,17 +24,33 @@ const DEPTH = 16u;
 var<workgroup> tile_a: array<f32, 4u * LANES_Y * DEPTH>; // [k, m]
 var<workgroup> tile_b: array<f32, 4u * LANES_X * DEPTH>; // [k, n]
 
-// With ROW_SUMS, of the lane's four rows of a.
-var<private> row_sums: vec4<f32>;
+const ROWS: u32 = 4u;
+const SUMS: u32 = 4u;
 
-struct Place {
-    member: u32,
-    row: u32, // of the lane's first value
-    column: u32,
+struct Invocation {
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_id) lane: vec3<u32>,
 }
 
-fn place(group: vec3<u32>, lane: vec3<u32>) -> Place {
-    return Place(group.z, group.y * 4u * LANES_Y + lane.y, group.x * 4u * LANES_X + lane.x);
+// The sums of the lane's rows, for its four columns.
+var<private> sums: array<vec4<f32>, ROWS>;
+
+// With ROW_SUMS, of the rows that `summed_row` names.
+var<private> row_sums: vec4<f32>;
+
+const NONE = 0xffffffffu;
+
+fn row_of(at: Invocation, i: u32) -> u32 {
+    return (at.group.y * ROWS + i) * LANES_Y + at.lane.y;
+}
+
+fn column_of(at: Invocation, j: u32) -> u32 {
+    return (at.group.x * 4u + j) * LANES_X + at.lane.x;
+}
+
+// The row of a whose sum is the lane's `i`th, or NONE.
+fn summed_row(at: Invocation, i: u32) -> u32 {
+    return select(NONE, row_of(at, i), at.group.x == 0u && at.lane.x == 0u);
 }
 
 fn load_a(member: u32, row: u32, k: u32, rows: u32, depth: u32) -> f32 {
@@ -51,8 +69,9 @@ fn load_b(member: u32, k: u32, column: u32, depth: u32) -> f32 {
     return b[shape.b.x + member * shape.b.y + at];
 }
 
-// Four rows of four sums.
-fn product(group: vec3<u32>, lane: vec3<u32>) -> mat4x4<f32> {
+fn product(at: Invocation) {
+    let group = at.group;
+    let lane = at.lane;
     let rows = rows_of(shape.m);
     let depth = rows_of(shape.k);
     let height = 4u * LANES_Y;
@@ -61,7 +80,7 @@ fn product(group: vec3<u32>, lane: vec3<u32>) -> mat4x4<f32> {
     let first_column = group.x * width;
     let index = lane.y * LANES_X + lane.x;
     let lanes = LANES_X * LANES_Y;
-    var sums = array<vec4<f32>, 4>();
+    sums = array<vec4<f32>, ROWS>();
     for (var k = 0u; k < depth; k += DEPTH) {
         // Consecutive lanes load consecutive words of the operand, whichever way it is stored.
         for (var i = index; i < height * DEPTH; i += lanes) {
@@ -98,5 +117,4 @@ fn product(group: vec3<u32>, lane: vec3<u32>) -> mat4x4<f32> {
         }
         workgroupBarrier();
     }
-    return mat4x4<f32>(sums[0], sums[1], sums[2], sums[3]);
 }

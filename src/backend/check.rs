@@ -589,18 +589,7 @@ pub fn difference(
     (rows, seed): (usize, u64),
     drawn: Drawn,
 ) -> Result<f32, BackendError> {
-    let step = Step {
-        rows: rows as u32,
-        loss_scale: 1.0 / rows as f32,
-        rate: 0.5,
-        correction1: 0.1,
-        correction2: 0.001,
-        correction3: 0.5,
-        number: 7,
-        average: 0.25,
-        ..Step::default()
-    };
-    let found = contents(backend, program, &step, seed, drawn)?;
+    let found = contents(backend, program, (rows, seed), drawn)?;
     let references: &[Drawn] = match drawn {
         Drawn::Denormal => &[Drawn::Denormal, Drawn::Zero],
         _ => &[drawn],
@@ -608,7 +597,7 @@ pub fn difference(
     let mut expected = Vec::new();
     for &drawn in references {
         let mut twins = CpuBackend::<f32>::new();
-        expected.push(contents(&mut twins, program, &step, seed, drawn)?);
+        expected.push(contents(&mut twins, program, (rows, seed), drawn)?);
     }
     let mut largest = 0.0_f32;
     for (place, found) in found.iter().enumerate() {
@@ -632,14 +621,24 @@ fn error(found: f32, expected: f32, scale: f32, drawn: Drawn) -> f32 {
     }
 }
 
-/// Fills a program's buffers, runs a step, and reads the buffers that the members own.
-fn contents(
+/// Fills a program's buffers with what is drawn by `seed`, runs a step of `rows` rows, and reads the buffers that the members own.
+pub fn contents(
     backend: &mut dyn Backend,
     program: &Program,
-    step: &Step,
-    seed: u64,
+    (rows, seed): (usize, u64),
     drawn: Drawn,
 ) -> Result<Vec<Vec<f32>>, BackendError> {
+    let step = Step {
+        rows: rows as u32,
+        loss_scale: 1.0 / rows as f32,
+        rate: 0.5,
+        correction1: 0.1,
+        correction2: 0.001,
+        correction3: 0.5,
+        number: 7,
+        average: 0.25,
+        ..Step::default()
+    };
     let compiled = backend.compile(program)?;
     let height = program.ops.iter().find_map(|op| match op {
         Op::Gather { source, .. } => Some(program.rows(*source) as u32),
@@ -731,7 +730,7 @@ fn contents(
             backend.write(name, member, 0, Data::F32(&values))?;
         }
     }
-    run_all(backend, compiled, &[*step])?;
+    run_all(backend, compiled, &[step])?;
     let owned = program
         .buffers
         .iter()

@@ -1,6 +1,7 @@
 //! Ops become kernel calls: which pipeline, on which ranges, over which grid.
 
 use super::shader::Constants;
+use super::tile::Tile;
 use crate::model::{Activation, Dropout, Periodic};
 use crate::program::{
     LossFunction, LossWeights, Op, Product, Program, Rows, Rule, TensorId, Transpose, chunk,
@@ -24,6 +25,19 @@ pub(super) struct Call {
     pub(super) scalars: Vec<u32>,
     /// Workgroups in x and y.
     pub(super) grid: [u32; 2],
+    /// Of a product, whose first two operands are its factors.
+    pub(super) factors: Option<Factors>,
+}
+
+/// Sizes of a product for a full batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Factors {
+    pub(super) m: usize,
+    pub(super) n: usize,
+    pub(super) k: usize,
+    pub(super) transpose: Transpose,
+    /// Columns of a and b as they are stored.
+    pub(super) inner: [usize; 2],
 }
 
 /// Stands for the number of rows of the step's batch: BATCH in shaders/lib/batch.wgsl.
@@ -148,6 +162,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 operands: calls.whole(&[first, second, order, x, t]),
                 scalars: vec![of_x, of_t],
                 grid: groups(program.len(x) + program.len(t)),
+                factors: None,
             }]
         }
         Op::Matmul {
@@ -265,6 +280,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 warp.background.to_bits(),
             ],
             grid: groups(program.len(output)),
+            factors: None,
         }],
         Op::DropoutGradient {
             kind,
@@ -389,6 +405,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             operands: calls.whole(&[rows, log]),
             scalars: vec![],
             grid: [1, 1],
+            factors: None,
         }],
         Op::BiasGradient {
             gradient,
@@ -423,6 +440,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             }],
             scalars: vec![len as u32, limit.to_bits()],
             grid: groups(len),
+            factors: None,
         }),
         Op::SquareSums { values, sums } => {
             let chunk = chunk(program.len(values));
@@ -440,6 +458,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 .concat(),
                 scalars: vec![len as u32, chunk as u32, (start / chunk) as u32],
                 grid: [len.div_ceil(chunk) as u32, 1],
+                factors: None,
             })
         }
         Op::ClipNorm {
@@ -460,6 +479,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             .concat(),
             scalars: vec![len as u32, program.len(sums) as u32, limit.to_bits()],
             grid: groups(len),
+            factors: None,
         }),
         Op::Momentum {
             nesterov,
@@ -474,6 +494,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 operands: [calls.whole(&[hyper]), [moment, gradient].map(part).to_vec()].concat(),
                 scalars: vec![len as u32],
                 grid: groups(len),
+                factors: None,
             }
         }),
         Op::Normalize {
@@ -488,6 +509,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 operands: [calls.whole(&[sums]), [values, output].map(part).to_vec()].concat(),
                 scalars: vec![len as u32, program.len(sums) as u32],
                 grid: groups(len),
+                factors: None,
             }
         }),
         Op::Combine {
@@ -505,6 +527,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                     .to_vec(),
                 scalars,
                 grid: groups(len),
+                factors: None,
             }
         }),
         Op::MaxNorm { limit, values } => {
@@ -517,6 +540,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 operands: calls.whole(&[values]),
                 scalars: vec![height as u32, columns as u32, limit.to_bits()],
                 grid: [groups as u32, 1],
+                factors: None,
             }]
         }
         Op::Average {
@@ -530,6 +554,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 .to_vec(),
             scalars: vec![len as u32],
             grid: groups(len),
+            factors: None,
         }),
         Op::Periodic {
             shape,
@@ -546,6 +571,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             ]
             .concat(),
             grid: groups(program.len(output)),
+            factors: None,
         }],
         Op::PeriodicGradient {
             shape,
@@ -580,6 +606,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 calls.columns(table) as u32,
             ],
             grid: groups(program.len(output)),
+            factors: None,
         }],
         Op::LookupGradient {
             lookups,
@@ -601,6 +628,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                     width as u32,
                 ],
                 grid: groups(program.batch * lookups * width),
+                factors: None,
             };
             if accumulate {
                 return vec![sum];
@@ -618,6 +646,7 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             }],
             scalars: vec![1, len as u32],
             grid: groups(len),
+            factors: None,
         }),
     }
 }
@@ -712,6 +741,7 @@ impl Calls<'_> {
                 operands,
                 scalars: vec![columns as u32, first as u32, height as u32],
                 grid: groups(self.program.len(output)),
+                factors: None,
             }
         };
         (0..height).step_by(window).map(call).collect()
@@ -730,13 +760,17 @@ impl Calls<'_> {
             n: 0,
             k: Rows::Fixed(0),
         });
-        let height = match m {
+        let size = |rows| match rows {
             Rows::Batch => self.program.batch,
             Rows::Fixed(rows) => rows,
         };
-        // Tiles of 64 × 64 but for narrow or low results.
-        let lanes = |size: usize| size.div_ceil(4).next_power_of_two().clamp(4, 16);
-        let (x, y) = (lanes(n), lanes(height));
+        let factors = Factors {
+            m: size(m),
+            n,
+            k: size(k),
+            transpose,
+            inner: [a, b].map(|tensor| self.columns(tensor)),
+        };
         let mut tensors = vec![a, b];
         tensors.extend(others);
         // Where k is an operand's inner axis, its rows lie `columns` apart; where m is, its k's do.
@@ -744,11 +778,9 @@ impl Calls<'_> {
             Transpose::A => self.columns(b),
             Transpose::Neither | Transpose::B => self.columns(a),
         };
-        Call {
+        let call = Call {
             kernel: op.name(),
             constants: vec![
-                ("LANES_X", x as u32),
-                ("LANES_Y", y as u32),
                 ("A_TRANSPOSED", (transpose == Transpose::A).into()),
                 ("B_TRANSPOSED", (transpose == Transpose::B).into()),
             ],
@@ -760,8 +792,10 @@ impl Calls<'_> {
                 self.columns(a) as u32,
                 inner as u32,
             ],
-            grid: [n.div_ceil(4 * x) as u32, height.div_ceil(4 * y) as u32],
-        }
+            grid: [0, 0],
+            factors: Some(factors),
+        };
+        Tile::workgroup(&factors).cut(call, 1, false)
     }
 
     fn elementwise(
@@ -780,6 +814,7 @@ impl Calls<'_> {
                 self.columns(output) as u32,
             ],
             grid: groups(self.program.len(output)),
+            factors: None,
         }
     }
 
@@ -793,6 +828,7 @@ impl Calls<'_> {
             operands: self.whole(tensors),
             scalars: vec![columns as u32, layer],
             grid: groups(self.program.rows(output) * columns.div_ceil(32) * 16),
+            factors: None,
         }
     }
 
@@ -818,6 +854,7 @@ impl Calls<'_> {
             operands: self.whole(tensors),
             scalars: vec![columns as u32],
             grid: [self.program.batch.div_ceil(64 / lanes as usize) as u32, 1],
+            factors: None,
         }
     }
 
@@ -836,6 +873,7 @@ impl Calls<'_> {
             operands: self.whole(tensors),
             scalars: vec![columns as u32],
             grid: [columns.div_ceil(16) as u32, 1],
+            factors: None,
         }
     }
 
@@ -867,6 +905,7 @@ impl Calls<'_> {
                 .concat(),
                 scalars,
                 grid: groups(len),
+                factors: None,
             }
         })
     }

@@ -125,6 +125,10 @@ pub(super) struct Device {
     /// Invocations that a small workgroup is best made of: one subgroup where lanes are a processor's vector, else enough
     /// to hide the latency of memory.
     pub(super) lanes: u32,
+    /// Lanes of the smallest and the largest subgroup, if subgroups can exchange values.
+    pub(super) subgroups: Option<[u32; 2]>,
+    /// Whether lanes are a processor's.
+    pub(super) software: bool,
     /// Terms of a product's sums at most.
     pub(super) depth: usize,
     fault: Arc<Mutex<Option<(Failure, String)>>>,
@@ -173,6 +177,7 @@ impl Device {
         }
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("gpu-mlp"),
+            required_features: adapter.features() & wgpu::Features::SUBGROUP,
             required_limits: info.limits.clone(),
             ..Default::default()
         });
@@ -215,6 +220,8 @@ impl Device {
                 DeviceType::Cpu => 20_000,
                 _ => usize::MAX,
             },
+            subgroups: subgroups(&adapter),
+            software: adapter.get_info().device_type == DeviceType::Cpu,
             limits: info.limits,
             fault,
         })
@@ -261,6 +268,15 @@ impl Device {
             Err(error) => Err(self.failed(&error)),
         }
     }
+}
+
+/// See [`Device::subgroups`]. Four lanes is the least that the kernels are made for.
+fn subgroups(adapter: &Adapter) -> Option<[u32; 2]> {
+    let info = adapter.get_info();
+    let sizes = [info.subgroup_min_size, info.subgroup_max_size];
+    let usable =
+        sizes.iter().all(|size| size.is_power_of_two()) && sizes[0] >= 4 && sizes[1] <= 128;
+    (usable && adapter.features().contains(wgpu::Features::SUBGROUP)).then_some(sizes)
 }
 
 /// wgpu's messages have a paragraph for each cause; an error of ours is one line.

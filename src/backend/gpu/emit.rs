@@ -1,18 +1,28 @@
 use super::call::calls;
 use super::resident;
 use super::shader::specialized;
+use super::tile::Tile;
 use crate::program::Program;
 
 /// Lanes of the many-steps kernel on adapters of common limits.
 const LANES: u32 = 64;
 
+/// Products by subgroups, on adapters that have them.
+const SUBGROUP: Tile = Tile::Subgroup {
+    rows: 16,
+    lanes: LANES,
+};
+
 /// The kernels of a program as they are handed to wgpu, each once: a name of the kernel and its constants, and the WGSL.
-/// Those of its ops, and the one that runs many whole steps, which a small program has instead.
+/// Those of its ops, products in both forms, and the one that runs many whole steps, which a small program has instead.
 pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     // Any binding is large enough here: pieces of a buffer have the same kernel.
     let of_ops = program.ops.iter();
     let of_ops = of_ops.flat_map(|op| calls(program, op, usize::MAX));
-    let kernels = of_ops.map(|call| (call.kernel, call.constants));
+    let kernels = of_ops.flat_map(|call| {
+        let both = [call.clone(), SUBGROUP.cut(call, LANES, true)];
+        both.map(|call| (call.kernel, call.constants))
+    });
     let steps = resident::constants(&program.parted(), LANES).map(|constants| ("steps", constants));
     let mut texts: Vec<(String, String)> = Vec::new();
     for (kernel, constants) in kernels.chain(steps) {

@@ -7,6 +7,7 @@ mod record;
 mod resident;
 mod shader;
 mod table;
+mod tile;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,11 +17,13 @@ use futures_intrusive::channel::shared::oneshot_channel;
 pub use device::{AdapterChoice, AdapterInfo, adapters};
 pub use emit::wgsl;
 pub use shader::{KERNELS, source, specialized};
+pub use tile::Tile;
 
 use self::device::Device;
 use self::record::{Dispatch, Memory, record};
 use self::resident::Resident;
 use self::shader::Pipelines;
+use self::tile::Tiles;
 use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
 use crate::program::{Program, Step};
 
@@ -55,6 +58,7 @@ const SLOWEST: f64 = 1e9;
 pub struct GpuBackend {
     device: Device,
     pipelines: Pipelines,
+    tiles: Tiles,
     names: Names,
     buffers: Vec<wgpu::Buffer>,
     steps: wgpu::Buffer,
@@ -126,6 +130,7 @@ impl GpuBackend {
         });
         Ok(GpuBackend {
             pipelines: Pipelines::new(layout),
+            tiles: Tiles::default(),
             device,
             names: Names::default(),
             buffers: Vec::new(),
@@ -142,6 +147,18 @@ impl GpuBackend {
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
+    }
+
+    /// The same backend with products of programs compiled from now on cut in one way, one of [`GpuBackend::tiles`].
+    #[must_use]
+    pub fn with_tile(mut self, tile: Tile) -> Self {
+        self.tiles.only = Some(tile);
+        self
+    }
+
+    /// The ways to cut a product that the adapter runs.
+    pub fn tiles(&self) -> Vec<Tile> {
+        Tiles::of(&self.device)
     }
 
     /// The same backend with another patience: a device is said to hang that takes longer by `beyond` than `times` as long as it
@@ -189,7 +206,9 @@ impl GpuBackend {
         {
             return Ok(Recording::Resident(Box::new(resident)));
         }
-        record(&self.device, &mut self.pipelines, program, &memory).map(Recording::Dispatches)
+        let tiles = &self.tiles;
+        record(&self.device, &mut self.pipelines, program, &memory, tiles)
+            .map(Recording::Dispatches)
     }
 
     /// Allocates what is new and moves what has grown. Returns whether anything moved.

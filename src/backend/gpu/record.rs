@@ -3,6 +3,7 @@
 use super::call::{Call, calls};
 use super::device::Device;
 use super::shader::Pipelines;
+use super::tile::Tiles;
 use crate::backend::BackendError;
 use crate::program::{Buffer, Product, Program, Rows, TensorId};
 
@@ -35,6 +36,7 @@ pub(super) fn record(
     pipelines: &mut Pipelines,
     program: &Program,
     memory: &Memory<'_>,
+    tiles: &Tiles,
 ) -> Result<Vec<Dispatch>, BackendError> {
     let binding = binding_elements(device);
     let mut dispatches = Vec::new();
@@ -52,6 +54,7 @@ pub(super) fn record(
             });
         }
         for call in calls(program, op, binding) {
+            let call = tiles.cut(device, program, memory, call);
             dispatches.extend(record_call(device, pipelines, program, memory, &call)?);
         }
     }

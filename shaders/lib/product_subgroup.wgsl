@@ -1,0 +1,150 @@
+// c[m, n] = sum over k of a[m, k] * b[k, n], as outer products within subgroups, without workgroup memory.
+//
+// A workgroup of LANES invocations makes a tile of ROWS rows and 4*LANES columns, a lane all rows of four columns that lie
+// side by side. Of b a lane reads its own columns. Of a it reads a share of what the whole tile wants, and has the rest from the
+// lanes beside it: a value of a is broadcast from the lane that holds it. The first WIDTH lanes of a subgroup hold what there is,
+// and those behind them the same again, so that subgroups of WIDTH lanes or any multiple will do.
+//
+// Sums are over k in rising order, in one sum for each value, and over zeros up to a multiple of 16, as those of lib/product: the
+// bits are the same.
+//
+// The kernel that imports this declares `shape` with a, b, m, n, k.
+
+#import batch
+#import words unless VECTORS
+#import vectors if VECTORS
+
+override LANES: u32 = 8u;
+override WIDTH: u32 = 8u;
+override ROWS: u32 = 16u; // a multiple of 4 and of WIDTH
+override PARTS: u32 = 2u; // ROWS / WIDTH
+override A_TRANSPOSED: bool = false; // a is stored [k, m]
+override B_TRANSPOSED: bool = false; // b is stored [n, k]
+
+override ROW_SUMS: bool = false; // the first workgroup of a row of them also sums a over k
+override SUMS: u32 = 2u; // rows that a lane sums: ROWS / LANES, rounded up
+
+const LANES_X: u32 = LANES;
+const LANES_Y: u32 = 1u;
+
+struct Invocation {
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_id) lane: vec3<u32>,
+    @builtin(subgroup_invocation_id) inner: u32,
+}
+
+// The sums of the lane's rows, for its four columns.
+var<private> sums: array<vec4<f32>, ROWS>;
+
+// With ROW_SUMS, of the rows that `summed_row` names.
+var<private> row_sums: array<f32, SUMS>;
+
+const NONE = 0xffffffffu;
+
+fn row_of(at: Invocation, i: u32) -> u32 {
+    return at.group.y * ROWS + i;
+}
+
+fn column_of(at: Invocation, j: u32) -> u32 {
+    return 4u * (at.group.x * LANES + at.lane.x) + j;
+}
+
+// The row of a whose sum is the lane's `i`th, or NONE.
+fn summed_row(at: Invocation, i: u32) -> u32 {
+    let inner = at.lane.x + i * LANES;
+    return select(NONE, row_of(at, inner), at.group.x == 0u && inner < ROWS);
+}
+
+// Four values of the tile's share of a, for k to k + 3. They are those of a row; or, where a is transposed, of four rows at one k.
+fn part_of_a(at: Invocation, part: u32, k: u32, rows: u32, depth: u32) -> vec4<f32> {
+    let first = shape.a.x + at.group.z * shape.a.y;
+    if A_TRANSPOSED {
+        let row = row_of(at, 4u * (part % (ROWS / 4u)));
+        let inner = k + part / (ROWS / 4u);
+        let four = four_of_a(first + min(inner, depth - 1u) * shape.m_stride, row, shape.m_stride);
+        return select(vec4<f32>(), four, inner < depth);
+    }
+    let row = min(row_of(at, part), rows - 1u);
+    let four = four_of_a(first + row * shape.k_stride, k, depth);
+    return select(vec4<f32>(), four, k + vec4(0u, 1u, 2u, 3u) < vec4(depth));
+}
+
+// The lane's four columns of b, for k to k + 3.
+fn four_rows_of_b(at: Invocation, k: u32, depth: u32) -> mat4x4<f32> {
+    let first = shape.b.x + at.group.z * shape.b.y;
+    let inner = k + vec4(0u, 1u, 2u, 3u);
+    var fours: mat4x4<f32>;
+    if B_TRANSPOSED {
+        let rows = first + min(column_of(at, 0u) + vec4(0u, 1u, 2u, 3u), vec4(shape.n - 1u)) * shape.k_stride;
+        fours = transpose(mat4x4<f32>(
+            four_of_b(rows.x, k, depth),
+            four_of_b(rows.y, k, depth),
+            four_of_b(rows.z, k, depth),
+            four_of_b(rows.w, k, depth),
+        ));
+    } else {
+        let rows = first + min(inner, vec4(depth - 1u)) * shape.n;
+        let column = column_of(at, 0u);
+        fours = mat4x4<f32>(
+            four_of_b(rows.x, column, shape.n),
+            four_of_b(rows.y, column, shape.n),
+            four_of_b(rows.z, column, shape.n),
+            four_of_b(rows.w, column, shape.n),
+        );
+    }
+    let inside = inner < vec4(depth);
+    return mat4x4<f32>(
+        select(vec4<f32>(), fours[0], inside.x),
+        select(vec4<f32>(), fours[1], inside.y),
+        select(vec4<f32>(), fours[2], inside.z),
+        select(vec4<f32>(), fours[3], inside.w),
+    );
+}
+
+fn product(at: Invocation) {
+    let rows = rows_of(shape.m);
+    let depth = rows_of(shape.k);
+#repeat i ROWS
+    var sum_{i} = vec4<f32>();
+#end
+    for (var k = 0u; k < (depth + 15u) / 16u * 16u; k += 4u) {
+        let held = array<vec4<f32>, PARTS>(
+#repeat p PARTS
+            part_of_a(at, {p}u * WIDTH + at.inner % WIDTH, k, rows, depth),
+#end
+        );
+        let right = four_rows_of_b(at, k, depth);
+#repeat j 4
+#repeat i ROWS
+        sum_{i} = fma(
+            vec4(subgroupBroadcast(
+                held[select({i}u, {j}u * ROWS / 4u + {i}u / 4u, A_TRANSPOSED) / WIDTH][select({j}u, {i}u % 4u, A_TRANSPOSED)],
+                select({i}u, {j}u * ROWS / 4u + {i}u / 4u, A_TRANSPOSED) % WIDTH,
+            )),
+            right[{j}u],
+            sum_{i},
+        );
+#end
+#end
+    }
+#repeat i ROWS
+    sums[{i}u] = sum_{i};
+#end
+    if ROW_SUMS {
+        sum_rows(at, rows, depth);
+    }
+}
+
+fn sum_rows(at: Invocation, rows: u32, depth: u32) {
+    let first = shape.a.x + at.group.z * shape.a.y;
+    // None but for the first workgroups of rows of them; four terms at a time, for the sake of drivers that count iterations.
+    let terms = select(0u, depth, at.group.x == 0u);
+    for (var k = 0u; k < terms; k += 4u) {
+#repeat i SUMS
+        let row_{i} = first + min(summed_row(at, {i}u), rows - 1u);
+#repeat j 4
+        row_sums[{i}u] += select(0.0, one_of_a(row_{i} + min(k + {j}u, depth - 1u) * shape.m_stride), k + {j}u < depth);
+#end
+#end
+    }
+}
