@@ -7,12 +7,11 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
-use gpu_mlp::predictor::most_probable;
 use gpu_mlp::program::{
-    Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step,
+    Answer, Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step,
 };
 use gpu_mlp::train::{
-    End, Event, Lbfgs, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule,
+    End, Event, Judge, Lbfgs, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule,
     TrainError, Trained, train, train_judged,
 };
 use serde::Deserialize;
@@ -310,13 +309,12 @@ fn patience_keeps_the_best_weights_and_a_stop_the_best_so_far() {
         assert!((kept - best).abs() < 1e-6, "{kept} {best}");
     }
 
-    // What every row's answer is needed for is watched too.
+    // What is counted of answers is watched too.
     let parts = [digits.parts()];
-    let judge = |logits: &Matrix, rows: &[u32]| {
-        let right = rows.iter().enumerate().filter(|&(at, &row)| {
-            most_probable(logits.row(at)) == digits.targets.values[row as usize] as usize
-        });
-        Some(right.count() as f64 / rows.len() as f64)
+    let judge = Judge {
+        answer: Answer::Softmax,
+        moments: &[],
+        wanted: &digits.targets,
     };
     let mut evaluations = 0;
     let mut stop = |event: Event<'_>| match event {
@@ -332,20 +330,22 @@ fn patience_keeps_the_best_weights_and_a_stop_the_best_so_far() {
         &members,
         digits.rows(&parts),
         &Options {
-            monitor: Monitor::F1,
+            monitor: Monitor::LogLoss,
             ..chosen
         },
-        Some(&judge),
+        Some(judge),
         &mut stop,
     );
     let outcome = outcome.expect("it trains");
     assert_eq!((outcome.end, evaluations), (End::Stopped, 1));
     for member in outcome.members {
         assert_eq!(member.history.len(), 6);
-        let judged = member.history.iter().filter_map(|epoch| epoch.judged);
-        let best = judged.fold(0.0, f64::max);
-        let kept = member.scores[1].expect("there are such rows").accuracy;
-        assert!((kept - best).abs() < 1e-12, "{kept} {best}");
+        let best = member.history.iter();
+        let best = best
+            .filter_map(|epoch| epoch.judged)
+            .fold(f64::INFINITY, f64::min);
+        let kept = member.scores[1].expect("there are such rows").loss;
+        assert!((kept - best).abs() < 1e-5, "{kept} {best}");
     }
 }
 

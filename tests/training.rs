@@ -7,15 +7,16 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{
-    Activation, Dropout, Embeddings, Initializer, Lookup, Network, Normalization, initialize,
+    Activation, Dropout, Embeddings, Initializer, Lookup, Network, Normalization, Weights,
+    initialize,
 };
-use gpu_mlp::predictor::most_probable;
+use gpu_mlp::predictor::{Averages, average_precision, logits, most_probable, roc_auc};
 use gpu_mlp::program::{
-    Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step,
+    Answer, Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rule, Step,
 };
 use gpu_mlp::train::{
-    Curve, End, Event, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule, Scores,
-    Split, TrainError, split, train, train_judged,
+    Curve, End, Event, Judge, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule,
+    Scores, Split, TrainError, split, train, train_judged,
 };
 
 struct Digits {
@@ -656,8 +657,47 @@ fn each_member_stops_and_slows_down_for_itself() {
     }
 }
 
+/// Of each row's score and whether the row is positive.
+type Ranked = fn(&[f32], &dyn Fn(usize) -> bool) -> Option<f64>;
+
+/// What is monitored of logits, by another way than the device's counts.
+fn judged(monitor: Monitor, logits: &Matrix, targets: &[usize]) -> f64 {
+    let rows = targets.iter().enumerate();
+    let mut confusion = vec![vec![0; 10]; 10];
+    for (row, &target) in rows.clone() {
+        confusion[target][most_probable(logits.row(row))] += 1;
+    }
+    let averages = Averages::new(&confusion);
+    let softmax = |row: usize| {
+        let total: f64 = logits.row(row).iter().map(|&z| f64::from(z).exp()).sum();
+        let powers = logits.row(row).iter().map(|&z| f64::from(z).exp());
+        powers.map(|power| power / total).collect::<Vec<_>>()
+    };
+    let mean_over_classes = |score: Ranked| {
+        let of = |class: usize| {
+            let scores: Vec<f32> = rows
+                .clone()
+                .map(|(row, _)| softmax(row)[class] as f32)
+                .collect();
+            score(&scores, &|row| targets[row] == class).expect("there are such rows")
+        };
+        (0..10).map(of).sum::<f64>() / 10.0
+    };
+    match monitor {
+        Monitor::BalancedAccuracy => averages.balanced_accuracy,
+        Monitor::F1 => averages.plain.f1,
+        Monitor::Matthews => averages.matthews,
+        Monitor::RocAuc => mean_over_classes(roc_auc),
+        Monitor::AveragePrecision => mean_over_classes(average_precision),
+        _ => {
+            let losses = rows.map(|(row, &target)| -softmax(row)[target].ln());
+            losses.sum::<f64>() / targets.len() as f64
+        }
+    }
+}
+
 #[test]
-fn what_needs_every_rows_answer_is_judged_by_the_validation_rows_logits() {
+fn what_is_monitored_of_answers_is_counted_on_the_device() {
     let digits = Digits::new(0.2);
     let network = Network::new(64, &[16], Activation::Relu, 10, Activation::Identity);
     let members = [1, 2].map(|seed| Member {
@@ -668,73 +708,89 @@ fn what_needs_every_rows_answer_is_judged_by_the_validation_rows_logits() {
         },
         seed,
     });
-    let options = Options {
-        loss: Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean),
-        optimizer: Optimizer::ADAM,
-        batch_size: Some(64),
-        accumulate: 1,
-        monitor: Monitor::F1,
-        epochs: 8,
-        max_steps: None,
-        patience: Some(8),
-        shuffle: true,
-        sampling: Sampling::Each,
-        schedule: Schedule::default(),
-        lbfgs: None,
-        augmentation: Augmentation::default(),
-    };
+    let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
     let rows = Rows {
         inputs: &digits.inputs,
         targets: &digits.targets,
         parts: &[digits.parts()],
     };
-    // The share of right answers, which the device sums up too.
-    let accuracy = |logits: &Matrix, rows: &[u32]| {
-        let right = rows.iter().enumerate().filter(|&(at, &row)| {
-            let wanted = digits.targets.values[row as usize] as usize;
-            most_probable(logits.row(at)) == wanted
-        });
-        Some(right.count() as f64 / rows.len() as f64)
+    let judge = Judge {
+        answer: Answer::Softmax,
+        moments: &[],
+        wanted: &digits.targets,
     };
-    for backend in [
-        &mut cpu() as &mut dyn Backend,
-        &mut gpu(),
-        &mut Narrow(cpu()),
+    let validation = &digits.split.validation;
+    let targets = validation.iter();
+    let targets: Vec<usize> = targets
+        .map(|&row| digits.targets.values[row as usize] as usize)
+        .collect();
+    for monitor in [
+        Monitor::BalancedAccuracy,
+        Monitor::F1,
+        Monitor::Matthews,
+        Monitor::LogLoss,
+        Monitor::RocAuc,
+        Monitor::AveragePrecision,
     ] {
-        let outcome = train_judged(
-            backend,
-            &network,
-            &members,
-            rows,
-            &options,
-            Some(&accuracy),
-            &mut |_| ControlFlow::Continue(()),
-        );
-        for member in outcome.expect("it trains").members {
-            let mut best = 0.0_f64;
-            for epoch in &member.history {
-                let summed = epoch.validation.expect("there are such rows").accuracy;
-                let judged = epoch.judged.expect("it is judged");
-                assert!((summed - judged).abs() < 1e-12, "{summed} {judged}");
-                best = best.max(judged);
+        let options = Options {
+            monitor,
+            ..Options::plain(loss, Optimizer::ADAM, 64, 2)
+        };
+        for backend in [
+            &mut cpu() as &mut dyn Backend,
+            &mut gpu(),
+            &mut Narrow(cpu()),
+        ] {
+            let outcome = train_judged(
+                backend,
+                &network,
+                &members,
+                rows,
+                &options,
+                Some(judge),
+                &mut |_| ControlFlow::Continue(()),
+            );
+            let trained = outcome.expect("it trains").members;
+            let weights: Vec<Weights> = trained.iter().map(|one| one.weights.clone()).collect();
+            let parts = [&validation[..]; 2];
+            let logits = logits(&mut cpu(), &network, &weights, &digits.inputs, &parts);
+            for (member, logits) in trained.iter().zip(logits.expect("it answers")) {
+                let expected = judged(monitor, &logits, &targets);
+                let last = member.history.last().expect("there are epochs");
+                let found = last.judged.expect("it is judged");
+                assert!(
+                    (found - expected).abs() < 1e-4,
+                    "{monitor}: {found} {expected}"
+                );
             }
-            let kept = member.scores[1].expect("there are such rows").accuracy;
-            assert!((kept - best).abs() < 1e-12, "{kept} {best}");
         }
     }
     // A value that there is none of ends the run.
+    let zeros = validation.iter().copied();
+    let zeros: Vec<u32> = zeros
+        .filter(|&row| digits.targets.values[row as usize] != 3.0)
+        .collect();
     let error = train_judged(
         &mut cpu(),
         &network,
         &members,
-        rows,
-        &options,
-        Some(&|_: &Matrix, _: &[u32]| None),
+        Rows {
+            parts: &[Parts {
+                validation: &zeros,
+                ..digits.parts()
+            }],
+            ..rows
+        },
+        &Options {
+            monitor: Monitor::RocAuc,
+            ..Options::plain(loss, Optimizer::ADAM, 64, 2)
+        },
+        Some(judge),
         &mut |_| ControlFlow::Continue(()),
     );
     let error = error.expect_err("it is not judged").to_string();
     assert!(
-        error.contains("--monitor f1") && error.contains("--validation"),
+        error.contains("--monitor roc-auc") && error.contains("--validation"),
         "{error}"
     );
 }

@@ -8,8 +8,9 @@ use super::gpu::{AdapterChoice, GpuBackend, Mode};
 use super::{Backend, BackendError, Data, run_all, tolerance};
 use crate::model::{Activation, Dropout, Network, Periodic};
 use crate::program::{
-    Capacity, Element, Hyper, Image, Loss, LossFunction, LossWeights, Op, Optimizer, Program,
-    Reduction, Rows, Rule, Step, TensorId, Transpose, Warp, buffer, chunk, record,
+    Answer, BINS, Capacity, Element, Hyper, Image, Levels, Loss, LossFunction, LossWeights, Op,
+    Optimizer, Program, Reduction, Rows, Rule, Step, Tallied, TensorId, Transpose, Warp, buffer,
+    chunk, record,
 };
 use crate::random::{Purpose, Stream};
 
@@ -400,6 +401,76 @@ pub fn kernels(
             }
         });
     }
+    let logarithm = false;
+    let levels = Levels::of([0.1, 0.5, 0.875]);
+    for answer in [
+        Answer::Pair,
+        Answer::Clamped,
+        Answer::Exponential,
+        Answer::Normal,
+        Answer::Values { logarithm },
+        Answer::Values { logarithm: true },
+        Answer::Quantiles { levels, logarithm },
+    ] {
+        let width = match answer {
+            Answer::Normal => 2,
+            Answer::Quantiles { .. } => levels.values().len(),
+            _ => 1,
+        };
+        let outputs = n * width;
+        let tallied = answer.tallied(outputs);
+        add(&format!("{answer:?}"), &|small| Op::Answers {
+            answer,
+            logits: small.tensor("logits", batch, outputs),
+            moments: small.shared("moments", tallied.targets(), 2),
+            output: small.tensor("output", batch, answer.columns(outputs)),
+        });
+        if let Tallied::Values {
+            width,
+            place,
+            levels,
+            ..
+        } = tallied
+        {
+            add(&format!("tally {answer:?}"), &|small| Op::TallyValues {
+                width,
+                place,
+                levels,
+                record: 0,
+                answers: small.tensor("answers", batch, outputs),
+                targets: small.tensor("targets", batch, n),
+                moments: small.shared("moments", n, 2),
+                counts: small.tensor("counts", Rows::Fixed(1), tallied.counts()),
+                sums: small.tensor("sums", Rows::Fixed(2), tallied.sums()),
+            });
+        }
+    }
+    add("verdict", &|small| Op::Verdict {
+        answers: small.tensor("answers", batch, n),
+        targets: small.tensor("classes", batch, 1),
+        rows: small.tensor("rows", batch, Op::VERDICT),
+    });
+    let tallied = Tallied::Classes { classes: n };
+    add("tally classes", &|small| Op::TallyClasses {
+        classes: n,
+        record: 0,
+        rows: small.tensor("verdicts", batch, Op::VERDICT),
+        counts: small.tensor("counts", Rows::Fixed(1), tallied.counts()),
+        sums: small.tensor("sums", Rows::Fixed(2), tallied.sums()),
+    });
+    let tallied = Tallied::Labels { labels: n };
+    add("tally labels", &|small| Op::TallyLabels {
+        record: 0,
+        answers: small.tensor("answers", batch, n),
+        targets: small.tensor("targets", batch, n),
+        counts: small.tensor("counts", Rows::Fixed(1), tallied.counts()),
+        sums: small.tensor("sums", Rows::Fixed(2), tallied.sums()),
+    });
+    add("keep", &|small| Op::Keep {
+        first: 0,
+        values: small.tensor("values", batch, n),
+        kept: small.tensor("kept", Rows::Fixed(m + 1), n),
+    });
     add("clear", &|small| Op::Clear {
         values: small.tensor("values", Rows::Fixed(1), n * k),
     });
@@ -649,6 +720,8 @@ pub fn contents(
         Op::LossGradient {
             function, logits, ..
         } if function.of_class() => Some(program.tensors[*logits].columns as f32),
+        Op::Verdict { answers, .. } => Some(program.tensors[*answers].columns as f32),
+        Op::TallyClasses { classes, .. } => Some(*classes as f32),
         _ => None,
     });
     let table = program.ops.iter().find_map(|op| match *op {
@@ -707,6 +780,17 @@ pub fn contents(
             {
                 let class = |value: f32| ((value + 2.0) / 4.0 * classes).floor().min(classes - 1.0);
                 values = values.into_iter().map(class).collect();
+            } else if let Some(classes) = classes
+                && name.starts_with("verdicts")
+            {
+                let among =
+                    |value: f32, of: f32| ((value + 2.0) / 4.0 * of).floor().clamp(0.0, of - 1.0);
+                for row in values.chunks_exact_mut(Op::VERDICT) {
+                    for (place, of) in [(0, classes), (1, classes), (2, classes), (5, BINS as f32)]
+                    {
+                        row[place] = among(row[place], of);
+                    }
+                }
             } else {
                 drawn.apply(name, &mut values);
             }

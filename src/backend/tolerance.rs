@@ -4,8 +4,16 @@
 pub const TOLERANCES: &[(f32, &str, &[&str])] = &[
     (
         0.0,
-        "values are copied, or the smaller or larger of two is taken: nothing is rounded",
-        &["clear", "clip_value", "gather", "gather_both", "lookup"],
+        "values are copied or counted, or the smaller or larger of two is taken: nothing is rounded",
+        &[
+            "clear",
+            "clip_value",
+            "gather",
+            "gather_both",
+            "keep",
+            "lookup",
+            "tally_labels",
+        ],
     ),
     (
         1e-6,
@@ -35,9 +43,11 @@ pub const TOLERANCES: &[(f32, &str, &[&str])] = &[
             "adagrad",
             "adam",
             "amsgrad",
+            "answers",
             "lion",
             "perturb",
             "rmsprop",
+            "verdict",
         ],
     ),
     (
@@ -69,6 +79,8 @@ pub const TOLERANCES: &[(f32, &str, &[&str])] = &[
             "softmax_gradient",
             "square_sums",
             "steps",
+            "tally_classes",
+            "tally_values",
             "warp",
         ],
     ),

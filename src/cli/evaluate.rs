@@ -90,7 +90,7 @@ impl Summary {
     fn new(model: &Model, report: &Report, top_k: &[u32]) -> Self {
         let classes = report.classes(model.classes());
         let top = top_k.iter().filter_map(|&k| {
-            let accuracy = report.top_accuracy(k as usize)?;
+            let accuracy = report.tally().top_accuracy(k as usize)?;
             Some((format!("top-{k}-accuracy"), accuracy))
         });
         let (of_labels, each) = report.labels().unzip();
@@ -101,7 +101,7 @@ impl Summary {
         Summary {
             rows: report.rows(),
             metrics: report.metrics(),
-            averages: (!classes.is_empty()).then(|| Averages::new(report.confusion())),
+            averages: (!classes.is_empty()).then(|| report.tally().averages()),
             ranks: report.ranks(),
             top: top.collect(),
             of_labels,
@@ -115,7 +115,7 @@ impl Summary {
                 Vec::new()
             },
             labels: model.classes().to_vec(),
-            confusion: report.confusion().to_vec(),
+            confusion: report.tally().confusion(),
             classes,
         }
     }
@@ -249,7 +249,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     };
     let mut backend = open(&options.device)?;
     let mut predictor = model.on(&mut *backend)?;
-    let mut report = Report::default();
+    let mut report = Report::of(&model);
     let description = &model.description;
     for table in stream(
         &options.data,

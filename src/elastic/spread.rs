@@ -1,11 +1,12 @@
-//! Steps that leave nothing but a record each: an evaluation. Workers divide them.
+//! Steps that leave nothing but a record each: an evaluation. Workers divide them, unless they count: what adds up over steps is the
+//! leader's.
 
 use std::ops::Range;
 
 use super::message::Order;
 use super::pool::Pool;
 use crate::backend::BackendError;
-use crate::program::Step;
+use crate::program::{Step, buffer};
 
 pub(super) fn run(pool: &mut Pool, program: usize, steps: &[Step]) -> Result<(), BackendError> {
     pool.refresh()?;
@@ -13,7 +14,9 @@ pub(super) fn run(pool: &mut Pool, program: usize, steps: &[Step]) -> Result<(),
     let mut live: Vec<usize> = live.map(|(worker, _)| worker).collect();
     // The leader runs the last of them: what a step leaves beside its record is read from it.
     live.reverse();
-    let each = steps.len().div_ceil(live.len().max(1)).max(1);
+    let counts = pool.programs[program].buffer(buffer::COUNTS).is_some();
+    let share = if counts { 1 } else { live.len().max(1) };
+    let each = steps.len().div_ceil(share).max(1);
     let mut open: Vec<(usize, Range<usize>)> = Vec::new();
     let chunks = steps.len().div_ceil(each);
     for (place, start) in (0..steps.len()).step_by(each).enumerate() {

@@ -1,13 +1,14 @@
 use serde::Serialize;
 
+use super::tally::Spread;
 use super::values::explained;
 use super::{
-    ErrorScores, LabelAverages, LabelScores, Model, QuantileScores, RankScores, ValueScores,
-    gaussian_loss, has_label, label_scores, top_accuracy,
+    ErrorScores, LabelAverages, LabelScores, Model, QuantileScores, RankScores, Tally, ValueScores,
+    label_scores,
 };
-use crate::backend::cpu::row_loss;
+use crate::backend::cpu::{row_loss, tally};
 use crate::data::{Matrix, Moments};
-use crate::program::{Levels, Link, LossFunction};
+use crate::program::{Answer, Tallied};
 
 /// How well a model does, in the target's own units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -127,34 +128,41 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-/// Sums over evaluated rows, and their answers: as many numbers a row as there are classes, or as the loss has values.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What evaluated rows come to: their loss, what is counted and summed up of their answers, and for what ranks them the answers,
+/// as many numbers a row as there are classes, or as the loss has values.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    rows: u64,
+    answer: Answer,
     loss: f64,
-    /// Rows by true class, then by predicted class.
-    confusion: Vec<Vec<u64>>,
+    tally: Tally,
     /// Each row's answers and targets.
     answers: Matrix,
     targets: Matrix,
-    probabilities: bool,
-    labels: bool,
-    function: Option<LossFunction>,
 }
 
 impl Report {
+    /// Nothing yet, of such answers of a network with so many outputs.
+    pub fn new(answer: Answer, outputs: usize) -> Self {
+        Report {
+            answer,
+            loss: 0.0,
+            tally: Tally::new(answer.tallied(outputs)),
+            answers: Matrix::default(),
+            targets: Matrix::default(),
+        }
+    }
+
+    /// Nothing yet, of a model's answers.
+    pub fn of(model: &Model) -> Self {
+        Report::new(model.description.answer(), model.network.outputs())
+    }
+
     /// Adds rows: logits `[rows, outputs]`, by member of an ensemble, against targets `[rows, targets]`: a class, values or labels.
-    /// The loss is the mean of the members' losses.
+    /// The loss is the mean of the members' losses. The answers' tally is that of the kernels' twins.
     pub fn add(&mut self, model: &Model, logits: &[Matrix], targets: &Matrix) {
-        let classes = model.classes().len();
-        self.labels = !model.labels().is_empty();
-        self.confusion.resize(classes, vec![0; classes]);
         let answers = model.answers(logits);
         let loss = model.description.loss;
-        self.probabilities = loss.link() != Link::Margin;
-        self.function = Some(loss.function);
         for row in 0..targets.rows {
-            self.rows += 1;
             let wished = targets.row(row).iter().enumerate();
             let wished =
                 wished.map(|(target, &value)| model.description.wished(target, value.into()));
@@ -164,121 +172,116 @@ impl Report {
                 let members = logits.len() * loss.values(z.len());
                 self.loss += row_loss(loss.function, &z, &wished) / members as f64;
             }
-            if classes > 0 {
-                let class = targets.row(row)[0] as usize;
-                self.confusion[class][most_probable(answers.row(row))] += 1;
-            }
         }
-        for (all, more) in [(&mut self.targets, targets), (&mut self.answers, &answers)] {
+        if targets.rows > 0 {
+            let moments = model.description.moments(targets.columns);
+            let double = |values: &[f32]| values.iter().copied().map(f64::from).collect();
+            let [answered, wanted]: [Vec<f64>; 2] =
+                [&answers, targets].map(|matrix| double(&matrix.values));
+            let moments = double(&moments);
+            let tallied = self.tally.tallied();
+            let (counts, sums) = tally::tally(tallied, &answered, &wanted, &moments);
+            self.add_tally(&counts, &sums, &model.description.target_moments);
+        }
+        self.keep(&answers, targets);
+    }
+
+    /// Adds the loss of some rows.
+    pub(super) fn add_loss(&mut self, loss: f64) {
+        self.loss += loss;
+    }
+
+    /// Adds what was counted and summed up.
+    pub fn add_tally(&mut self, counts: &[f64], sums: &[f64], moments: &[Moments]) {
+        self.tally.add(counts, sums, moments);
+    }
+
+    /// Adds the answers for rows that are in the tally, and their targets.
+    pub fn keep(&mut self, answers: &Matrix, targets: &Matrix) {
+        for (all, more) in [(&mut self.targets, targets), (&mut self.answers, answers)] {
             all.rows += more.rows;
             all.columns = more.columns;
             all.values.extend(&more.values);
         }
     }
 
-    /// Scores of a classification that need all rows' answers.
+    /// What is counted and summed up.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Scores of a classification that are of its probabilities; none of values, and of labels.
     pub fn ranks(&self) -> Option<RankScores> {
-        let scores = || RankScores::new(&self.answers, &self.classes_of_rows(), self.probabilities);
-        (!self.confusion.is_empty()).then(scores)
-    }
-
-    /// Share of the rows whose class is among the k most probable; none of values, of labels and of no rows.
-    pub fn top_accuracy(&self, k: usize) -> Option<f64> {
-        let targets: Vec<u32> = self.classes_of_rows();
-        let some = !self.confusion.is_empty() && !targets.is_empty();
-        some.then(|| top_accuracy(&self.answers, &targets, k))
-    }
-
-    fn classes_of_rows(&self) -> Vec<u32> {
         let targets = self.targets.values.iter();
-        targets.map(|&class| class as u32).collect()
+        let classes = || targets.map(|&class| class as u32).collect::<Vec<_>>();
+        let probabilities = self.answer != Answer::Margins;
+        let scores = || RankScores::new(&self.tally, &self.answers, &classes(), probabilities);
+        (self.tally.classes() > 0).then(scores)
     }
 
     /// Scores of labels, together and each; none of one class a row, and of values.
     pub fn labels(&self) -> Option<(LabelAverages, Vec<LabelScores>)> {
-        self.labels
-            .then(|| label_scores(&self.answers, &self.targets))
+        let labels = self.answer == Answer::Labels;
+        labels.then(|| label_scores(&self.tally, &self.answers, &self.targets))
     }
 
     /// Scores of a regression by target; none of classes, of quantiles without the median, and of no rows.
     pub fn values(&self) -> Vec<ValueScores> {
-        let place = match self.function {
-            Some(LossFunction::Quantile { levels }) => levels.median(),
-            Some(_) => Some(0),
-            None => None,
-        };
-        let Some(place) = place.filter(|_| self.confusion.is_empty() && !self.labels) else {
+        let Tallied::Values {
+            width,
+            place,
+            levels,
+            ..
+        } = self.tally.tallied()
+        else {
             return Vec::new();
         };
-        let width = self.answers.columns / self.targets.columns.max(1);
-        let of = |target: usize| {
-            let answers: Vec<f32> = self.answers.column(target * width + place).collect();
-            ValueScores::new(&answers, &self.targets.column(target).collect::<Vec<_>>())
-        };
-        (0..self.targets.columns).filter_map(of).collect()
-    }
-
-    /// The quantiles of a regression by them.
-    fn levels(&self) -> Option<Levels> {
-        match self.function {
-            Some(LossFunction::Quantile { levels }) => Some(levels),
-            _ => None,
+        if levels.is_some_and(|levels| levels.median().is_none()) {
+            return Vec::new();
         }
+        let of = |(target, spread): (usize, &Spread)| {
+            let answers: Vec<f32> = self.answers.column(target * width + place).collect();
+            let targets: Vec<f32> = self.targets.column(target).collect();
+            ValueScores::new(spread, &answers, &targets)
+        };
+        self.tally.spreads().iter().enumerate().map(of).collect()
     }
 
     /// How the quantiles of a regression are met; none of any other.
     pub fn quantiles(&self) -> Vec<QuantileScores> {
-        let of = |levels| QuantileScores::new(&levels, &self.answers, &self.targets);
-        self.levels().map(of).unwrap_or_default()
+        self.tally.quantiles()
     }
 
     /// The share of the targets between the least and the largest quantile.
     pub fn interval(&self) -> Option<f64> {
-        let of = |levels| QuantileScores::interval(&levels, &self.answers, &self.targets);
-        self.levels().and_then(of)
+        self.tally.interval()
     }
 
     /// The mean negative log-likelihood in the targets' own units, of a regression by it.
     pub fn negative_log_likelihood(&self) -> Option<f64> {
-        let gaussian = self.function == Some(LossFunction::Gaussian);
-        let nll = gaussian.then(|| gaussian_loss(&self.answers, &self.targets));
-        nll.flatten()
+        self.tally.negative_log_likelihood()
     }
 
     /// Scores of a regression beside the metrics: the means over targets.
     pub fn errors(&self) -> Option<ErrorScores> {
-        let values = self.values();
-        let errors = ValueScores::mean(&values).map(|scores| scores.errors);
-        errors.filter(|_| self.levels().is_none())
+        let errors = ValueScores::mean(&self.values()).map(|scores| scores.errors);
+        errors.filter(|_| !matches!(self.answer, Answer::Quantiles { .. }))
     }
 
     /// Rows so far.
     pub fn rows(&self) -> u64 {
-        self.rows
+        self.tally.rows()
     }
 
     /// The scores of all rows so far, the means over targets.
     pub fn metrics(&self) -> Metrics {
-        let rows = self.rows.max(1) as f64;
-        let loss = self.loss / rows;
+        let loss = self.loss / self.rows().max(1) as f64;
         let values = ValueScores::mean(&self.values());
-        if !self.confusion.is_empty() {
-            let classes = 0..self.confusion.len();
-            let right: u64 = classes.map(|class| self.confusion[class][class]).sum();
-            let accuracy = right as f64 / rows;
+        if !matches!(self.tally.tallied(), Tallied::Values { .. }) {
+            let accuracy = self.tally.accuracy();
             return Metrics::Classification { loss, accuracy };
         }
-        if self.labels {
-            let pairs = (0..self.targets.rows).filter(|&row| {
-                let pairs = self.answers.row(row).iter().zip(self.targets.row(row));
-                pairs
-                    .into_iter()
-                    .all(|(&answer, &there)| has_label(answer) == (there > 0.5))
-            });
-            let accuracy = pairs.count() as f64 / rows;
-            return Metrics::Classification { loss, accuracy };
-        }
-        if self.levels().is_some() {
+        if let Answer::Quantiles { .. } = self.answer {
             let quantiles = self.quantiles();
             let losses = quantiles.iter().map(|quantile| quantile.pinball);
             return Metrics::Quantiles {
@@ -296,38 +299,34 @@ impl Report {
         }
     }
 
-    /// Rows by true class, then by predicted class.
-    pub fn confusion(&self) -> &[Vec<u64>] {
-        &self.confusion
-    }
-
     /// Scores of each class.
     pub fn classes(&self, labels: &[String]) -> Vec<ClassScores> {
-        let share = |part: u64, whole: u64| {
-            if whole == 0 {
-                0.0
-            } else {
-                part as f64 / whole as f64
-            }
-        };
-        labels
-            .iter()
-            .enumerate()
-            .zip(&self.confusion)
-            .map(|((class, label), row)| {
-                let support = row.iter().sum();
-                let called = self.confusion.iter().map(|row| row[class]).sum();
-                let right = row[class];
-                ClassScores {
-                    label: label.clone(),
-                    precision: share(right, called),
-                    recall: share(right, support),
-                    f1: share(2 * right, support + called),
-                    support,
-                }
-            })
-            .collect()
+        class_scores(&self.tally.confusion(), labels)
     }
+}
+
+/// Scores of each class, of rows by true class, then by predicted class.
+fn class_scores(confusion: &[Vec<u64>], labels: &[String]) -> Vec<ClassScores> {
+    let share = |part: u64, whole: u64| {
+        if whole == 0 {
+            0.0
+        } else {
+            part as f64 / whole as f64
+        }
+    };
+    let of = |((class, label), row): ((usize, &String), &Vec<u64>)| {
+        let support = row.iter().sum();
+        let called = confusion.iter().map(|row| row[class]).sum();
+        let right = row[class];
+        ClassScores {
+            label: label.clone(),
+            precision: share(right, called),
+            recall: share(right, support),
+            f1: share(2 * right, support + called),
+            support,
+        }
+    };
+    labels.iter().enumerate().zip(confusion).map(of).collect()
 }
 
 /// Position of the largest probability, the first of equals.
@@ -348,14 +347,9 @@ mod tests {
     #[test]
     fn class_scores_are_those_of_scikit_learn() {
         // classification_report of y_true = [0, 0, 0, 1, 1, 2], y_pred = [0, 0, 1, 1, 1, 1].
-        let report = Report {
-            rows: 6,
-            confusion: vec![vec![2, 1, 0], vec![0, 2, 0], vec![0, 1, 0]],
-            ..Report::default()
-        };
+        let confusion = [vec![2, 1, 0], vec![0, 2, 0], vec![0, 1, 0]];
         let labels = ["a", "b", "c"].map(str::to_owned);
-        let scores: Vec<_> = report
-            .classes(&labels)
+        let scores: Vec<_> = class_scores(&confusion, &labels)
             .into_iter()
             .map(|c| (c.precision, c.recall, c.f1, c.support))
             .collect();

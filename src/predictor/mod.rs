@@ -5,27 +5,30 @@ mod labels;
 mod metrics;
 mod pack;
 mod scores;
+mod tally;
 mod values;
 
 pub use averages::{Average, Averages};
-pub use labels::{LabelAverages, LabelScores, has_label, label_scores};
+use labels::label_scores;
+pub use labels::{LabelAverages, LabelScores, has_label};
 pub use metrics::{ClassScores, Metrics, Report, most_probable};
 pub use pack::{CHUNK, logits};
-pub use scores::{RankScores, average_precision, calibration_error, roc_auc, top_accuracy};
-pub use values::{ErrorScores, QuantileScores, ValueScores, gaussian_loss};
+pub use scores::{RankScores, average_precision, roc_auc};
+pub use tally::Tally;
+pub use values::{ErrorScores, QuantileScores, ValueScores};
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use self::pack::Pack;
-use self::values::deviation;
+use crate::backend::cpu::tally::answer;
 use crate::backend::{Backend, BackendError};
 use crate::data::{
     DataError, Label, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding, TargetTransform,
 };
 use crate::model::{Embeddings, ModelFileError, Network, Weights, load_model, save_model};
-use crate::program::{Link, Loss, LossFunction};
+use crate::program::{Answer, Link, Loss, LossFunction, LossWeights, record};
 
 /// A trained network, or several that answer together, and what belongs to them. One file holds it: see [`Model::save`].
 #[derive(Clone, Debug, PartialEq)]
@@ -208,11 +211,12 @@ impl Predictor<'_> {
         Ok(self.model.answers(&logits))
     }
 
-    /// How well the model does on rows with targets, summed up row by row.
+    /// How well the model does on rows with targets: what one network answers is counted and summed up on the device; what several
+    /// answer together is their mean, made here, and so is its tally.
     pub fn evaluate(&mut self, table: &Table, report: &mut Report) -> Result<(), PredictError> {
-        let logits = self.logits(table)?;
-        let targets = self.model.description.target.apply(table)?;
-        let transform = self.model.description.target_transform;
+        let model = self.model;
+        let targets = model.description.target.apply(table)?;
+        let transform = model.description.target_transform;
         if let Some(at) = transform.refused(&targets.values) {
             return Err(PredictError::Target {
                 file: table.origin.clone(),
@@ -220,7 +224,53 @@ impl Predictor<'_> {
                 value: targets.values[at],
             });
         }
-        report.add(self.model, &logits, &targets);
+        if model.members.len() > 1 {
+            let logits = self.logits(table)?;
+            report.add(model, &logits, &targets);
+            return Ok(());
+        }
+        let description = &model.description;
+        let loss = Loss {
+            weights: LossWeights::None,
+            ..description.loss
+        };
+        let inputs = description.preprocessing.apply(table)?;
+        let width = inputs.columns.max(1);
+        let moments = description.moments(targets.columns);
+        self.pack.count(&loss, description.answer(), &moments)?;
+        let chunks = inputs.values.chunks(self.pack.batch * width);
+        let wanted = targets.values.chunks(self.pack.batch * targets.columns);
+        for (chunk, (inputs, wanted)) in chunks.zip(wanted).enumerate() {
+            let wished = wanted.iter().enumerate();
+            let wished = wished.map(|(place, &value)| {
+                description.wished(place % targets.columns, value.into()) as f32
+            });
+            let wished: Vec<f32> = wished.collect();
+            let rows = wanted.len() / targets.columns;
+            let counted = self.pack.counted([inputs, &wished, wanted], rows)?;
+            let columns = counted.answers.len() / rows;
+            let answered = counted.answers.chunks(columns);
+            let losses = counted.records.chunks(record::WIDTH);
+            let is_finite = |(answers, record): (&[f32], &[f32])| {
+                record[record::LOSS].is_finite() && answers.iter().all(|answer| answer.is_finite())
+            };
+            if let Some(at) = answered.zip(losses).position(|row| !is_finite(row)) {
+                return Err(PredictError::NotFinite {
+                    file: table.origin.clone(),
+                    place: table.place(chunk * self.pack.batch + at),
+                });
+            }
+            let values = loss.values(model.network.outputs()).max(1);
+            report.add_loss(counted.loss / values as f64);
+            report.add_tally(&counted.counts, &counted.sums, &description.target_moments);
+            let matrix = |columns: usize, values: Vec<f32>| Matrix {
+                rows,
+                columns,
+                values,
+            };
+            let wanted = matrix(targets.columns, wanted.to_vec());
+            report.keep(&matrix(columns, counted.answers), &wanted);
+        }
         Ok(())
     }
 }
@@ -235,27 +285,38 @@ fn suits(embeddings: &Embeddings, preprocessing: &Preprocessing) -> bool {
 }
 
 impl Description {
-    fn moments(&self, target: usize) -> (f32, f32) {
-        let moments = self.target_moments.get(target);
-        moments.map_or((0.0, 1.0), |moments| (moments.mean, moments.deviation))
+    /// How outputs become answers.
+    pub fn answer(&self) -> Answer {
+        let logarithm = self.target_transform == TargetTransform::Log;
+        let labels = !self.target.labels().is_empty();
+        match (self.loss.link(), self.loss.function) {
+            (Link::Softmax, _) => Answer::Softmax,
+            (Link::Sigmoid, _) if labels => Answer::Labels,
+            (Link::Sigmoid, _) => Answer::Pair,
+            (Link::Margin, _) => Answer::Margins,
+            (Link::Exponential, _) => Answer::Exponential,
+            (Link::Normal, _) => Answer::Normal,
+            (_, LossFunction::Quantile { levels }) => Answer::Quantiles { levels, logarithm },
+            _ if self.target.classes().len() == 2 => Answer::Clamped,
+            _ => Answer::Values { logarithm },
+        }
     }
 
-    /// A regression's answer of one target for an output of the network.
-    fn value(&self, target: usize, output: f32) -> f32 {
-        let (mean, deviation) = self.moments(target);
-        match self.target_transform {
-            TargetTransform::None => output * deviation + mean,
-            transform @ TargetTransform::Log => {
-                let learned = f64::from(output) * f64::from(deviation) + f64::from(mean);
-                transform.back(learned) as f32
-            }
-        }
+    /// What each of so many targets was standardised by: mean and deviation, one behind the other.
+    pub(crate) fn moments(&self, targets: usize) -> Vec<f32> {
+        let of = |target: usize| match self.target_moments.get(target) {
+            Some(moments) => [moments.mean, moments.deviation],
+            None => [0.0, 1.0],
+        };
+        (0..targets).flat_map(of).collect()
     }
 
     /// What the network should have put out for a target's value.
     fn wished(&self, target: usize, value: f64) -> f64 {
-        let (mean, deviation) = self.moments(target);
-        (self.target_transform.forward(value) - f64::from(mean)) / f64::from(deviation)
+        let learned = self.target_transform.forward(value);
+        self.target_moments.get(target).map_or(learned, |moments| {
+            (learned - f64::from(moments.mean)) / f64::from(moments.deviation)
+        })
     }
 }
 
@@ -318,61 +379,15 @@ impl Model {
     }
 
     fn answers_of_one(&self, logits: &Matrix) -> Matrix {
-        let classes = self.classes().len();
-        let labels = !self.labels().is_empty();
-        let columns = if classes > 0 { classes } else { logits.columns };
-        let width = self.description.loss.function.width();
-        let value = |(output, z): (usize, f32)| self.description.value(output / width, z);
-        let mut values = Vec::with_capacity(logits.rows * columns);
-        for z in logits.values.chunks(logits.columns.max(1)) {
-            match (self.description.loss.link(), classes) {
-                (Link::Softmax, _) => {
-                    let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    let powers: Vec<f32> = z.iter().map(|z| (z - largest).exp()).collect();
-                    let total: f32 = powers.iter().sum();
-                    values.extend(powers.iter().map(|power| power / total));
-                }
-                (Link::Sigmoid, _) => {
-                    for &z in z {
-                        let e = (-z.abs()).exp();
-                        let (likely, unlikely) = (1.0 / (1.0 + e), e / (1.0 + e));
-                        let (second, first) = if z >= 0.0 {
-                            (likely, unlikely)
-                        } else {
-                            (unlikely, likely)
-                        };
-                        values.extend((!labels).then_some(first));
-                        values.push(second);
-                    }
-                }
-                // Two classes by a value: near 0 or near 1.
-                (Link::Identity, 2) => {
-                    let second = z[0].clamp(0.0, 1.0);
-                    values.extend([1.0 - second, second]);
-                }
-                (Link::Margin, _) => values.extend(z),
-                (Link::Exponential, _) => values.extend(z.iter().map(|z| z.exp())),
-                (Link::Identity, _) => values.extend(z.iter().copied().enumerate().map(value)),
-                (Link::Ordered, _) => {
-                    let mut sorted = z.to_vec();
-                    for quantiles in sorted.chunks_mut(width) {
-                        quantiles.sort_unstable_by(f32::total_cmp);
-                    }
-                    values.extend(sorted.into_iter().enumerate().map(value));
-                }
-                (Link::Normal, _) => {
-                    for (target, pair) in z.chunks(2).enumerate() {
-                        let (_, unit) = self.description.moments(target);
-                        values.push(self.description.value(target, pair[0]));
-                        values.push(deviation(pair[1]) * unit);
-                    }
-                }
-            }
-        }
+        let how = self.description.answer();
+        let outputs = self.network.outputs();
+        let moments = self.description.moments(how.tallied(outputs).targets());
+        let double = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        let answers = answer(how, &double(&logits.values), outputs, &double(&moments));
         Matrix {
             rows: logits.rows,
-            columns,
-            values,
+            columns: how.columns(outputs),
+            values: answers.into_iter().map(|value| value as f32).collect(),
         }
     }
 }

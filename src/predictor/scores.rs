@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Tally;
 use crate::data::Matrix;
 
 /// What is left out of these is what scikit-learn refuses.
@@ -14,7 +15,7 @@ pub struct RankScores {
     pub average_precision: Option<f64>,
     /// Mean of −log of the class's probability, which is brought within 2⁻²³ of 0 and of 1.
     pub log_loss: Option<f64>,
-    /// Expected calibration error: see [`calibration_error`].
+    /// Expected calibration error over 15 bins of the highest probability (Guo et al. 2017).
     pub calibration_error: Option<f64>,
 }
 
@@ -22,9 +23,10 @@ pub struct RankScores {
 type Score = fn(&[f32], &dyn Fn(usize) -> bool) -> Option<f64>;
 
 impl RankScores {
-    /// Of answers `[rows, classes]`, which are probabilities or else any scores, against the rows' classes.
-    pub fn new(answers: &Matrix, targets: &[u32], probabilities: bool) -> Self {
-        let classes = answers.columns;
+    /// Of a tally, and of answers `[rows, classes]`, which are probabilities or else any scores, against the rows' classes; of no
+    /// rows, what needs no ranks.
+    pub fn new(tally: &Tally, answers: &Matrix, targets: &[u32], probabilities: bool) -> Self {
+        let classes = tally.classes();
         let there = |class: usize| targets.contains(&(class as u32));
         let complete = (0..classes).all(there);
         let of = |class: usize| answers.column(class).collect::<Vec<_>>();
@@ -57,8 +59,8 @@ impl RankScores {
         RankScores {
             roc_auc: area,
             average_precision: precision.filter(|_| some),
-            log_loss: (some && probabilities).then(|| log_loss(answers, targets)),
-            calibration_error: (some && probabilities).then(|| calibration_error(answers, targets)),
+            log_loss: tally.log_loss().filter(|_| probabilities),
+            calibration_error: tally.calibration_error().filter(|_| probabilities),
         }
     }
 }
@@ -98,106 +100,11 @@ pub fn average_precision(scores: &[f32], positive: &dyn Fn(usize) -> bool) -> Op
     Some(if all > 0.0 { sum / all } else { 0.0 })
 }
 
-/// Share of the rows whose class is among the `k` highest scores, of equals the last, but of two classes the first.
-pub fn top_accuracy(answers: &Matrix, targets: &[u32], k: usize) -> f64 {
-    let first = answers.columns == 2;
-    let hit = |(row, &target): (usize, &u32)| {
-        let (scores, target) = (answers.row(row), target as usize);
-        let before = scores.iter().enumerate().filter(|&(class, &score)| {
-            let ahead = if first {
-                class < target
-            } else {
-                class > target
-            };
-            score > scores[target] || (score == scores[target] && ahead)
-        });
-        before.count() < k
-    };
-    let hits = targets.iter().enumerate().filter(|&row| hit(row)).count();
-    hits as f64 / targets.len() as f64
-}
-
-fn log_loss(answers: &Matrix, targets: &[u32]) -> f64 {
-    let least = f64::from(f32::EPSILON);
-    let loss = |(row, &target): (usize, &u32)| {
-        let likely = f64::from(answers.row(row)[target as usize]);
-        -likely.clamp(least, 1.0 - least).ln()
-    };
-    targets.iter().enumerate().map(loss).sum::<f64>() / targets.len() as f64
-}
-
-/// Bins of the highest probability, each of the same width.
-const BINS: usize = 15;
-
-/// Mean distance between the highest probability and the share of right answers, over 15 bins of that probability (Guo et al.
-/// 2017).
-pub fn calibration_error(answers: &Matrix, targets: &[u32]) -> f64 {
-    let mut bins = [[0.0; 2]; BINS];
-    for (row, &target) in targets.iter().enumerate() {
-        let probabilities = answers.row(row);
-        let best = super::most_probable(probabilities);
-        let sure = f64::from(probabilities[best]);
-        // A bin has its upper bound and not its lower.
-        let bin = ((sure * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-        bins[bin][0] += sure;
-        bins[bin][1] += f64::from(u8::from(best == target as usize));
-    }
-    let apart: f64 = bins.iter().map(|[sure, right]| (sure - right).abs()).sum();
-    apart / targets.len() as f64
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde::Deserialize;
 
     use super::*;
-
-    #[derive(Deserialize)]
-    struct Cases {
-        classes: Vec<Classes>,
-    }
-
-    #[derive(Deserialize)]
-    struct Classes {
-        columns: usize,
-        answers: Vec<f32>,
-        targets: Vec<u32>,
-        expected: [Option<f64>; 4],
-        /// Top-k accuracy for k from 1 to the number of classes.
-        top: Vec<f64>,
-    }
-
-    #[test]
-    fn scores_are_those_of_scikit_learn() {
-        let text = include_str!("../../tests/data/scores.json");
-        let cases: Cases = serde_json::from_str(text).expect("it is valid");
-        for case in cases.classes {
-            let answers = Matrix {
-                rows: case.targets.len(),
-                columns: case.columns,
-                values: case.answers,
-            };
-            let found = RankScores::new(&answers, &case.targets, true);
-            let all = [
-                found.roc_auc,
-                found.average_precision,
-                found.log_loss,
-                found.calibration_error,
-            ];
-            for (found, expected) in all.into_iter().zip(case.expected) {
-                let near = match (found, expected) {
-                    (Some(found), Some(expected)) => (found - expected).abs() < 1e-12,
-                    (found, expected) => found == expected,
-                };
-                assert!(near, "{all:?} {:?}", case.expected);
-            }
-            for (k, expected) in (1..).zip(case.top) {
-                let found = top_accuracy(&answers, &case.targets, k);
-                assert!((found - expected).abs() < 1e-12, "{k}: {found} {expected}");
-            }
-        }
-    }
 
     proptest! {
         #[test]

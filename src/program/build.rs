@@ -94,7 +94,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(network: &'a Network, capacity: Capacity) -> Self {
+    pub(super) fn new(network: &'a Network, capacity: Capacity) -> Self {
         Builder {
             network,
             capacity,
@@ -177,7 +177,7 @@ impl<'a> Builder<'a> {
     }
 
     /// x = rows of a dataset, as the batch order has them.
-    fn batch_of(&mut self, dataset: &str, name: &str, columns: usize) -> TensorId {
+    pub(super) fn batch_of(&mut self, dataset: &str, name: &str, columns: usize) -> TensorId {
         let Capacity { rows, order, .. } = self.capacity;
         let data = self.buffer(dataset, Element::F32, rows * columns, true);
         let source = self.tensor(dataset, data, 0, rows, columns);
@@ -203,7 +203,7 @@ impl<'a> Builder<'a> {
     }
 
     /// x and t, the inputs and the targets of a batch.
-    fn examples(&mut self, loss: &Loss) -> [TensorId; 2] {
+    pub(super) fn examples(&mut self, loss: &Loss) -> [TensorId; 2] {
         let targets = loss.target_columns(self.network.outputs());
         [
             self.batch_of(buffer::INPUTS, "x", self.network.inputs),
@@ -212,10 +212,12 @@ impl<'a> Builder<'a> {
     }
 
     /// The loss of the output against the targets, its gradient by the output, and the step's record.
-    fn loss(&mut self, loss: Loss, logits: TensorId, targets: TensorId) -> TensorId {
+    pub(super) fn loss(&mut self, loss: Loss, logits: TensorId, targets: TensorId) -> TensorId {
         let outputs = self.network.outputs();
         let gradient = self.program.add_own("d output", Rows::Batch, outputs);
-        let rows = self.program.add_own("records", Rows::Batch, record::WIDTH);
+        let rows = self
+            .program
+            .add_own(buffer::RECORDS, Rows::Batch, record::WIDTH);
         let records = self.capacity.records;
         let log = self.buffer(buffer::LOG, Element::F32, records * record::WIDTH, false);
         let log = self.tensor(buffer::LOG, log, 0, records, record::WIDTH);

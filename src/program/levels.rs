@@ -19,7 +19,7 @@ impl Levels {
     pub const MEDIAN: Levels = Levels::of([0.5]);
 
     /// These shares, which are in order.
-    pub(super) const fn of<const N: usize>(shares: [f32; N]) -> Self {
+    pub(crate) const fn of<const N: usize>(shares: [f32; N]) -> Self {
         let mut values = [0.0; Levels::MOST];
         let mut n = 0;
         while n < N {

@@ -16,6 +16,7 @@ mod op;
 mod optimizer;
 mod places;
 mod print;
+mod tally;
 
 pub use augment::{Augmentation, Image, Warp};
 pub use build::Capacity;
@@ -24,6 +25,8 @@ pub use loss::{Link, Loss, LossFunction, LossWeights, Reduction};
 pub use op::{Op, Product, Transpose, chunk};
 pub use optimizer::{Optimizer, Rule};
 pub use places::{Place, Places};
+pub(crate) use tally::shares;
+pub use tally::{Answer, BINS, Stretch, Tallied, spread};
 
 use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};
@@ -34,6 +37,10 @@ pub mod buffer {
     pub const INPUTS: &str = "inputs";
     /// Targets of the dataset: shared, `[dataset rows, targets]`; a class is its index.
     pub const TARGETS: &str = "targets";
+    /// Targets as they are, where [`TARGETS`] has what is learned of them: shared, `[dataset rows, targets]`.
+    pub const WANTED: &str = "wanted targets";
+    /// What each value's target was standardised by: shared, `[targets, 2]`, mean and deviation.
+    pub const MOMENTS: &str = "moments";
     /// Each member's dataset rows in the order of their use: `[members, order]` of u32.
     pub const ORDER: &str = "order";
     /// The row that each row of [`ORDER`] is mixed with: `[members, order]` of u32.
@@ -62,6 +69,16 @@ pub mod buffer {
     pub const RUNNING: &str = "running";
     /// What an inference program answers: `[members, batch, outputs]`.
     pub const OUTPUTS: &str = "outputs";
+    /// One [`record`](super::record) a row of a batch: `[members, batch, 4]`.
+    pub const RECORDS: &str = "records";
+    /// What an evaluation that counts answers makes of a batch: `[members, batch, columns]`.
+    pub const ANSWERS: &str = "answers";
+    /// What it counts, over steps: see [`Tallied`](super::Tallied).
+    pub const COUNTS: &str = "counts";
+    /// What it sums up, a record a step.
+    pub const SUMS: &str = "sums";
+    /// Answers of all steps, where they are kept: `[members, rows, columns]`.
+    pub const KEPT: &str = "kept answers";
 }
 
 /// What one row of the log holds, as sums over the rows of a step.
@@ -213,11 +230,14 @@ impl Program {
     /// Buffers of numbers that one step leaves to the next, each member's own: parameters, moments, means. What holds the rows of
     /// a batch is scratch; gradients are zero between two steps; the rest of what is left out the host writes anew or has read.
     pub fn lasting(&self) -> impl Iterator<Item = &Buffer> {
-        const PASSING: [&str; 4] = [
+        const PASSING: [&str; 7] = [
             buffer::GRADIENTS,
             buffer::LOG,
             buffer::HYPER,
             buffer::SHARES,
+            buffer::COUNTS,
+            buffer::SUMS,
+            buffer::KEPT,
         ];
         let buffers = self.buffers.iter().enumerate();
         let own = buffers.filter(move |(place, buffer)| {

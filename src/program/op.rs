@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{LossFunction, LossWeights, Optimizer, Program, Rows, TensorId, Warp};
+use super::{Answer, Levels, LossFunction, LossWeights, Optimizer, Program, Rows, TensorId, Warp};
 use crate::model::{Activation, Dropout, Periodic};
 
 /// Values whose squares [`Op::SquareSums`] adds up together, of so many: one sum for each of at most 256 chunks.
@@ -448,6 +448,83 @@ pub enum Op {
         /// `[height, width]`
         output: TensorId,
     },
+    /// What outputs come to, as [`Answer`] says; those that a softmax or an activation makes are none of this.
+    Answers {
+        /// How.
+        answer: Answer,
+        /// `[batch, outputs]`
+        logits: TensorId,
+        /// `[targets, 2]`, shared: each target's mean and deviation.
+        moments: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
+    /// Each row's class, the one answered (the first of equals), how many classes come before its own (of equals the later
+    /// ones, of two the first), −log p with p within 2⁻²³ of 0 and 1, the highest answer and its bin.
+    Verdict {
+        /// `[batch, classes]`
+        answers: TensorId,
+        /// `[batch, 1]`
+        targets: TensorId,
+        /// `[batch, 6]`
+        rows: TensorId,
+    },
+    /// Counts and sums of verdicts: see [`Tallied::Classes`](super::Tallied).
+    TallyClasses {
+        /// How many.
+        classes: usize,
+        /// Of the first step, which begins the counts anew.
+        record: u32,
+        /// `[batch, 6]`
+        rows: TensorId,
+        /// `[1, counts]`
+        counts: TensorId,
+        /// `[records, sums]`
+        sums: TensorId,
+    },
+    /// Counts of labels, there where a probability is above 1/2: see [`Tallied::Labels`](super::Tallied).
+    TallyLabels {
+        /// Of the first step, which begins the counts anew.
+        record: u32,
+        /// `[batch, labels]`
+        answers: TensorId,
+        /// `[batch, labels]`
+        targets: TensorId,
+        /// `[1, counts]`
+        counts: TensorId,
+        /// `[records, 1]`
+        sums: TensorId,
+    },
+    /// Counts and sums of values and their errors: see [`Tallied::Values`](super::Tallied).
+    TallyValues {
+        /// Answers for each target.
+        width: usize,
+        /// Which of these the errors are of.
+        place: usize,
+        /// The quantiles, if there are any.
+        levels: Option<Levels>,
+        /// Of the first step, which begins the counts anew.
+        record: u32,
+        /// `[batch, targets·width]`
+        answers: TensorId,
+        /// `[batch, targets]`
+        targets: TensorId,
+        /// `[targets, 2]`, shared: each target's mean and deviation.
+        moments: TensorId,
+        /// `[1, counts]`
+        counts: TensorId,
+        /// `[records, sums]`
+        sums: TensorId,
+    },
+    /// kept[r − first, :] = values[r, :], with the row's position r in the order.
+    Keep {
+        /// Position of the first row that is kept.
+        first: u32,
+        /// `[batch, columns]`
+        values: TensorId,
+        /// `[rows, columns]`
+        kept: TensorId,
+    },
     /// values = 0
     Clear {
         /// Any shape.
@@ -474,6 +551,9 @@ pub enum Op {
 }
 
 impl Op {
+    /// Columns of the rows of [`Op::Verdict`].
+    pub const VERDICT: usize = 6;
+
     /// The kernel's name: of its file in `shaders/` and of its twin in `src/backend/cpu/`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -516,6 +596,12 @@ impl Op {
             Op::PeriodicGradient { .. } => "periodic_gradient",
             Op::Lookup { .. } => "lookup",
             Op::LookupGradient { .. } => "lookup_gradient",
+            Op::Answers { .. } => "answers",
+            Op::Verdict { .. } => "verdict",
+            Op::TallyClasses { .. } => "tally_classes",
+            Op::TallyLabels { .. } => "tally_labels",
+            Op::TallyValues { .. } => "tally_values",
+            Op::Keep { .. } => "keep",
             Op::Clear { .. } => "clear",
             Op::Softmax { .. } => "softmax",
             Op::SoftmaxGradient { .. } => "softmax_gradient",
@@ -594,6 +680,23 @@ impl Op {
                 ..
             } => vec![input, statistics, gradient],
             Op::Softmax { logits, .. } => vec![logits],
+            Op::Answers {
+                logits, moments, ..
+            } => vec![logits, moments],
+            Op::Verdict {
+                answers, targets, ..
+            }
+            | Op::TallyLabels {
+                answers, targets, ..
+            } => vec![answers, targets],
+            Op::TallyClasses { rows, .. } => vec![rows],
+            Op::TallyValues {
+                answers,
+                targets,
+                moments,
+                ..
+            } => vec![answers, targets, moments],
+            Op::Keep { values, .. } => vec![values],
             Op::Periodic {
                 input, parameters, ..
             } => vec![input, parameters],
@@ -630,7 +733,13 @@ impl Op {
             | Op::PeriodicGradient { output, .. }
             | Op::Lookup { output, .. }
             | Op::LookupGradient { output, .. }
+            | Op::Answers { output, .. }
             | Op::Softmax { output, .. } => vec![output],
+            Op::Verdict { rows, .. } => vec![rows],
+            Op::TallyClasses { counts, sums, .. }
+            | Op::TallyLabels { counts, sums, .. }
+            | Op::TallyValues { counts, sums, .. } => vec![counts, sums],
+            Op::Keep { kept, .. } => vec![kept],
             Op::PreluGradient {
                 gradient, slopes, ..
             } => vec![gradient, slopes],
@@ -721,6 +830,7 @@ impl Op {
             | Op::GatherBoth { .. }
             | Op::Lookup { .. }
             | Op::Clear { .. }
+            | Op::Keep { .. }
             | Op::Matmul { .. }
             | Op::MatmulBiasGradient { .. }
             | Op::MatmulBiasActivation { .. }
@@ -770,6 +880,11 @@ impl Op {
             }
             Op::LossGradient { logits, .. } => 8 * width(logits),
             Op::Softmax { logits, .. } => 4 * width(logits),
+            Op::Answers { output, .. } => 4 * width(output),
+            Op::Verdict { answers, .. } | Op::TallyLabels { answers, .. } => 4 * width(answers),
+            Op::TallyClasses { rows, .. } => 4 * width(rows),
+            // Two means, two squares about them, and what else is made of an error.
+            Op::TallyValues { answers, .. } => 16 * width(answers),
             Op::Metrics { rows, .. } => width(rows),
             Op::Update {
                 optimizer,
@@ -822,6 +937,12 @@ impl Op {
         };
         let written: usize = match self {
             Op::Metrics { .. } => super::record::WIDTH,
+            Op::TallyClasses { counts, sums, .. }
+            | Op::TallyLabels { counts, sums, .. }
+            | Op::TallyValues { counts, sums, .. } => {
+                program.len(*counts) + program.tensors[*sums].columns
+            }
+            Op::Keep { values, .. } => program.len(*values),
             _ => self
                 .writes()
                 .into_iter()

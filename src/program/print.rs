@@ -377,6 +377,38 @@ impl Program {
                 assign(*accumulate),
                 t(*gradient)
             ),
+            Op::Answers { logits, output, .. } => {
+                format!("{} = answers({})", t(*output), t(*logits))
+            }
+            Op::Verdict {
+                answers,
+                targets,
+                rows,
+            } => format!("{} = verdicts({}, {})", t(*rows), t(*answers), t(*targets)),
+            Op::TallyClasses {
+                rows, counts, sums, ..
+            } => format!("{}, {} += Σ {}", t(*counts), t(*sums), t(*rows)),
+            Op::TallyLabels {
+                answers,
+                targets,
+                counts,
+                sums,
+                ..
+            }
+            | Op::TallyValues {
+                answers,
+                targets,
+                counts,
+                sums,
+                ..
+            } => format!(
+                "{}, {} += Σ tally({}, {})",
+                t(*counts),
+                t(*sums),
+                t(*answers),
+                t(*targets)
+            ),
+            Op::Keep { values, kept, .. } => format!("{} ← {}", t(*kept), t(*values)),
             Op::Clear { values } => format!("{} = 0", t(*values)),
             Op::Softmax {
                 log,

@@ -2,12 +2,17 @@ use super::layout::Part;
 use super::outcome::TrainError;
 use super::run::Run;
 use super::scores::{Monitor, Scores, Totals, summed};
+use super::training::{Judge, Options};
 use crate::backend::{BackendError, Data, run_all};
 use crate::data::Matrix;
-use crate::program::{Step, buffer, record};
+use crate::predictor::Report;
+use crate::program::{Program, Step, Stretch, buffer, record};
+
+/// Evaluations in which a device may fail to count all rows.
+const ATTEMPTS: usize = 3;
 
 /// How well the networks of a run do.
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Scores of a part of the rows under the present weights, by member; `None` if the part is empty.
     pub(super) fn evaluate(&mut self, part: Part) -> Result<Option<Vec<Scores>>, BackendError> {
         let steps = self.layout.evaluation_steps(part);
@@ -18,9 +23,40 @@ impl Run<'_> {
         self.scores(&steps).map(Some)
     }
 
-    /// The same of the validation rows, with what the judge says of them if there is one.
+    /// Makes a judge of the validation rows ready.
+    pub(super) fn judge(&mut self, judge: Judge<'a>) -> Result<(), BackendError> {
+        let Options { loss, monitor, .. } = self.options;
+        let rows = self.rows.counts()[1];
+        let stretch = Stretch {
+            record: self.layout.record(Part::Validation),
+            records: self.layout.evaluation_steps(Part::Validation).len(),
+            first: self.layout.first(Part::Validation),
+            kept: if monitor.ranks() { rows } else { 0 },
+        };
+        let capacity = self.layout.capacity(self.layout.evaluated);
+        let (kept, answers) = (self.options.optimizer.kept(), (judge.answer, stretch));
+        let program = Program::tally(self.network, loss, kept, answers, capacity).fused();
+        let compiled = self.backend.compile(&program)?;
+        let wanted = Data::F32(&judge.wanted.values);
+        self.backend.write(buffer::WANTED, 0, 0, wanted)?;
+        if program.buffer(buffer::MOMENTS).is_some() {
+            let moments = judge.moments.iter();
+            let mut moments: Vec<f32> = moments
+                .flat_map(|moments| [moments.mean, moments.deviation])
+                .collect();
+            if moments.is_empty() {
+                moments = [0.0, 1.0].repeat(judge.wanted.columns);
+            }
+            self.backend
+                .write(buffer::MOMENTS, 0, 0, Data::F32(&moments))?;
+        }
+        self.judge = Some((judge, compiled));
+        Ok(())
+    }
+
+    /// Scores of the validation rows, with what the judge says of them if there is one.
     pub(super) fn validate(&mut self) -> Result<Option<Vec<Validated>>, TrainError> {
-        let Some(judge) = self.judge else {
+        let Some((judge, program)) = self.judge else {
             let scores = self.evaluate(Part::Validation)?;
             let plain = |scores| Validated {
                 scores,
@@ -29,33 +65,66 @@ impl Run<'_> {
             return Ok(scores.map(|scores| scores.into_iter().map(plain).collect()));
         };
         let steps = self.layout.evaluation_steps(Part::Validation);
-        let columns = self.network.outputs();
-        let mut logits = vec![Vec::new(); self.members.len()];
-        for step in &steps {
-            run_all(self.backend, self.evaluate, std::slice::from_ref(step))?;
-            let (name, first) = &self.logits;
-            for (member, logits) in logits.iter_mut().enumerate() {
-                let len = step.rows as usize * columns;
-                logits.extend(self.backend.read(name, member, *first, len)?);
+        let rows = self.rows.counts()[1] as u64;
+        let mut reports = Vec::new();
+        // Of workers, one counts; where it is lost before it has told, the next begins anew.
+        for _ in 0..ATTEMPTS {
+            run_all(self.backend, program, &steps)?;
+            reports = (0..self.members.len())
+                .map(|member| self.report(&judge, member, steps.len()))
+                .collect::<Result<Vec<_>, _>>()?;
+            if reports.iter().all(|report| report.rows() == rows) {
+                break;
             }
         }
-        let mut validated = Vec::with_capacity(logits.len());
-        for ((member, values), scores) in logits.into_iter().enumerate().zip(self.scores(&steps)?) {
-            let rows = self.rows.of(member).validation;
-            let logits = Matrix {
-                rows: rows.len(),
-                columns,
-                values,
-            };
+        if reports.iter().any(|report| report.rows() != rows) {
+            let device = self.backend.device();
+            let reason = "it has not counted all validation rows".into();
+            return Err(BackendError::Device { device, reason }.into());
+        }
+        let mut validated = Vec::new();
+        for (scores, report) in self.scores(&steps)?.into_iter().zip(reports) {
             // What has no loss has nothing else, and ends the run.
             let judged = if scores.loss.is_finite() {
-                Some(judge(&logits, rows).ok_or_else(|| unjudged(self.options.monitor))?)
+                let value = self.options.monitor.judge(&report);
+                Some(value.ok_or_else(|| unjudged(self.options.monitor))?)
             } else {
                 None
             };
             validated.push(Validated { scores, judged });
         }
         Ok(Some(validated))
+    }
+
+    /// What was counted of a member's answers for the validation rows, in so many steps.
+    fn report(
+        &mut self,
+        judge: &Judge<'_>,
+        member: usize,
+        steps: usize,
+    ) -> Result<Report, BackendError> {
+        let outputs = self.network.outputs();
+        let tallied = judge.answer.tallied(outputs);
+        let mut read = |name: &str, len: usize| self.backend.read(name, member, 0, len);
+        let double = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+        let counts = double(read(buffer::COUNTS, tallied.counts())?);
+        let sums = double(read(buffer::SUMS, steps * tallied.sums())?);
+        let mut report = Report::new(judge.answer, outputs);
+        report.add_tally(&counts, &sums, judge.moments);
+        if self.options.monitor.ranks() {
+            let rows = self.rows.of(member).validation;
+            let columns = judge.answer.columns(outputs);
+            let matrix = |columns: usize, values: Vec<f32>| Matrix {
+                rows: rows.len(),
+                columns,
+                values,
+            };
+            let answers = matrix(columns, read(buffer::KEPT, rows.len() * columns)?);
+            let wanted = rows.iter().flat_map(|&row| judge.wanted.row(row as usize));
+            let wanted = matrix(judge.wanted.columns, wanted.copied().collect());
+            report.keep(&answers, &wanted);
+        }
+        Ok(report)
     }
 
     /// From the records that these steps have left, by member.

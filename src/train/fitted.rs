@@ -3,8 +3,8 @@ use serde::Serialize;
 use super::targets::mean_and_variance;
 use super::training::attempt;
 use super::{
-    Epoch, FitError, Guard, Monitor, Observe, Outcome, Plan, Rows, Scores, TrainError, Training,
-    train_guarded,
+    Epoch, FitError, Guard, Judge, Monitor, Observe, Outcome, Plan, Rows, Scores, TrainError,
+    Training, train_guarded,
 };
 use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
@@ -88,12 +88,10 @@ impl Plan {
     /// Hands out what decides the run.
     fn training<R>(&self, train: impl FnOnce(Training<'_>) -> R) -> R {
         // Answers are the model's matter, whatever its weights.
-        let judging = self.model(Vec::new(), serde_json::Value::Null);
-        let judge = |logits: &Matrix, rows: &[u32]| {
-            let mut report = Report::default();
-            report.add(&judging, std::slice::from_ref(logits), &self.wanted(rows));
-            self.options.monitor.judge(&report)
-        };
+        let answer = self
+            .model(Vec::new(), serde_json::Value::Null)
+            .description
+            .answer();
         let (members, parts) = (self.members(), self.parts());
         train(Training {
             network: &self.network,
@@ -104,7 +102,11 @@ impl Plan {
                 parts: &parts,
             },
             options: &self.options,
-            judge: Some(&judge),
+            judge: Some(Judge {
+                answer,
+                moments: &self.targets.moments,
+                wanted: &self.targets.wanted,
+            }),
         })
     }
 
@@ -173,7 +175,7 @@ impl Plan {
             logits(backend, &self.network, members, &self.inputs, &rows)
         };
         let metrics = |logits: &[Matrix], rows: &[u32]| {
-            let mut report = Report::default();
+            let mut report = Report::of(&fitted.model);
             report.add(&fitted.model, logits, &self.wanted(rows));
             report
         };
@@ -196,7 +198,7 @@ impl Plan {
         let mut folds = Vec::new();
         if !held_out.is_empty() {
             let logits = answer(&held_out)?;
-            let mut whole = Report::default();
+            let mut whole = Report::of(&fitted.model);
             for (logits, fold) in logits.chunks(each).zip(&self.folds) {
                 whole.add(&fitted.model, logits, &self.wanted(&fold.held_out));
                 folds.push(HeldOut {

@@ -14,7 +14,7 @@ use crate::backend::{
     Backend, BackendError, Data, ProgramId, read_weights, run_all, write_weights,
 };
 use crate::model::{Network, Weights};
-use crate::program::{Op, Program, Step, buffer, record};
+use crate::program::{Program, Step, buffer, record};
 use crate::random::{Purpose, key};
 
 /// The programs of a run: a whole step, a step in micro-batches, or gradients that are no step.
@@ -36,9 +36,8 @@ pub(super) struct Run<'a> {
     pub(super) layout: Layout,
     learn: Learn,
     pub(super) evaluate: ProgramId,
-    /// The buffer of the evaluation's logits, and where they begin.
-    pub(super) logits: (String, usize),
-    pub(super) judge: Option<&'a Judge<'a>>,
+    /// What judges validation rows, and the program that does.
+    pub(super) judge: Option<(Judge<'a>, ProgramId)>,
     /// Name and size of the buffers that the state consists of, beside the [`State`].
     pub(super) lasting: Vec<(String, usize)>,
     pub(super) state: State,
@@ -116,7 +115,6 @@ impl<'a> Run<'a> {
             layout,
             learn,
             evaluate,
-            logits: logits_of(&evaluation),
             judge: None,
             lasting,
             state: State::new(members.len()),
@@ -425,14 +423,3 @@ impl<'a> Run<'a> {
 
 /// Steps handed to the backend at a time: enough for its slice on any device.
 const SLICE_STEPS: usize = 1 << 16;
-
-/// The buffer that holds the logits of a program's loss, and where they begin.
-fn logits_of(program: &Program) -> (String, usize) {
-    let logits = program.ops.iter().find_map(|op| match op {
-        Op::LossGradient { logits, .. } => Some(&program.tensors[*logits]),
-        _ => None,
-    });
-    logits.map_or_else(Default::default, |logits| {
-        (program.buffers[logits.buffer].name.clone(), logits.offset)
-    })
-}

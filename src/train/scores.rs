@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Epoch;
 use crate::data::Task;
-use crate::predictor::{Averages, Metrics, Report};
+use crate::predictor::Report;
 use crate::program::{Loss, record};
 
 /// What tells better weights from worse.
@@ -39,12 +39,17 @@ pub enum Monitor {
 }
 
 impl Monitor {
-    /// Whether it is found from sums that are made on the device; all others need each row's answer.
+    /// Whether it is found from the sums that every step leaves; all others are of validation rows alone, whose answers are counted.
     pub fn is_summed(self) -> bool {
         matches!(
             self,
             Monitor::Loss | Monitor::Accuracy | Monitor::Mae | Monitor::Rmse
         )
+    }
+
+    /// Whether it puts the rows in order, and needs each one's answer.
+    pub(super) fn ranks(self) -> bool {
+        matches!(self, Monitor::RocAuc | Monitor::AveragePrecision)
     }
 
     /// Whether the target has it.
@@ -86,17 +91,18 @@ impl Monitor {
         }
     }
 
-    /// Its value for rows with their answers; `None` where these rows have none, or the device's sums tell it.
+    /// Its value for rows whose answers are counted, and kept if it ranks them; `None` where these rows have none, or each step's
+    /// sums tell it.
     pub(super) fn judge(self, report: &Report) -> Option<f64> {
-        let averages = || Averages::new(report.confusion());
+        let tally = report.tally();
         match self {
             Monitor::Loss | Monitor::Accuracy | Monitor::Mae | Monitor::Rmse => None,
-            Monitor::BalancedAccuracy => Some(averages().balanced_accuracy),
+            Monitor::BalancedAccuracy => Some(tally.averages().balanced_accuracy),
             Monitor::F1 => Some(match report.labels() {
                 Some((labels, _)) => labels.plain.f1,
-                None => averages().plain.f1,
+                None => tally.averages().plain.f1,
             }),
-            Monitor::Matthews => Some(averages().matthews),
+            Monitor::Matthews => Some(tally.averages().matthews),
             Monitor::RocAuc => match report.labels() {
                 Some((labels, _)) => labels.roc_auc,
                 None => report.ranks()?.roc_auc,
@@ -106,12 +112,9 @@ impl Monitor {
                 None => report.ranks()?.average_precision,
             },
             Monitor::LogLoss => report.ranks()?.log_loss,
-            Monitor::R2 => match report.metrics() {
-                Metrics::Regression { r2, .. } => Some(r2),
-                _ => None,
-            },
-            Monitor::Mape => Some(report.errors()?.mape),
-            Monitor::ExplainedVariance => Some(report.errors()?.explained_variance),
+            Monitor::R2 => tally.r2(),
+            Monitor::Mape => tally.mape(),
+            Monitor::ExplainedVariance => tally.explained_variance(),
         }
     }
 }

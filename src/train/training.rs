@@ -12,9 +12,9 @@ use super::sampling::Sampling;
 use super::schedule::Schedule;
 use super::scores::Monitor;
 use crate::backend::Backend;
-use crate::data::Matrix;
+use crate::data::{Matrix, Moments};
 use crate::model::{Network, Normalization};
-use crate::program::{Augmentation, Loss, Optimizer};
+use crate::program::{Answer, Augmentation, Loss, Optimizer};
 
 /// How a pack of networks is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,8 +69,16 @@ impl Options {
     }
 }
 
-/// What is monitored of logits `[rows, outputs]` for these rows of the dataset; `None` where the rows have no such value.
-pub type Judge<'a> = dyn Fn(&Matrix, &[u32]) -> Option<f64> + 'a;
+/// What the answers for validation rows are, and should be, for what is monitored beside the sums of every step.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    /// How outputs become answers.
+    pub answer: Answer,
+    /// What each of a regression's targets was standardised by; none where they were not.
+    pub moments: &'a [Moments],
+    /// The dataset's targets as they are: `[rows, targets]`.
+    pub wanted: &'a Matrix,
+}
 
 /// What hears of a run's events, and may end the run after any.
 pub type Observe<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
@@ -87,14 +95,14 @@ pub fn train(
     train_judged(backend, network, members, rows, options, None, observe)
 }
 
-/// The same with a judge, which every [`Monitor`] that is not summed on the device needs.
+/// The same with a judge, which every [`Monitor`] that is not of the sums of every step needs.
 pub fn train_judged(
     backend: &mut dyn Backend,
     network: &Network,
     members: &[Member],
     rows: Rows<'_>,
     options: &Options,
-    judge: Option<&Judge<'_>>,
+    judge: Option<Judge<'_>>,
     observe: &mut Observe<'_>,
 ) -> Result<Outcome, TrainError> {
     let training = Training {
@@ -118,8 +126,8 @@ pub struct Training<'a> {
     pub rows: Rows<'a>,
     /// How.
     pub options: &'a Options,
-    /// What finds the monitored value, where that is not summed on the device.
-    pub judge: Option<&'a Judge<'a>>,
+    /// What the monitored value is of, where the sums of every step do not tell it.
+    pub judge: Option<Judge<'a>>,
 }
 
 /// The same from a snapshot on, if there is one, leaving others on the way, and with spares for a backend that fails. One whose
@@ -172,7 +180,9 @@ pub(super) fn attempt(
     let whole = network.normalization == Normalization::Batch || backend.shards().is_some();
     guard.holds((!whole).then_some(layout.micro.max(layout.evaluated)));
     let mut run = Run::new(backend, network, members, rows, options, layout)?;
-    run.judge = judge.filter(|_| !monitor.is_summed());
+    if let Some(judge) = judge.filter(|_| !monitor.is_summed()) {
+        run.judge(judge)?;
+    }
     match guard.begin() {
         Some(snapshot) => run.restore(&snapshot)?,
         None => run.start()?,

@@ -1,4 +1,4 @@
-//! Each function against the values of `PyTorch`, on the CPU in both precisions and on the adapter in both modes.
+//! Each function against the values of `PyTorch`, or of scikit-learn, on the CPU in both precisions and on the adapter in both modes.
 //!
 //! The scripts beside the values in tests/data/ make them.
 
@@ -7,6 +7,7 @@ mod embeddings;
 mod layers;
 mod losses;
 mod max_norm;
+mod metrics;
 mod muon;
 mod optimizers;
 mod schedules;

@@ -5,13 +5,14 @@ use gemm::Parallelism;
 
 use super::matmul::Factor;
 use super::{
-    Real, Values, activation, activation_gradient, add, average, batch_norm, batch_norm_gradient,
-    batch_norm_inference, bias_add, bias_gradient, clear, clip_norm, clip_value, combine, dropout,
-    dropout_gradient, gather, gather_both, layer_norm, layer_norm_gradient, layer_norm_parameters,
-    lookup, lookup_gradient, loss_gradient, matmul, matmul_activation_gradient,
-    matmul_bias_activation, matmul_bias_gradient, max_norm, metrics, mix, momentum, normalize,
-    periodic, periodic_gradient, perturb, prelu, prelu_gradient, softmax, softmax_gradient,
-    square_sums, update, warp,
+    Real, Values, activation, activation_gradient, add, answers, average, batch_norm,
+    batch_norm_gradient, batch_norm_inference, bias_add, bias_gradient, clear, clip_norm,
+    clip_value, combine, dropout, dropout_gradient, gather, gather_both, keep, layer_norm,
+    layer_norm_gradient, layer_norm_parameters, lookup, lookup_gradient, loss_gradient, matmul,
+    matmul_activation_gradient, matmul_bias_activation, matmul_bias_gradient, max_norm, metrics,
+    mix, momentum, normalize, periodic, periodic_gradient, perturb, prelu, prelu_gradient, softmax,
+    softmax_gradient, square_sums, tally_classes, tally_labels, tally_values, update, verdict,
+    warp,
 };
 use crate::model::Dropout;
 use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
@@ -20,6 +21,13 @@ use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
 pub(super) struct Memory<'a, T> {
     pub(super) shared: &'a [Values<T>],
     pub(super) own: &'a mut [Values<T>],
+}
+
+/// Where a step's record lies among those from `first` on.
+fn record_of(program: &Program, log: TensorId, step: &Step, first: u32) -> std::ops::Range<usize> {
+    let tensor = &program.tensors[log];
+    let start = tensor.offset + (step.record - first) as usize * tensor.columns;
+    start..start + tensor.columns
 }
 
 /// Runs steps one after the other, the ops of each in order, until `slice` has passed. Returns how many.
@@ -485,6 +493,108 @@ impl<T: Real> Memory<'_, T> {
                     (columns(output), &mut out[range(output)]),
                 );
                 self.put(place(output), out);
+            }
+            Op::Answers {
+                answer,
+                logits,
+                moments,
+                output,
+            } => {
+                let mut out = self.take(place(output));
+                let moments = &self.shared[place(moments)].numbers()[range(moments)];
+                let logits = self.rows(program, step, logits);
+                answers::answers(answer, logits, moments, &mut out[range(output)]);
+                self.put(place(output), out);
+            }
+            Op::Verdict {
+                answers,
+                targets,
+                rows,
+            } => {
+                let mut out = self.take(place(rows));
+                verdict::verdict(
+                    self.rows(program, step, answers),
+                    columns(answers),
+                    self.rows(program, step, targets),
+                    &mut out[range(rows)],
+                );
+                self.put(place(rows), out);
+            }
+            Op::TallyClasses {
+                classes,
+                record,
+                rows,
+                counts,
+                sums,
+            } => {
+                let (mut total, mut log) = (self.take(place(counts)), self.take(place(sums)));
+                tally_classes::tally_classes(
+                    classes,
+                    self.rows(program, step, rows),
+                    step.record == record,
+                    &mut total[range(counts)],
+                    &mut log[record_of(program, sums, step, record)],
+                );
+                self.put(place(counts), total);
+                self.put(place(sums), log);
+            }
+            Op::TallyLabels {
+                record,
+                answers,
+                targets,
+                counts,
+                sums,
+            } => {
+                let (mut total, mut log) = (self.take(place(counts)), self.take(place(sums)));
+                tally_labels::tally_labels(
+                    self.rows(program, step, answers),
+                    self.rows(program, step, targets),
+                    step.record == record,
+                    &mut total[range(counts)],
+                    &mut log[record_of(program, sums, step, record)],
+                );
+                self.put(place(counts), total);
+                self.put(place(sums), log);
+            }
+            Op::TallyValues {
+                width,
+                place: compared,
+                levels,
+                record,
+                answers,
+                targets,
+                moments,
+                counts,
+                sums,
+            } => {
+                let (mut total, mut log) = (self.take(place(counts)), self.take(place(sums)));
+                let answers = tally_values::Answers {
+                    width,
+                    place: compared,
+                    levels,
+                    values: self.rows(program, step, answers),
+                };
+                tally_values::tally_values(
+                    answers,
+                    self.rows(program, step, targets),
+                    &self.shared[place(moments)].numbers()[range(moments)],
+                    step.record == record,
+                    &mut total[range(counts)],
+                    &mut log[record_of(program, sums, step, record)],
+                );
+                self.put(place(counts), total);
+                self.put(place(sums), log);
+            }
+            Op::Keep {
+                first,
+                values,
+                kept,
+            } => {
+                let mut out = self.take(place(kept));
+                let from = (step.first - first) as usize;
+                let values_of = self.rows(program, step, values);
+                keep::keep(values_of, columns(values), from, &mut out[range(kept)]);
+                self.put(place(kept), out);
             }
             Op::Clear { values } => {
                 let mut out = self.take(place(values));

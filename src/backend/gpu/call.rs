@@ -4,7 +4,8 @@ use super::shader::Constants;
 use super::tile::Tile;
 use crate::model::{Activation, Dropout, Periodic};
 use crate::program::{
-    LossFunction, LossWeights, Op, Product, Program, Rows, Rule, TensorId, Transpose, chunk,
+    Answer, BINS, LossFunction, LossWeights, Op, Product, Program, Rows, Rule, TensorId, Transpose,
+    chunk, shares,
 };
 
 /// A range of a tensor's elements, bound in the order of a kernel's bindings.
@@ -114,6 +115,20 @@ pub(super) fn rule(rule: Rule) -> u32 {
 /// The number by which kernels know the kind of dropout: shaders/lib/mask.wgsl.
 pub(super) fn dropout(kind: Dropout) -> u32 {
     (kind == Dropout::Alpha).into()
+}
+
+/// The number by which the kernel knows how outputs become answers, and whether they are logarithms: shaders/answers.wgsl. One that
+/// another op makes is never asked for here.
+fn answer(answer: Answer) -> (u32, bool) {
+    match answer {
+        Answer::Pair => (0, false),
+        Answer::Clamped => (1, false),
+        Answer::Exponential => (2, false),
+        Answer::Values { logarithm } => (3, logarithm),
+        Answer::Softmax | Answer::Margins | Answer::Labels => (3, false),
+        Answer::Quantiles { logarithm, .. } => (4, logarithm),
+        Answer::Normal => (5, false),
+    }
 }
 
 /// A number of rows as kernels read it.
@@ -636,6 +651,108 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
             let clear = calls.elementwise("clear", vec![], &[output], output);
             vec![clear, sum]
         }
+        Op::Answers {
+            answer: kind,
+            logits,
+            moments,
+            output,
+        } => {
+            let (columns, targets) = (calls.columns(output), program.rows(moments));
+            let (kind, logarithm) = answer(kind);
+            vec![Call {
+                kernel: name,
+                constants: vec![("KIND", kind), ("LOGARITHM", logarithm.into())],
+                operands: calls.whole(&[logits, moments, output]),
+                scalars: vec![columns as u32, (columns / targets) as u32],
+                grid: groups(program.len(output)),
+                factors: None,
+            }]
+        }
+        Op::Verdict {
+            answers,
+            targets,
+            rows,
+        } => vec![calls.by_row(name, &[answers, targets, rows], answers)],
+        Op::TallyClasses {
+            classes,
+            record,
+            rows,
+            counts,
+            sums,
+        } => {
+            let blocks = calls.columns(counts).div_ceil(64);
+            let all = blocks + 1 + BINS;
+            vec![Call {
+                kernel: name,
+                constants: vec![("LANES", 64)],
+                operands: calls.whole(&[rows, counts, sums]),
+                scalars: vec![classes as u32, record, blocks as u32],
+                grid: [all.min(MAX_GROUPS), all.div_ceil(MAX_GROUPS)].map(|groups| groups as u32),
+                factors: None,
+            }]
+        }
+        Op::TallyLabels {
+            record,
+            answers,
+            targets,
+            counts,
+            sums,
+        } => {
+            let labels = calls.columns(answers) as u32;
+            vec![Call {
+                kernel: name,
+                constants: vec![("LANES", 64)],
+                operands: calls.whole(&[answers, targets, counts, sums]),
+                scalars: vec![labels, record],
+                grid: [labels + 1, 1],
+                factors: None,
+            }]
+        }
+        Op::TallyValues {
+            width,
+            place,
+            levels,
+            record,
+            answers,
+            targets,
+            moments,
+            counts,
+            sums,
+        } => {
+            let count = calls.columns(targets);
+            let normal = width == 2 && levels.is_none();
+            let padded = levels.map(|levels| levels.padded()).unwrap_or_default();
+            let shares = shares(levels).len();
+            let mut scalars = vec![
+                width as u32,
+                place as u32,
+                count as u32,
+                shares as u32,
+                record,
+                normal.into(),
+            ];
+            scalars.extend(padded.map(f32::to_bits));
+            vec![Call {
+                kernel: name,
+                constants: vec![("LANES", 64)],
+                operands: calls.whole(&[answers, targets, moments, counts, sums]),
+                scalars,
+                grid: [(count + shares + 1) as u32, 1],
+                factors: None,
+            }]
+        }
+        Op::Keep {
+            first,
+            values,
+            kept,
+        } => vec![Call {
+            kernel: name,
+            constants: vec![],
+            operands: calls.whole(&[values, kept]),
+            scalars: vec![calls.columns(values) as u32, first],
+            grid: groups(program.len(values)),
+            factors: None,
+        }],
         Op::Clear { values } => calls.pieces(values, 1, |start, len| Call {
             kernel: name,
             constants: vec![],

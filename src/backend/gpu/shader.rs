@@ -22,6 +22,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "adam",
     "add",
     "amsgrad",
+    "answers",
     "average",
     "batch_norm",
     "batch_norm_gradient",
@@ -36,6 +37,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "dropout_gradient",
     "gather",
     "gather_both",
+    "keep",
     "layer_norm",
     "layer_norm_gradient",
     "layer_norm_parameters",
@@ -64,6 +66,10 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "softmax_gradient",
     "square_sums",
     "steps",
+    "tally_classes",
+    "tally_labels",
+    "tally_values",
+    "verdict",
     "warp",
 );
 

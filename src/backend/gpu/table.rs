@@ -145,7 +145,13 @@ fn kind_of(op: &Op) -> Option<u32> {
         | Op::Periodic { .. }
         | Op::PeriodicGradient { .. }
         | Op::Lookup { .. }
-        | Op::LookupGradient { .. } => return None,
+        | Op::LookupGradient { .. }
+        | Op::Answers { .. }
+        | Op::Verdict { .. }
+        | Op::TallyClasses { .. }
+        | Op::TallyLabels { .. }
+        | Op::TallyValues { .. }
+        | Op::Keep { .. } => return None,
     })
 }
 
