@@ -126,19 +126,21 @@ impl Backend for Faulty {
 
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         self.there()?;
-        let next = self.faults.list(|faults| faults.first().copied());
         // A step without a rate learns nothing: it evaluates.
         let falls = |at: u64| {
             let reached = |step: &Step| step.rate != 0.0 && u64::from(step.number) >= at;
             steps.iter().position(reached)
         };
-        let Some((fault, place)) = next.and_then(|(at, fault)| Some((fault, falls(at)?))) else {
-            return self.inner.run(program, steps);
+        // Several workers may come to it at a time: one of them has it.
+        let next = self.faults.list(|faults| {
+            let place = falls(faults.first()?.0)?;
+            Some((place, (place == 0).then(|| faults.remove(0).1)))
+        });
+        let fault = match next {
+            None => return self.inner.run(program, steps),
+            Some((place, None)) => return self.inner.run(program, &steps[..place]),
+            Some((_, Some(fault))) => fault,
         };
-        if place > 0 {
-            return self.inner.run(program, &steps[..place]);
-        }
-        self.faults.list(|faults| faults.remove(0));
         match fault {
             Fault::Slow(time) => std::thread::sleep(time),
             Fault::Corrupt => {

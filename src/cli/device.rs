@@ -69,7 +69,8 @@ static ASKED: LazyLock<Option<Faults>> = LazyLock::new(|| {
         .ok()
 });
 
-fn faulty(backend: Box<dyn Backend>) -> Box<dyn Backend> {
+/// With the failures that were asked for.
+pub(super) fn faulty(backend: Box<dyn Backend>) -> Box<dyn Backend> {
     match &*ASKED {
         Some(faults) => Box::new(Faulty::new(backend, faults.clone())),
         None => backend,

@@ -18,7 +18,7 @@ use gpu_mlp::elastic::{
 };
 use gpu_mlp::train::{Plan, Spare};
 
-use super::device::{DeviceChoice, open_for, spares};
+use super::device::{DeviceChoice, faulty, open_for, spares};
 use super::error::bad_input;
 
 /// How workers share a step.
@@ -262,6 +262,17 @@ fn adapter(name: String, choice: &AdapterChoice, kind: DeviceKind, weight: f64) 
     }
 }
 
+/// Has a worker, and what takes its place, fail as it was asked for.
+fn failing(spec: &mut Spec) {
+    if let Start::Thread(open) = &spec.start {
+        let open = Arc::clone(open);
+        spec.start = Start::Thread(Arc::new(move || Ok(faulty(open()?))));
+    }
+    for spare in &mut spec.spares {
+        failing(spare);
+    }
+}
+
 /// Has a worker, and what takes its place, be a process of its own.
 fn apart(spec: &mut Spec, program: &str) {
     let device = format!("--device={}", spec.name);
@@ -345,6 +356,9 @@ impl WorkerOptions {
             ..PoolOptions::default()
         };
         let mut specs = workers.specs();
+        for spec in &mut specs {
+            failing(spec);
+        }
         if self.worker_processes == Some(true) {
             let program = std::env::current_exe()?.display().to_string();
             for spec in &mut specs {

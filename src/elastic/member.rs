@@ -156,9 +156,15 @@ pub(super) fn make(
     let mut member = Member::new(slice);
     let end = slice.first + slice.steps.len() as u64;
     let [gradients, update] = slice.programs;
+    let mut sound = true;
     while member.peer.step() < end && !member.peer.is_behind() {
         let step = &slice.steps[(member.peer.step() - slice.first) as usize];
         if let Some(total) = member.peer.total().cloned() {
+            sound = total.are_finite();
+            if !sound && slice.doubts {
+                // All find the same, and none has updated its weights by it.
+                break;
+            }
             if let Some(last) = step.last() {
                 check(station, slice, member.peer.step(), outbox)?;
                 station.update(update, gradients, last, step.len() as u32, &total)?;
@@ -219,6 +225,7 @@ pub(super) fn make(
     outbox.send(Answer::Reached {
         step: member.peer.step(),
         gone: member.gone.clone(),
+        sound,
     })?;
     Ok(member)
 }

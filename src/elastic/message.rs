@@ -25,10 +25,15 @@ impl Values {
 impl Values {
     /// Whether all are numbers, and none infinite.
     pub(super) fn are_finite(&self) -> bool {
-        // The largest exponent is of what is no number or infinite; a maximum of integers is several lanes at a time.
-        let magnitudes = self.0.iter().map(|value| value.to_bits() & 0x7fff_ffff);
-        magnitudes.fold(0, u32::max) < f32::INFINITY.to_bits()
+        are_finite(&self.0)
     }
+}
+
+/// Whether all are numbers, and none infinite.
+pub(super) fn are_finite(values: &[f32]) -> bool {
+    // The largest exponent is of what is no number or infinite; a maximum of integers is several lanes at a time.
+    let magnitudes = values.iter().map(|value| value.to_bits() & 0x7fff_ffff);
+    magnitudes.fold(0, u32::max) < f32::INFINITY.to_bits()
 }
 
 /// Whether sums are.
@@ -108,6 +113,8 @@ pub(super) struct Slice {
     pub(super) steps: Arc<Vec<Vec<Step>>>,
     /// Seconds after which a peer that does not answer is taken to be gone.
     pub(super) limit: f64,
+    /// Whether a step is left to the pool whose sum is no number.
+    pub(super) doubts: bool,
     /// Share of the shards that are run twice.
     pub(super) verify: f64,
     /// By rank, who runs those of its shards once more.
@@ -280,6 +287,8 @@ pub(super) enum Answer {
         step: u64,
         /// Peers that it found gone, by rank.
         gone: Vec<usize>,
+        /// Whether the last sum was of numbers.
+        sound: bool,
     },
     /// It cannot go on.
     Failed(String),

@@ -284,6 +284,12 @@ impl<T: Term + Clone> Peer<T> {
         }
         match call {
             Call::Steal { each: own } => {
+                // Who only asks whether this member is there may have missed the sum.
+                if own.is_infinite()
+                    && let Some(value) = self.total().cloned()
+                {
+                    self.send(from, Call::Total { value }, &mut out);
+                }
                 let current = if self.bench.is_running() {
                     each / 2.0
                 } else {

@@ -22,6 +22,17 @@ pub(super) struct Running {
     pub(super) found: Vec<Found>,
 }
 
+/// Where a member came to.
+pub(super) struct Reached {
+    pub(super) worker: usize,
+    /// Number of its next step.
+    pub(super) step: u64,
+    /// Peers that it found gone, by rank.
+    pub(super) gone: Vec<usize>,
+    /// Whether the last sum was of numbers.
+    pub(super) sound: bool,
+}
+
 pub(super) fn make(
     pool: &mut Pool,
     programs: [usize; 2],
@@ -48,7 +59,7 @@ pub(super) fn make(
         .filter_map(|&worker| pool.links[worker].sender())
         .collect();
     let members = Arc::new(members);
-    let verify = pool.options.verify;
+    let (doubts, verify) = (!pool.diverged, pool.options.verify);
     // What is found wrong is made again from here.
     let before = if verify > 0.0 {
         pool.read_state()?
@@ -66,6 +77,7 @@ pub(super) fn make(
             first,
             steps: Arc::clone(&steps),
             limit: pool.options.limit.as_secs_f64(),
+            doubts,
             verify,
             checkers: Arc::clone(&checkers),
         }));
@@ -80,14 +92,23 @@ pub(super) fn make(
     let outcome = wait(pool, &workers, first + steps.len() as u64);
     let found = pool.slice.take().map_or_else(Vec::new, |slice| slice.found);
     let reached = outcome?;
-    pool.number = reached - 1;
+    // No number is used twice, so that what comes late is known.
+    pool.number = first + steps.len() as u64 - 1;
     let done = (reached - first) as usize;
     let took = start.elapsed();
     pool.trained += took;
     if done > 0 {
         pool.pace = Some(took.as_secs_f64() / done as f64);
     }
+    let sound = pool.reached.iter().all(|reached| reached.sound);
+    pool.diverged &= !sound;
     match compare(pool, &found) {
+        // Nobody has made this step: it is made under a coordinator, which finds out whose fault it is.
+        None if doubts && !sound && done < steps.len() => {
+            log::warn!("a step's gradient is no number: it is made again under a coordinator");
+            pool.step(programs, &steps[done])?;
+            Ok(done + 1)
+        }
         None => Ok(done),
         Some((number, disputed)) => {
             let again = (number - first + 1) as usize;
@@ -136,18 +157,20 @@ fn checkers(pool: &Pool, workers: &[usize]) -> Vec<usize> {
     (0..count).map(|rank| next(rank).unwrap_or(rank)).collect()
 }
 
-/// Waits for all members. Returns the step that the furthest are at; the others are given their weights.
+/// Waits for all members. Returns the step that the furthest are at; the others are given their weights. Where the last sum was no
+/// number, any of those may have caused it: then it is the step of the members that are the least far, who had no part in it.
 fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendError> {
     let limit = pool.options.limit.max(Duration::from_secs(1));
     let mut since: Option<Instant> = None;
     loop {
-        let is_there = |worker: usize| pool.reached.iter().any(|&(other, ..)| other == worker);
+        let is_there = |worker: usize| pool.reached.iter().any(|other| other.worker == worker);
         let waited_for = |&&worker: &&usize| pool.links[worker].live && !is_there(worker);
         let open: Vec<usize> = workers.iter().filter(waited_for).copied().collect();
         if open.is_empty() {
             break;
         }
-        let at_end = pool.reached.iter().any(|&(_, step, _)| step == end);
+        let mut reached = pool.reached.iter();
+        let at_end = reached.any(|reached| reached.step == end || !reached.sound);
         if at_end {
             let since = *since.get_or_insert_with(Instant::now);
             for worker in open {
@@ -156,7 +179,7 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
                 let given_up = pool
                     .reached
                     .iter()
-                    .any(|(_, _, gone)| rank.is_some_and(|rank| gone.contains(&rank)));
+                    .any(|other| rank.is_some_and(|rank| other.gone.contains(&rank)));
                 if given_up || since.elapsed() > limit {
                     pool.give_up(worker);
                 }
@@ -164,16 +187,26 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
         }
         pool.hear(Duration::from_millis(20))?;
     }
-    let furthest = pool.reached.iter().map(|&(_, step, _)| step).max();
-    let furthest = furthest.ok_or_else(|| pool.gone())?;
-    let behind: Vec<usize> = pool
+    let reached = pool.reached.iter().filter(|reached| {
+        let link = &pool.links[reached.worker];
+        link.live && !link.dismissed
+    });
+    let steps = reached.map(|reached| reached.step);
+    let sound = pool.reached.iter().all(|reached| reached.sound);
+    let step = if sound || pool.diverged {
+        steps.max()
+    } else {
+        steps.min()
+    };
+    let step = step.ok_or_else(|| pool.gone())?;
+    let others: Vec<usize> = pool
         .reached
         .iter()
-        .filter(|&&(_, step, _)| step < furthest)
-        .map(|&(worker, ..)| worker)
+        .filter(|reached| reached.step != step && pool.links[reached.worker].live)
+        .map(|reached| reached.worker)
         .collect();
-    for worker in behind {
+    for worker in others {
         pool.reload(worker);
     }
-    Ok(furthest)
+    Ok(step)
 }

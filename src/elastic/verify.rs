@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::link::Link;
 use crate::random::threefry2x32;
 
+/// In the place of the hash of a result that is no number, or infinite.
+pub(super) const UNSOUND: u64 = u64::MAX;
+
 /// What is known of a shard's bits.
 #[derive(Clone, Debug, Default)]
 struct Entry {
@@ -151,6 +154,11 @@ impl Verify {
                 Verdict::Unclear(shard)
             };
         }
+        // A number that others have found is there to be found.
+        let unsound = entry.found.iter().find(|&&(_, hash)| hash == UNSOUND);
+        if let Some(&(worker, _)) = unsound {
+            return Verdict::Wrong(worker);
+        }
         // Of three, two are right.
         let says = |worker: usize, hash: u64| entry.found.contains(&(worker, hash));
         let agree = |&&(_, hash): &&(usize, u64)| {
@@ -212,6 +220,9 @@ mod tests {
         assert_eq!(of(&[(0, 7), (1, 8), (0, 9)]), Verdict::Wrong(0));
         assert_eq!(of(&[(0, 7), (1, 8), (0, 7), (1, 8)]), Verdict::Unclear(3));
         assert_eq!(of(&[(0, 7), (0, 8)]), Verdict::Unclear(3));
+        assert_eq!(of(&[(0, UNSOUND), (1, 8)]), Verdict::Wrong(0));
+        assert_eq!(of(&[(0, 7), (1, UNSOUND)]), Verdict::Wrong(1));
+        assert_eq!(of(&[(0, UNSOUND), (1, UNSOUND)]), Verdict::Agreed);
     }
 
     #[test]

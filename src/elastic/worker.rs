@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::bench::Bench;
 use super::member::Member;
-use super::message::{Answer, Contents, Order, Part, Values, sound};
+use super::message::{Answer, Contents, Order, Part, Values, are_finite, sound};
 use super::tree::Node;
+use super::verify::UNSOUND;
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::program::{Program, Step, buffer, record};
 
@@ -328,8 +329,11 @@ pub(super) fn summed(program: &Program) -> impl Iterator<Item = (&'static str, u
         .filter_map(of)
 }
 
-/// FNV-1a over the values' bits.
+/// FNV-1a over the values' bits; [`UNSOUND`] if one of them is no number, or infinite.
 pub(super) fn hash(values: &[f32]) -> u64 {
+    if !are_finite(values) {
+        return UNSOUND;
+    }
     values.iter().fold(0xcbf2_9ce4_8422_2325, |hash, value| {
         (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0100_0000_01b3)
     })

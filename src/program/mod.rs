@@ -305,3 +305,37 @@ impl Program {
         self.add_tensor(name, buffer, 0, rows, columns)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Activation, Network};
+
+    #[test]
+    fn what_follows_from_the_rows_of_a_batch_is_no_state() {
+        let network = Network::new(3, &[4], Activation::Relu, 2, Activation::Identity);
+        let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
+        let program = |batch: usize| {
+            let capacity = Capacity {
+                members: 2,
+                batch,
+                rows: 20,
+                order: 20,
+                records: 5,
+            };
+            Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused()
+        };
+        let (one, other) = (program(4), program(8));
+        for (small, large) in one.buffers.iter().zip(&other.buffers) {
+            let grows = small.len < large.len;
+            assert_eq!(one.is_of_batch(&small.name), grows, "{}", small.name);
+            let lasts = one.lasting().any(|buffer| buffer == small);
+            assert!(!(grows && lasts), "{}", small.name);
+        }
+        assert!(
+            one.buffers
+                .iter()
+                .any(|buffer| one.is_of_batch(&buffer.name))
+        );
+    }
+}

@@ -312,6 +312,37 @@ fn a_loss_that_is_no_number_goes_back_with_half_the_rate_three_times_at_most() {
 }
 
 #[test]
+fn workers_fail_as_they_are_asked_to_and_the_model_is_the_same() {
+    let place = Place::new();
+    for scheduling in ["central", "distributed"] {
+        let train = |out: &str, faults: &str| {
+            let words = format!(
+                "train digits --workers cpu:1*3 --scheduling {scheduling} --hidden 16 --epochs 4 --batch-size 64 --out {out}"
+            );
+            let mut command = place.command(&words);
+            if !faults.is_empty() {
+                command.env("GPU_MLP_FAULTS", faults);
+            }
+            super::ended(command.output().expect("it runs"))
+        };
+        assert_eq!(train("whole", "").0, 0);
+        for (faults, part) in [
+            ("nan@9", "is no number: it is made again"),
+            ("lose@20", "was lost"),
+            ("memory@9", "has no memory left"),
+        ] {
+            let (code, told) = train("failed", faults);
+            assert_eq!(code, 0, "{told}");
+            assert!(told.contains(part), "{part}: {told}");
+            assert!(
+                place.bytes("whole") == place.bytes("failed"),
+                "{scheduling} {faults}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_was_timed_on_a_device_leaves_no_moments_to_its_run() {
     let plan = plan(&format!("{OPTIONS}\noptimizer = \"adam\""));
     for gpu in [false, true] {

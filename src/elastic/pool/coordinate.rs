@@ -33,7 +33,7 @@ impl Pool {
     }
 
     /// One step under a coordinator.
-    pub(super) fn step(
+    pub(in crate::elastic) fn step(
         &mut self,
         [gradients, update]: [usize; 2],
         steps: &[Step],
@@ -86,6 +86,7 @@ impl Pool {
     /// The sum once more, as it was no number: each shard is run by two workers. If it is one now, who had said otherwise computes
     /// wrong; if not, it is the model that diverges, which the run will see.
     fn doubt(&mut self) -> Result<Values, BackendError> {
+        log::warn!("a step's gradient is no number: it is made again, by two workers each");
         let mut suspects = std::mem::take(&mut self.unsound);
         self.repeated += self.steps.len() as u64;
         self.verify.check_all(true);

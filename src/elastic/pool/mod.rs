@@ -23,7 +23,7 @@ use crate::elastic::mirror::Mirror;
 use crate::elastic::policy::{Policy, PolicyName, Record, Stats, Worker};
 use crate::elastic::round::{Crew, Round};
 use crate::elastic::simulate::Scheduling;
-use crate::elastic::slice::Running;
+use crate::elastic::slice::{Reached, Running};
 use crate::elastic::verify::{Found, Verify};
 use crate::program::{Program, Step, record};
 
@@ -85,11 +85,11 @@ pub struct Pool {
     /// Workers whose sums of this step are no numbers.
     unsound: Vec<usize>,
     /// Whether a step's gradient was none whoever computed it, and none has been a number since.
-    diverged: bool,
+    pub(super) diverged: bool,
     crowd: Crowd,
     pub(super) values: Option<Vec<f32>>,
     ran: VecDeque<(usize, Records)>,
-    pub(super) reached: Vec<(usize, u64, Vec<usize>)>,
+    pub(super) reached: Vec<Reached>,
     ready: Vec<usize>,
     limits: Limits,
     epoch: Instant,
@@ -339,7 +339,12 @@ impl Pool {
                     self.judge(verdict)?;
                 }
             }
-            Answer::Reached { step, gone } => self.reached.push((worker, step, gone)),
+            Answer::Reached { step, gone, sound } => self.reached.push(Reached {
+                worker,
+                step,
+                gone,
+                sound,
+            }),
             Answer::Failed(reason) => self.lose(worker, reason)?,
         }
         Ok(())
