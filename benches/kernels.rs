@@ -1,6 +1,11 @@
-//! Each kernel on each device: GFLOP/s where there are products, GB/s of the bytes that must move elsewhere.
+//! Each kernel on each device, products in each tile: GFLOP/s where there are products, GB/s of the bytes that must move
+//! elsewhere; on an adapter, the share of what a loop of multiply-adds or a copy reaches there, in the same run.
 //!
 //! `cargo bench --bench kernels [-- FILTER]`
+
+mod probe;
+
+use std::time::{Duration, Instant};
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -9,22 +14,59 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, adapters};
 use gpu_mlp::backend::{Backend, kernels, run_all};
 use gpu_mlp::program::Step;
 
+use self::probe::Probe;
+
 /// Rows, columns and terms: the layers of Fashion-MNIST 784-512-512-10 at a batch of 256.
 const SIZES: [[usize; 3]; 3] = [[256, 512, 784], [256, 512, 512], [256, 10, 512]];
 
 /// Steps a measurement runs, so that handing them over does not count.
 const STEPS: usize = 8;
 
-fn backends() -> Vec<(String, Box<dyn Backend>)> {
-    let mut backends: Vec<(String, Box<dyn Backend>)> =
-        vec![("cpu".into(), Box::new(CpuBackend::<f32>::new()))];
+/// What is measured: a device, or one tile of an adapter.
+struct Subject {
+    name: String,
+    backend: Box<dyn Backend>,
+    probe: Option<Probe>,
+    /// Whether it has only products that are of interest.
+    products: bool,
+}
+
+fn subjects() -> Vec<Subject> {
+    let mut subjects = vec![Subject {
+        name: "cpu".into(),
+        backend: Box::new(CpuBackend::<f32>::new()),
+        probe: None,
+        products: false,
+    }];
     for adapter in adapters() {
-        match GpuBackend::open(&AdapterChoice::Index(adapter.index)) {
-            Ok(gpu) => backends.push((adapter.name, Box::new(gpu.with_mode(Mode::Dispatches)))),
-            Err(error) => eprintln!("{error}"),
+        let open = || GpuBackend::open(&AdapterChoice::Index(adapter.index));
+        let gpu = match open() {
+            Ok(gpu) => gpu.with_mode(Mode::Dispatches),
+            Err(error) => {
+                eprintln!("{error}");
+                continue;
+            }
+        };
+        let probe = probe::probe(&adapter.name);
+        let tiles = gpu.tiles();
+        subjects.push(Subject {
+            name: adapter.name.clone(),
+            backend: Box::new(gpu),
+            probe,
+            products: false,
+        });
+        for tile in tiles {
+            if let Ok(gpu) = open() {
+                subjects.push(Subject {
+                    name: format!("{} {tile}", adapter.name),
+                    backend: Box::new(gpu.with_mode(Mode::Dispatches).with_tile(tile)),
+                    probe,
+                    products: true,
+                });
+            }
         }
     }
-    backends
+    subjects
 }
 
 /// Time on the wall, told as GFLOP/s for `Throughput::Elements` and as GB/s for bytes.
@@ -90,19 +132,29 @@ impl ValueFormatter for Rates {
 }
 
 fn benches(criterion: &mut Criterion<Rates>) {
-    for (device, mut backend) in backends() {
+    for subject in subjects() {
+        let Subject {
+            name: device,
+            mut backend,
+            probe,
+            products,
+        } = subject;
         for (number, size) in SIZES.into_iter().enumerate() {
             let [m, n, k] = size;
             for (form, (kernel, program)) in kernels(size, 1, number).into_iter().enumerate() {
+                let op = &program.ops[0];
+                let product = op.product(&program).is_some();
+                if products && !product {
+                    continue;
+                }
                 let Ok(compiled) = backend.compile(&program) else {
                     continue;
                 };
-                let op = &program.ops[0];
                 let mut group = criterion.benchmark_group(kernel);
                 group
                     .sample_size(10)
-                    .warm_up_time(std::time::Duration::from_millis(200));
-                group.measurement_time(std::time::Duration::from_millis(500));
+                    .warm_up_time(Duration::from_millis(200));
+                group.measurement_time(Duration::from_millis(500));
                 group.throughput(match op.product(&program) {
                     Some(_) => Throughput::Elements((STEPS * op.flops(&program)) as u64),
                     None => Throughput::Bytes((STEPS * op.bytes(&program)) as u64),
@@ -117,12 +169,36 @@ fn benches(criterion: &mut Criterion<Rates>) {
                 let written = program.tensors[op.writes()[0]].buffer;
                 let written = program.buffers[written].name.clone();
                 let id = BenchmarkId::new(&device, format!("{m}x{n}x{k} form {form}"));
+                let mut least = f64::INFINITY;
                 group.bench_function(id, |bencher| {
-                    bencher.iter(|| {
-                        run_all(&mut *backend, compiled, &steps).expect("it runs");
-                        backend.read(&written, 0, 0, 1).expect("it is there")
+                    bencher.iter_custom(|times| {
+                        let mut all = Duration::ZERO;
+                        for _ in 0..times {
+                            let start = Instant::now();
+                            run_all(&mut *backend, compiled, &steps).expect("it runs");
+                            backend.read(&written, 0, 0, 1).expect("it is there");
+                            let taken = start.elapsed();
+                            least = least.min(taken.as_secs_f64());
+                            all += taken;
+                        }
+                        all
                     });
                 });
+                if let Some(probe) = probe
+                    && least.is_finite()
+                {
+                    let (count, best, unit) = if product {
+                        (op.flops(&program), probe.flops, "GFLOP/s of the loop")
+                    } else {
+                        (op.bytes(&program), probe.bytes, "GB/s of the copy")
+                    };
+                    let rate = (STEPS * count) as f64 / least / 1e9;
+                    println!(
+                        "{:24}share:  {:.0} % of {best:.1} {unit}",
+                        "",
+                        100.0 * rate / best
+                    );
+                }
             }
         }
     }

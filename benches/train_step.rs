@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Tuning, adapters};
 use gpu_mlp::backend::{Backend, BackendError, Data, ProgramId, write_weights};
 use gpu_mlp::model::{Activation, Initializer, Network, initialize};
 use gpu_mlp::program::{
@@ -271,7 +271,8 @@ fn measure(work: &Workload, wanted: &dyn Fn(&str) -> bool) -> Result<(), Backend
         }
         for adapter in adapters() {
             if wanted(&adapter.name) {
-                let gpu = Box::new(GpuBackend::open(&AdapterChoice::Index(adapter.index))?);
+                let gpu = GpuBackend::open(&AdapterChoice::Index(adapter.index))?;
+                let gpu = Box::new(gpu.with_tuning(&Tuning::default()));
                 cases.push(Case::new(Device::Gpu(gpu), work, members)?);
             }
         }

@@ -1,7 +1,9 @@
 //! Kernels on the adapter against their twins: each alone, and in whole programs.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode, Tuning};
 use gpu_mlp::backend::{
     Backend, Drawn, TOLERANCES, check, contents, difference, kernels, tolerance,
 };
@@ -304,6 +306,54 @@ fn however_a_product_is_cut_its_bits_are_the_same() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_the_fastest_is_tried_once_and_changes_no_bits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let forms = products([128, 128, 256], 1);
+    let (_, program) = &forms[0];
+    let bits = |gpu: &mut GpuBackend| -> Vec<Vec<u32>> {
+        let found = contents(gpu, program, (128, 5), Drawn::Usual).expect("it runs");
+        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
+        found.into_iter().map(bits).collect()
+    };
+    let tuned = |again| {
+        let folder = Some(folder.path().join("cache"));
+        open(Mode::Dispatches).with_tuning(&Tuning {
+            folder,
+            again,
+            limit: Duration::from_secs(600),
+        })
+    };
+    let expected = bits(&mut open(Mode::Dispatches));
+    // Anew, remembered, anew as it is asked for, and behind a damaged file.
+    for (again, damaged, tried) in [
+        (false, false, 1),
+        (false, false, 0),
+        (true, false, 1),
+        (false, true, 1),
+    ] {
+        if damaged {
+            for file in std::fs::read_dir(folder.path().join("cache")).expect("a folder") {
+                std::fs::write(file.expect("a file").path(), "{").expect("it is written");
+            }
+        }
+        let mut gpu = tuned(again);
+        assert_eq!(bits(&mut gpu), expected);
+        assert_eq!(gpu.tried(), tried, "{again} {damaged}");
+    }
+    // Where there is no time nothing is tried, nor is it for a small one.
+    let mut gpu = open(Mode::Dispatches).with_tuning(&Tuning {
+        limit: Duration::ZERO,
+        ..Tuning::default()
+    });
+    assert_eq!(bits(&mut gpu), expected);
+    assert_eq!(gpu.tried(), 0);
+    let mut gpu = tuned(true);
+    gpu.compile(&products([32, 64, 64], 1)[0].1)
+        .expect("it fits");
+    assert_eq!(gpu.tried(), 0);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 use std::fmt::{Display, Formatter};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::faults::{Faults, Faulty};
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Tuning, adapters};
 use gpu_mlp::backend::{Backend, BackendError};
 use gpu_mlp::train::{Plan, Spare, fastest};
 
@@ -82,7 +84,46 @@ fn cpu() -> Box<dyn Backend> {
 }
 
 fn gpu(choice: &AdapterChoice) -> Result<Box<dyn Backend>, BackendError> {
-    Ok(faulty(Box::new(GpuBackend::open(choice)?)))
+    Ok(faulty(Box::new(open_adapter(choice)?)))
+}
+
+/// Opens an adapter, whose kernels are tuned.
+pub(crate) fn open_adapter(choice: &AdapterChoice) -> Result<GpuBackend, BackendError> {
+    let tuning = Tuning {
+        folder: cache_folder(),
+        // Once is enough: what is tried anew is remembered.
+        again: RETUNE.swap(false, Ordering::Relaxed),
+        ..Tuning::default()
+    };
+    Ok(GpuBackend::open(choice)?.with_tuning(&tuning))
+}
+
+/// Whether the next adapter that is opened is to be tuned anew.
+static RETUNE: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn retune() {
+    RETUNE.store(true, Ordering::Relaxed);
+}
+
+/// Names the folder for what is remembered of adapters, or none if it is empty.
+const CACHE: &str = "GPU_MLP_CACHE";
+
+fn cache_folder() -> Option<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(folder) = std::env::var_os(CACHE) {
+        return (!folder.is_empty()).then(|| folder.into());
+    }
+    let folder = if cfg!(windows) {
+        PathBuf::from(named("LOCALAPPDATA")?)
+    } else if cfg!(target_os = "macos") {
+        PathBuf::from(named("HOME")?).join("Library").join("Caches")
+    } else {
+        match named("XDG_CACHE_HOME") {
+            Some(folder) => folder.into(),
+            None => PathBuf::from(named("HOME")?).join(".cache"),
+        }
+    };
+    Some(folder.join("gpu-mlp"))
 }
 
 /// Waits before an adapter that failed is opened again.

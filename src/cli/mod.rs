@@ -36,6 +36,9 @@ pub(crate) struct Cli {
     /// Tells more (-v: what is decided, -vv: what is done)
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
+    /// Tries anew which kernels are the fastest on the GPU, instead of taking what is remembered of it
+    #[arg(long, global = true)]
+    retune: bool,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -95,6 +98,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             writeln!(out, "{style}{level}{style:#}: {}", record.args())
         })
         .init();
+    if cli.retune {
+        device::retune();
+    }
     match cli.command {
         Command::Train(options) => train::run(*options),
         Command::Resume(options) => resume::run(options),

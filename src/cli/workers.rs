@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use gpu_mlp::backend::Backend;
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, GpuBackend, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, adapters};
 use gpu_mlp::elastic::policy::{DeviceKind, PolicyName};
 use gpu_mlp::elastic::simulate::Scheduling;
 use gpu_mlp::elastic::{
@@ -18,7 +18,7 @@ use gpu_mlp::elastic::{
 };
 use gpu_mlp::train::{Plan, Spare};
 
-use super::device::{DeviceChoice, faulty, open_for, spares};
+use super::device::{DeviceChoice, faulty, open_adapter, open_for, spares};
 use super::error::bad_input;
 
 /// How workers share a step.
@@ -257,7 +257,7 @@ fn adapter(name: String, choice: &AdapterChoice, kind: DeviceKind, weight: f64) 
         name,
         kind,
         weight,
-        start: Start::Thread(Arc::new(move || Ok(Box::new(GpuBackend::open(&choice)?)))),
+        start: Start::Thread(Arc::new(move || Ok(Box::new(open_adapter(&choice)?)))),
         spares: Vec::new(),
     }
 }

@@ -328,3 +328,35 @@ fn a_long_history_is_thinned() {
     assert_eq!(history[0]["epoch"], 3);
     assert_eq!(history[8333]["epoch"], 25_000);
 }
+
+#[test]
+fn kernels_are_tuned_once_and_again_on_request() {
+    let place = Place::new();
+    let words =
+        "train digits --hidden 512 --batch-size 256 --epochs 1 --device gpu --out m.safetensors";
+    let told = |words: &str| {
+        let mut command = place.command(words);
+        let output = command.env("GPU_MLP_CACHE", place.path("cache")).output();
+        let output = output.expect("it runs");
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let tuned = |text: &str| {
+        text.lines()
+            .filter(|line| line.starts_with("info: tuned "))
+            .count()
+    };
+    let first = told(words);
+    assert!(tuned(&first) > 0, "{first}");
+    assert_eq!(tuned(&told(words)), 0);
+    assert!(tuned(&told(&format!("{words} --retune"))) > 0);
+    for name in entries(&place.path("cache")) {
+        place.file(&format!("cache/{name}"), "no table");
+    }
+    let damaged = told(words);
+    assert!(
+        damaged.contains("is ignored, and made anew: it is damaged"),
+        "{damaged}"
+    );
+    assert!(tuned(&damaged) > 0, "{damaged}");
+}

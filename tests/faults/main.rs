@@ -36,6 +36,8 @@ impl Place {
         command
             .args(words.split_whitespace())
             .current_dir(self.folder.path())
+            // Nothing is read from, or written to, the user's own.
+            .env("GPU_MLP_CACHE", "")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

@@ -8,6 +8,7 @@ mod resident;
 mod shader;
 mod table;
 mod tile;
+mod tune;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -18,12 +19,14 @@ pub use device::{AdapterChoice, AdapterInfo, adapters};
 pub use emit::wgsl;
 pub use shader::{KERNELS, source, specialized};
 pub use tile::Tile;
+pub use tune::Tuning;
 
 use self::device::Device;
 use self::record::{Dispatch, Memory, record};
 use self::resident::Resident;
 use self::shader::Pipelines;
 use self::tile::Tiles;
+use self::tune::{Bench, Tuner};
 use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
 use crate::program::{Program, Step};
 
@@ -59,6 +62,8 @@ pub struct GpuBackend {
     device: Device,
     pipelines: Pipelines,
     tiles: Tiles,
+    /// What finds tiles, if it was asked for.
+    tuner: Option<Tuner>,
     names: Names,
     buffers: Vec<wgpu::Buffer>,
     steps: wgpu::Buffer,
@@ -131,6 +136,7 @@ impl GpuBackend {
         Ok(GpuBackend {
             pipelines: Pipelines::new(layout),
             tiles: Tiles::default(),
+            tuner: None,
             device,
             names: Names::default(),
             buffers: Vec::new(),
@@ -154,6 +160,19 @@ impl GpuBackend {
     pub fn with_tile(mut self, tile: Tile) -> Self {
         self.tiles.only = Some(tile);
         self
+    }
+
+    /// The same backend with products of programs compiled from now on cut in the fastest way, which is tried where it is not
+    /// remembered, as long as the limit allows. The bits are the same whichever it is.
+    #[must_use]
+    pub fn with_tuning(mut self, tuning: &Tuning) -> Self {
+        self.tuner = Some(Tuner::new(&self.device, tuning, &mut self.tiles));
+        self
+    }
+
+    /// Kinds of products that were tried.
+    pub fn tried(&self) -> usize {
+        self.tuner.as_ref().map_or(0, |tuner| tuner.tried)
     }
 
     /// The ways to cut a product that the adapter runs.
@@ -205,6 +224,15 @@ impl GpuBackend {
                 Resident::new(&self.device, &mut self.pipelines, program, &memory)?
         {
             return Ok(Recording::Resident(Box::new(resident)));
+        }
+        if let Some(tuner) = &mut self.tuner {
+            let mut bench = Bench {
+                device: &self.device,
+                pipelines: &mut self.pipelines,
+                table: &self.steps,
+                step: &self.step,
+            };
+            tuner.tune(&mut bench, program, &memory, &mut self.tiles)?;
         }
         let tiles = &self.tiles;
         record(&self.device, &mut self.pipelines, program, &memory, tiles)

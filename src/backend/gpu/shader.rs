@@ -102,6 +102,16 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "words",
 );
 
+/// Of all kernels and what they include: another one for other kernels.
+pub(super) fn checksum() -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    for (name, text) in KERNELS.iter().chain(SNIPPETS) {
+        sum.update(name.as_bytes());
+        sum.update(text.as_bytes());
+    }
+    sum.finalize()
+}
+
 /// A kernel's whole source, with the `override` constants as they are without a word.
 pub fn source(kernel: &str) -> Option<String> {
     specialized(kernel, &[])

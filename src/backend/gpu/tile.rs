@@ -1,15 +1,20 @@
 //! How a product is cut among workgroups and lanes. Whatever the tile, the bits are the same: each value is one sum over k in
 //! rising order.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::call::{Call, Factors};
+use serde::{Deserialize, Serialize};
+
+use super::call::{Call, Factors, Operand};
 use super::device::Device;
 use super::record::Memory;
+use super::tune::class;
 use crate::program::Program;
 
 /// What one workgroup of a product makes, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tile {
     /// `4 * y` rows and `4 * x` columns through workgroup memory: `shaders/lib/product.wgsl`.
     Workgroup {
@@ -54,9 +59,9 @@ impl Tile {
         }
     }
 
-    /// The call with its product cut in this way. `width` is the number of lanes that every subgroup has, and `vectors` whether the
+    /// The call with its product cut in this way. `width` is the number of lanes that every subgroup has, and `fours` whether the
     /// operands can be read four values at a time.
-    pub(super) fn cut(self, mut call: Call, width: u32, vectors: bool) -> Call {
+    pub(super) fn cut(self, mut call: Call, width: u32, fours: bool) -> Call {
         let Some(factors) = call.factors else {
             return call;
         };
@@ -66,7 +71,7 @@ impl Tile {
                 let width = width.min(rows);
                 vec![
                     ("SUBGROUP", 1),
-                    ("VECTORS", vectors.into()),
+                    ("VECTORS", fours.into()),
                     ("LANES", lanes),
                     ("WIDTH", width),
                     ("ROWS", rows),
@@ -95,6 +100,8 @@ impl Tile {
 pub(super) struct Tiles {
     /// One for all of them, as far as the device has it.
     pub(super) only: Option<Tile>,
+    /// What was the fastest, by `class`.
+    pub(super) tuned: BTreeMap<String, Tile>,
 }
 
 impl Tiles {
@@ -110,6 +117,28 @@ impl Tiles {
         tiles
     }
 
+    /// Those that may be the fastest for a product, what is taken without a try first.
+    pub(super) fn worth_a_try(device: &Device, factors: &Factors) -> Vec<Tile> {
+        let usual = Tiles::usual(device, factors);
+        let mut tiles = vec![usual];
+        tiles.extend(Tiles::of(device).into_iter().filter(|&tile| match tile {
+            _ if tile == usual => false,
+            // Far behind on a processor that has subgroups, and its pipelines take long to make.
+            Tile::Workgroup { .. } => !device.software || device.subgroups.is_none(),
+            Tile::Subgroup { rows, .. } => rows >= 8 && rows as usize <= factors.m,
+        }));
+        tiles
+    }
+
+    /// What is taken without a try.
+    fn usual(device: &Device, factors: &Factors) -> Tile {
+        match device.subgroups {
+            // A processor's lanes share registers; workgroup memory is memory like any other there.
+            Some([_, most]) if device.software => Tile::subgroup(factors, most),
+            _ => Tile::workgroup(factors),
+        }
+    }
+
     /// The call as it is dispatched.
     pub(super) fn cut(
         &self,
@@ -121,21 +150,28 @@ impl Tiles {
         let Some(factors) = &call.factors else {
             return call;
         };
-        let [width, most] = device.subgroups.unwrap_or_default();
-        let tile = match self.only {
-            Some(tile) => tile,
-            // A processor's lanes share registers; workgroup memory is memory like any other there.
-            None if device.software && most > 0 => Tile::subgroup(factors, most),
-            None => Tile::workgroup(factors),
-        };
-        let vectors = factors.inner.iter().all(|inner| inner.is_multiple_of(4))
-            && call.operands[..2].iter().all(|operand| {
-                let tensor = &program.tensors[operand.tensor];
-                let buffer = &memory.buffers[tensor.buffer];
-                let alone = buffer.shared || program.members == 1;
-                (tensor.offset + operand.start).is_multiple_of(4)
-                    && (alone || buffer.len.is_multiple_of(4))
-            });
-        tile.cut(call, width, vectors)
+        let [width, _] = device.subgroups.unwrap_or_default();
+        let fours = fours(program, memory, &call, factors);
+        let tuned = || self.tuned.get(&class(factors, fours)).copied();
+        let tile = self.only.or_else(tuned);
+        let tile = tile.unwrap_or_else(|| Tiles::usual(device, factors));
+        tile.cut(call, width, fours)
     }
+}
+
+/// Whether the factors can be read four values at a time: all rows of all members begin at a multiple of four.
+pub(super) fn fours(
+    program: &Program,
+    memory: &Memory<'_>,
+    call: &Call,
+    factors: &Factors,
+) -> bool {
+    let begins = |operand: &Operand| {
+        let tensor = &program.tensors[operand.tensor];
+        let buffer = &memory.buffers[tensor.buffer];
+        let alone = buffer.shared || program.members == 1;
+        (tensor.offset + operand.start).is_multiple_of(4) && (alone || buffer.len.is_multiple_of(4))
+    };
+    factors.inner.iter().all(|inner| inner.is_multiple_of(4))
+        && call.operands[..2].iter().all(begins)
 }

@@ -1,0 +1,374 @@
+//! Which tile is the fastest for a product on an adapter: tried on first use, and remembered in a folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::call::{Factors, calls};
+use super::device::Device;
+use super::encode;
+use super::record::{Dispatch, Memory, binding_elements, record};
+use super::shader::{self, Pipelines};
+use super::tile::{Tile, Tiles, fours};
+use crate::backend::BackendError;
+use crate::program::{Buffer, Element, Op, Program, Rows, Step, Transpose};
+
+/// How products are tuned.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// Where what was found is remembered, if anywhere.
+    pub folder: Option<PathBuf>,
+    /// Whether to try anew what is remembered.
+    pub again: bool,
+    /// What all tries of a backend may take together; what is not tried by then has the tile that its shape suggests.
+    pub limit: Duration,
+}
+
+impl Default for Tuning {
+    /// Nothing is remembered, and two seconds are not used up.
+    fn default() -> Self {
+        Tuning {
+            folder: None,
+            again: false,
+            limit: Duration::from_millis(1800),
+        }
+    }
+}
+
+/// A product of fewer floating-point operations has the tile that its shape suggests: there is little to gain.
+const WORTH: usize = 4_000_000;
+
+/// Rows, columns and terms of a product that is tried, at most; on software adapters, a quarter of it.
+const MOST: usize = 1024;
+
+/// How long one measurement takes, about.
+const MEASURED: Duration = Duration::from_millis(4);
+
+/// What is remembered: a file for each adapter.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Remembered {
+    adapter: String,
+    /// Checksum of all kernels.
+    kernels: u32,
+    tiles: BTreeMap<String, Tile>,
+}
+
+/// Tries tiles, and remembers them.
+#[derive(Debug)]
+pub(super) struct Tuner {
+    file: Option<PathBuf>,
+    left: Duration,
+    /// Products that were tried.
+    pub(super) tried: usize,
+}
+
+/// The device's side of a try.
+pub(super) struct Bench<'a> {
+    pub(super) device: &'a Device,
+    pub(super) pipelines: &'a mut Pipelines,
+    pub(super) table: &'a wgpu::Buffer,
+    pub(super) step: &'a wgpu::BindGroup,
+}
+
+impl Tuner {
+    /// With what is remembered of the device, in `tiles`.
+    pub(super) fn new(device: &Device, tuning: &Tuning, tiles: &mut Tiles) -> Self {
+        let name = format!("tiles-{:08x}.json", crc32fast::hash(device.name.as_bytes()));
+        let file = tuning.folder.as_ref().map(|folder| folder.join(name));
+        if let Some(file) = &file
+            && !tuning.again
+        {
+            match remembered(file, device) {
+                Ok(known) => tiles.tuned = known,
+                Err(notice) => log::warn!("{notice}"),
+            }
+        }
+        Tuner {
+            file,
+            left: tuning.limit,
+            tried: 0,
+        }
+    }
+
+    /// Finds the tiles of a program's products, as far as time allows; says so in a line.
+    pub(super) fn tune(
+        &mut self,
+        bench: &mut Bench<'_>,
+        program: &Program,
+        memory: &Memory<'_>,
+        tiles: &mut Tiles,
+    ) -> Result<(), BackendError> {
+        let binding = binding_elements(bench.device);
+        let mut wanted = BTreeMap::new();
+        for call in program
+            .ops
+            .iter()
+            .flat_map(|op| calls(program, op, binding))
+        {
+            if let Some(factors) = call.factors
+                && 2 * factors.m * factors.n * factors.k >= WORTH
+            {
+                let fours = fours(program, memory, &call, &factors);
+                let class = class(&factors, fours);
+                if !tiles.tuned.contains_key(&class) {
+                    wanted.entry(class).or_insert((factors, fours));
+                }
+            }
+        }
+        let start = Instant::now();
+        let mut found = BTreeSet::new();
+        for (class, (factors, fours)) in wanted {
+            let spent = start.elapsed();
+            let Some(tile) = fastest(bench, &factors, fours, self.left.saturating_sub(spent))?
+            else {
+                break;
+            };
+            tiles.tuned.insert(class.clone(), tile);
+            log::debug!("{class}: {tile}");
+            found.insert(class);
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let spent = start.elapsed();
+        self.left = self.left.saturating_sub(spent);
+        self.tried += found.len();
+        let products = if found.len() == 1 {
+            "product"
+        } else {
+            "products"
+        };
+        log::info!(
+            "tuned {} {products} for {} in {:.1} s",
+            found.len(),
+            bench.device.name,
+            spent.as_secs_f64()
+        );
+        if let Some(file) = &self.file {
+            let remembered = Remembered {
+                adapter: bench.device.name.clone(),
+                kernels: shader::checksum(),
+                tiles: tiles.tuned.clone(),
+            };
+            if let Err(error) = keep(file, &remembered) {
+                log::warn!("{} cannot be written: {error}", file.display());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Products that have one tile: the operands' forms, and sizes up to a power of two.
+pub(super) fn class(factors: &Factors, fours: bool) -> String {
+    let form = match factors.transpose {
+        Transpose::Neither => "ab",
+        Transpose::A => "a'b",
+        Transpose::B => "ab'",
+    };
+    let [m, n, k] = [factors.m, factors.n, factors.k].map(usize::next_power_of_two);
+    format!(
+        "{form} {m}x{n}x{k} by {}",
+        if fours { "fours" } else { "ones" }
+    )
+}
+
+/// The tiles of a file; none if there is no file. An error is a notice: the file is of no use.
+fn remembered(file: &Path, device: &Device) -> Result<BTreeMap<String, Tile>, String> {
+    let text = match std::fs::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
+    };
+    read(&text, &device.name, shader::checksum(), &Tiles::of(device))
+        .map_err(|reason| format!("{} is ignored, and made anew: {reason}", file.display()))
+}
+
+fn read(
+    text: &[u8],
+    adapter: &str,
+    kernels: u32,
+    possible: &[Tile],
+) -> Result<BTreeMap<String, Tile>, String> {
+    let found: Remembered =
+        serde_json::from_slice(text).map_err(|error| format!("it is damaged ({error})"))?;
+    if found.adapter != adapter {
+        return Err(format!("it is of {}", found.adapter));
+    }
+    if found.kernels != kernels {
+        return Err("it is of other kernels".to_owned());
+    }
+    match found.tiles.values().find(|tile| !possible.contains(tile)) {
+        Some(tile) => Err(format!("the adapter has no tile {tile}")),
+        None => Ok(found.tiles),
+    }
+}
+
+/// The file is whole at any time: it is written beside, then renamed.
+fn keep(file: &Path, remembered: &Remembered) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(&serde_json::to_vec_pretty(remembered)?)?;
+    beside.persist(file)?;
+    Ok(())
+}
+
+/// The fastest tile of a product; `None` if there is no time to tell.
+fn fastest(
+    bench: &mut Bench<'_>,
+    factors: &Factors,
+    fours: bool,
+    left: Duration,
+) -> Result<Option<Tile>, BackendError> {
+    let most = if bench.device.software {
+        MOST / 4
+    } else {
+        MOST
+    };
+    let factors = Factors {
+        m: factors.m.min(most),
+        n: factors.n.min(most),
+        k: factors.k.min(most),
+        ..*factors
+    };
+    let start = Instant::now();
+    let mut longest = Duration::ZERO;
+    let mut best: Option<(Duration, Tile)> = None;
+    for tile in Tiles::worth_a_try(bench.device, &factors) {
+        let begun = Instant::now();
+        if start.elapsed() + longest >= left {
+            return Ok(None);
+        }
+        let taken = time(bench, &factors, fours, tile)?;
+        longest = longest.max(begun.elapsed());
+        if best.is_none_or(|(least, _)| taken < least) {
+            best = Some((taken, tile));
+        }
+    }
+    Ok(best.map(|(_, tile)| tile))
+}
+
+/// How long a product of these sizes takes, alone, on zeros.
+fn time(
+    bench: &mut Bench<'_>,
+    factors: &Factors,
+    fours: bool,
+    tile: Tile,
+) -> Result<Duration, BackendError> {
+    let program = product(factors, fours);
+    let create = |buffer: &Buffer| {
+        bench.device.handle.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("tried"),
+            size: (4 * buffer.len).next_multiple_of(16) as u64,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        })
+    };
+    let allocated: Vec<wgpu::Buffer> = program.buffers.iter().map(create).collect();
+    let memory = Memory {
+        buffers: &program.buffers,
+        allocated: &allocated,
+    };
+    let only = Tiles {
+        only: Some(tile),
+        ..Tiles::default()
+    };
+    let dispatches = record(bench.device, bench.pipelines, &program, &memory, &only)?;
+    // The first run compiles the kernel.
+    run(bench, &dispatches, 1)?;
+    let once = run(bench, &dispatches, 1)?.max(Duration::from_micros(1));
+    let times = (MEASURED.as_nanos() / once.as_nanos()).clamp(1, 64) as usize;
+    let all = run(bench, &dispatches, times)?;
+    Ok(once.min(all / times as u32))
+}
+
+fn run(bench: &Bench<'_>, dispatches: &[Dispatch], times: usize) -> Result<Duration, BackendError> {
+    let device = bench.device;
+    let mut encoder = device
+        .handle
+        .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let steps = vec![Step::default(); times];
+    encode(
+        device,
+        &mut encoder,
+        bench.table,
+        bench.step,
+        dispatches,
+        &steps,
+    );
+    let start = Instant::now();
+    let index = device.queue.submit([encoder.finish()]);
+    device.wait(Some(index), Duration::from_secs(60))?;
+    Ok(start.elapsed())
+}
+
+/// A program of nothing but the product, of which operands begin where they can be read by fours, or cannot.
+fn product(factors: &Factors, fours: bool) -> Program {
+    let mut program = Program {
+        members: 1,
+        batch: 1,
+        buffers: Vec::new(),
+        tensors: Vec::new(),
+        ops: Vec::new(),
+    };
+    let mut add = |name: &str, rows: usize, columns: usize| {
+        let offset = usize::from(!fours);
+        let place = program.add_buffer(name, Element::F32, offset + rows * columns, false);
+        program.add_tensor(name, place, offset, Rows::Fixed(rows), columns)
+    };
+    let Factors { m, n, k, .. } = *factors;
+    let a = match factors.transpose {
+        Transpose::A => add("a", k, m),
+        _ => add("a", m, k),
+    };
+    let b = match factors.transpose {
+        Transpose::B => add("b", n, k),
+        _ => add("b", k, n),
+    };
+    let output = add("output", m, n);
+    program.ops.push(Op::Matmul {
+        a,
+        b,
+        transpose: factors.transpose,
+        accumulate: false,
+        output,
+    });
+    program
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TILE: Tile = Tile::Workgroup { x: 16, y: 16 };
+
+    #[test]
+    fn what_is_remembered_is_read_again_unless_it_is_damaged_or_of_something_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("deep").join("tiles.json");
+        let tiles = BTreeMap::from([("ab 64x64x64 by fours".to_owned(), TILE)]);
+        let remembered = Remembered {
+            adapter: "this".into(),
+            kernels: 7,
+            tiles: tiles.clone(),
+        };
+        keep(&file, &remembered).expect("it is written");
+        let text = std::fs::read(&file).expect("it is there");
+        assert_eq!(read(&text, "this", 7, &[TILE]), Ok(tiles));
+        for (adapter, kernels, possible) in [
+            ("that", 7, vec![TILE]),
+            ("this", 8, vec![TILE]),
+            ("this", 7, vec![]),
+        ] {
+            assert!(read(&text, adapter, kernels, &possible).is_err());
+        }
+        for len in 0..text.len() {
+            assert!(read(&text[..len], "this", 7, &[TILE]).is_err(), "{len}");
+        }
+        let names = std::fs::read_dir(folder.path().join("deep")).expect("a folder");
+        assert_eq!(names.count(), 1);
+    }
+}
