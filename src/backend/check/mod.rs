@@ -1,0 +1,130 @@
+//! Every kernel on an adapter against its twin: programs of one op each, from drawn values.
+
+mod drawn;
+mod evaluations;
+mod kernels;
+mod layers;
+mod products;
+mod small;
+mod updates;
+
+pub use drawn::{Drawn, contents};
+pub use kernels::kernels;
+
+use super::cpu::CpuBackend;
+use super::gpu::{AdapterChoice, GpuBackend, Mode};
+use super::{Backend, BackendError, tolerance};
+use crate::model::{Activation, Network};
+use crate::program::{Capacity, Loss, LossFunction, Optimizer, Program, Reduction};
+
+/// How far a kernel is from its twin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// The kernel's name, as its file has it.
+    pub kernel: &'static str,
+    /// Programs that it was tried in.
+    pub cases: usize,
+    /// The largest difference of a value, relative to the largest value of its tensor, or to 1 if that is less.
+    pub error: f32,
+}
+
+impl Check {
+    /// Whether the kernel agrees with its twin.
+    pub fn passed(&self) -> bool {
+        self.error <= tolerance(self.kernel)
+    }
+}
+
+/// Sizes of the products that are tried: one of everything, around a subgroup, around a tile, over a few of them.
+const SIZES: [[usize; 3]; 5] = [
+    [1, 1, 1],
+    [7, 9, 5],
+    [33, 31, 17],
+    [64, 65, 63],
+    [130, 70, 200],
+];
+
+/// Runs every kernel on an adapter and compares it with its twin.
+pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
+    let mut checks: Vec<Check> = Vec::new();
+    let mut gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
+    for (number, [m, n, k]) in SIZES.into_iter().enumerate() {
+        for (kernel, program) in kernels([m, n, k], 2, number) {
+            let error = difference(&mut gpu, &program, (m, number as u64), Drawn::Usual)?;
+            note(&mut checks, kernel, error);
+        }
+    }
+    for (number, function) in LossFunction::ALL.into_iter().enumerate() {
+        let mut resident = GpuBackend::open(choice)?.with_mode(Mode::Resident);
+        let outputs = 3 * function.width();
+        let network = Network::new(5, &[9, 8], Activation::Tanh, outputs, Activation::Identity);
+        let loss = Loss::new(function, Reduction::Mean);
+        let capacity = Capacity {
+            members: 2,
+            batch: 12,
+            rows: 30,
+            order: 12,
+            records: 1,
+        };
+        let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
+        let error = difference(&mut resident, &program, (12, number as u64), Drawn::Usual)?;
+        note(&mut checks, "steps", error);
+    }
+    checks.sort_by_key(|check| check.kernel);
+    Ok(checks)
+}
+
+fn note(checks: &mut Vec<Check>, kernel: &'static str, error: f32) {
+    match checks.iter_mut().find(|check| check.kernel == kernel) {
+        Some(check) => {
+            check.cases += 1;
+            check.error = check.error.max(error);
+        }
+        None => checks.push(Check {
+            kernel,
+            cases: 1,
+            error,
+        }),
+    }
+}
+
+/// The largest difference that a backend's buffers have from the twins' after a step of `rows` rows from values that are drawn by
+/// `seed`, relative to the largest value of each buffer, or to 1 if that is less. What is no finite number is infinitely far, unless
+/// there are infinite ones among what is drawn: then the twin has none there either.
+pub fn difference(
+    backend: &mut dyn Backend,
+    program: &Program,
+    (rows, seed): (usize, u64),
+    drawn: Drawn,
+) -> Result<f32, BackendError> {
+    let found = contents(backend, program, (rows, seed), drawn)?;
+    let references: &[Drawn] = match drawn {
+        Drawn::Denormal => &[Drawn::Denormal, Drawn::Zero],
+        _ => &[drawn],
+    };
+    let mut expected = Vec::new();
+    for &drawn in references {
+        let mut twins = CpuBackend::<f32>::new();
+        expected.push(contents(&mut twins, program, (rows, seed), drawn)?);
+    }
+    let mut largest = 0.0_f32;
+    for (place, found) in found.iter().enumerate() {
+        let finite = expected[0][place].iter().filter(|value| value.is_finite());
+        let scale = finite.fold(1.0_f32, |scale, value| scale.max(value.abs()));
+        for (index, &found) in found.iter().enumerate() {
+            let of = expected
+                .iter()
+                .map(|expected| error(found, expected[place][index], scale, drawn));
+            largest = largest.max(of.fold(f32::INFINITY, f32::min));
+        }
+    }
+    Ok(largest)
+}
+
+fn error(found: f32, expected: f32, scale: f32, drawn: Drawn) -> f32 {
+    match [found, expected].map(f32::is_finite) {
+        [true, true] => (found - expected).abs() / scale,
+        [false, false] if drawn == Drawn::Infinite => 0.0,
+        _ => f32::INFINITY,
+    }
+}
