@@ -12,36 +12,54 @@ pub(super) fn activation<T: Real>(
     parallelism: Parallelism,
 ) {
     share::rows(output, 1, parallelism, |first, output| {
-        let pairs = output.iter_mut().zip(&input[first..]);
+        let (f, input) = (value(function), &input[first..][..output.len()]);
         match function {
-            Activation::Identity => pairs.for_each(|(out, &z)| *out = z),
-            Activation::Relu => share::wide(|| pairs.for_each(|(out, &z)| *out = relu(z))),
+            Activation::Identity => output.copy_from_slice(input),
+            Activation::Relu => share::wide(
+                #[inline(always)]
+                || {
+                    for (out, &z) in output.iter_mut().zip(input) {
+                        *out = relu(z);
+                    }
+                },
+            ),
             _ => {
-                let f = value(function);
-                pairs.for_each(|(out, &z)| *out = f(z));
+                for (out, &z) in output.iter_mut().zip(input) {
+                    *out = f(z);
+                }
             }
         }
     });
 }
 
-/// f(z + bias) in place: a fused forward op's epilogue.
-pub(super) fn bias_activation<T: Real>(
+/// f(z + bias) in place, row by row: a fused forward op's epilogue.
+pub(super) fn bias_activation<'a, T: Real>(
     function: Activation,
     bias: &[T],
-    values: &mut [T],
-    parallelism: Parallelism,
+    rows: impl Iterator<Item = &'a mut [T]>,
 ) {
     let f = value(function);
-    share::rows(values, bias.len(), parallelism, |_, values| {
-        share::wide(|| {
-            for row in values.chunks_exact_mut(bias.len()) {
-                let pairs = row.iter_mut().zip(bias);
+    share::wide(
+        #[inline(always)]
+        || {
+            for row in rows {
+                for (z, &b) in row.iter_mut().zip(bias) {
+                    *z += b;
+                }
                 match function {
-                    Activation::Identity => pairs.for_each(|(z, &b)| *z += b),
-                    Activation::Relu => pairs.for_each(|(z, &b)| *z = relu(*z + b)),
-                    _ => pairs.for_each(|(z, &b)| *z = f(*z + b)),
+                    Activation::Identity => {}
+                    Activation::Relu => {
+                        for z in row {
+                            *z = relu(*z);
+                        }
+                    }
+                    _ => {
+                        for z in row {
+                            *z = f(*z);
+                        }
+                    }
                 }
             }
-        });
-    });
+        },
+    );
 }

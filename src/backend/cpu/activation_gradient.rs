@@ -14,16 +14,40 @@ pub(super) fn activation_gradient<T: Real>(
     if function == Activation::Identity {
         return;
     }
-    let f = slope(function);
     share::rows(gradient, 1, parallelism, |first, gradient| {
-        let pairs = gradient.iter_mut().zip(&kept[first..]);
-        share::wide(|| match function {
-            Activation::Relu => {
-                pairs.for_each(|(g, &a)| *g *= if a > T::zero() { T::one() } else { T::zero() });
-            }
-            Activation::Sigmoid => pairs.for_each(|(g, &a)| *g *= a * (T::one() - a)),
-            Activation::Tanh => pairs.for_each(|(g, &a)| *g *= T::one() - a * a),
-            _ => pairs.for_each(|(g, &kept)| *g *= f(kept)),
-        });
+        let kept = &kept[first..];
+        share::wide(
+            #[inline(always)]
+            || row_gradient(function, kept, gradient),
+        );
     });
+}
+
+/// The same for some values next to each other.
+#[inline(always)]
+pub(super) fn row_gradient<T: Real>(function: Activation, kept: &[T], gradient: &mut [T]) {
+    let f = slope(function);
+    let pairs = gradient.iter_mut().zip(kept);
+    match function {
+        Activation::Relu => {
+            for (g, &a) in pairs {
+                *g *= if a > T::zero() { T::one() } else { T::zero() };
+            }
+        }
+        Activation::Sigmoid => {
+            for (g, &a) in pairs {
+                *g *= a * (T::one() - a);
+            }
+        }
+        Activation::Tanh => {
+            for (g, &a) in pairs {
+                *g *= T::one() - a * a;
+            }
+        }
+        _ => {
+            for (g, &kept) in pairs {
+                *g *= f(kept);
+            }
+        }
+    }
 }

@@ -15,13 +15,16 @@ pub(super) fn bias_gradient<T: Real>(
         output.fill(T::zero());
     }
     let sum = |first: usize, output: &mut [T]| {
-        share::wide(|| {
-            for row in gradient.chunks_exact(columns) {
-                for (sum, &value) in output.iter_mut().zip(&row[first..]) {
-                    *sum += value;
+        share::wide(
+            #[inline(always)]
+            || {
+                for row in gradient.chunks_exact(columns) {
+                    for (sum, &value) in output.iter_mut().zip(&row[first..]) {
+                        *sum += value;
+                    }
                 }
-            }
-        });
+            },
+        );
     };
     // Columns are shared, so that each is summed in the order of its rows.
     let share = share::piece(gradient.len(), 1, parallelism);

@@ -1,4 +1,7 @@
+use std::marker::PhantomData;
+
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 use super::Real;
 
@@ -23,6 +26,11 @@ impl<T> Factor<'_, T> {
         }
     }
 
+    fn at(&self, row: usize, column: usize) -> *const T {
+        let at = row * self.row_stride + column * self.column_stride;
+        self.values.as_ptr().wrapping_add(at)
+    }
+
     fn fits(&self) -> bool {
         let last = |count: usize, stride: usize| count.saturating_sub(1) * stride;
         self.rows * self.columns == 0
@@ -34,6 +42,50 @@ impl<T> Factor<'_, T> {
 /// Below this many multiply-adds, handing work to another thread costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 19;
 
+/// Terms that are summed before they are added to the output. Up to so many gemm takes in one piece whatever the other sizes,
+/// so that a sum's bits do not hang on how the output is divided.
+const DEPTH: usize = 512;
+
+/// An output of so many values gemm may sum in another order: a part has more.
+const SUMMED_OTHERWISE: usize = 256;
+
+/// Rows or columns of a part are a multiple of this: a vector.
+const UNIT: usize = 16;
+
+/// A rectangle of an output, made by one thread.
+pub(super) struct Part<'a, T> {
+    pub(super) first_row: usize,
+    pub(super) first_column: usize,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    start: *mut T,
+    output: PhantomData<&'a mut [T]>,
+}
+
+impl<T> Part<'_, T> {
+    /// The part of each of its rows.
+    pub(super) fn rows(&mut self) -> impl Iterator<Item = &mut [T]> {
+        // SAFETY: a part lies inside its output, and no other has a value of it (`matmul_then`); it is borrowed mutably
+        // here, and each row is given once.
+        (0..self.rows).map(|row| unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns)
+        })
+    }
+}
+
+/// The first value of an output that several threads write.
+struct Start<T>(*mut T);
+
+// SAFETY: threads reach through it for values of their own part alone.
+unsafe impl<T: Send> Sync for Start<T> {}
+
+impl<T> Start<T> {
+    fn at(&self, offset: usize) -> *mut T {
+        self.0.wrapping_add(offset)
+    }
+}
+
 /// output`[m, n]` = a`[m, k]`·b`[k, n]`, or output += a·b.
 pub(super) fn matmul<T: Real>(
     a: Factor<T>,
@@ -41,6 +93,18 @@ pub(super) fn matmul<T: Real>(
     accumulate: bool,
     output: &mut [T],
     parallelism: Parallelism,
+) {
+    matmul_then(a, b, accumulate, output, parallelism, |_| {});
+}
+
+/// The same, and then what `finish` does with each part while it is in the cache.
+pub(super) fn matmul_then<T: Real>(
+    a: Factor<T>,
+    b: Factor<T>,
+    accumulate: bool,
+    output: &mut [T],
+    parallelism: Parallelism,
+    finish: impl Fn(Part<'_, T>) + Sync,
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(
@@ -50,35 +114,81 @@ pub(super) fn matmul<T: Real>(
     if m * n == 0 {
         return;
     }
-    let parallelism = if m * n * k < PARALLEL_FROM {
-        Parallelism::None
-    } else {
-        parallelism
+    let threads = match parallelism {
+        Parallelism::Rayon(0) => rayon::current_num_threads(),
+        Parallelism::Rayon(threads) => threads,
+        Parallelism::None => 1,
     };
-    // SAFETY: `fits` holds every element that the strides reach inside a's and b's slices, and the output is row-major
-    // with exactly m·n elements, borrowed mutably, so it overlaps neither operand. T is f32 or f64, which gemm takes.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            output.as_mut_ptr(),
-            1,
-            n as isize,
-            accumulate,
-            a.values.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.values.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            T::one(),
-            T::one(),
-            false,
-            false,
-            false,
-            parallelism,
-        );
+    // The operand of the longer side is then packed by parts, each by the thread that needs it.
+    let by_columns = n >= UNIT * threads;
+    let (side, other) = if by_columns { (n, m) } else { (m, n) };
+    let least = UNIT + SUMMED_OTHERWISE / other + 1;
+    let parts = if m * n * k < PARALLEL_FROM {
+        1
+    } else {
+        threads.min(side / least).max(1)
+    };
+    let border = |part: usize| {
+        if part == parts {
+            side
+        } else {
+            side * part / parts / UNIT * UNIT
+        }
+    };
+    let start = Start(output.as_mut_ptr());
+    let make = |number: usize| {
+        let first = border(number);
+        let piece = border(number + 1) - first;
+        let (first_row, first_column, rows, columns) = if by_columns {
+            (0, first, m, piece)
+        } else {
+            (first, 0, piece, n)
+        };
+        let start = start.at(first_row * n + first_column);
+        let mut read = accumulate;
+        for depth in (0..k.max(1)).step_by(DEPTH) {
+            // SAFETY: `fits` holds every element that the strides reach inside a's and b's slices, of which the part's
+            // rows, columns and terms are some. The output is row-major with exactly m·n elements and borrowed mutably, so
+            // it overlaps neither operand, and parts have no row, or no column, in common. T is f32 or f64, which gemm takes.
+            unsafe {
+                gemm::gemm(
+                    rows,
+                    columns,
+                    DEPTH.min(k - depth),
+                    start,
+                    1,
+                    n as isize,
+                    read,
+                    a.at(first_row, depth),
+                    a.column_stride as isize,
+                    a.row_stride as isize,
+                    b.at(depth, first_column),
+                    b.column_stride as isize,
+                    b.row_stride as isize,
+                    T::one(),
+                    T::one(),
+                    false,
+                    false,
+                    false,
+                    Parallelism::None,
+                );
+            }
+            read = true;
+        }
+        finish(Part {
+            first_row,
+            first_column,
+            rows,
+            columns,
+            stride: n,
+            start,
+            output: PhantomData,
+        });
+    };
+    if parts == 1 {
+        make(0);
+    } else {
+        (0..parts).into_par_iter().for_each(make);
     }
 }
 
@@ -117,6 +227,55 @@ mod tests {
             // Small integers: every order of summation is exact.
             for (i, (found, product)) in output.iter().zip(plain(a, b)).enumerate() {
                 prop_assert_eq!(*found, if accumulate { before[i] + product } else { product });
+            }
+        }
+    }
+
+    #[test]
+    fn parts_have_the_bits_of_the_whole_and_each_value_is_finished_once() {
+        // Divided by columns, by columns that are no multiple of a vector, and by rows; sums in one piece and in two.
+        for (m, n, k) in [
+            (64, 128, 100),
+            (70, 91, 700),
+            (400, 3, 600),
+            (1, 900, 600),
+            (900, 1, 600),
+            (2, 1000, 300),
+        ] {
+            let values = |len: usize| {
+                (0..len)
+                    .map(|i| ((i * 37 % 101) as f32).sqrt())
+                    .collect::<Vec<_>>()
+            };
+            let (va, vb) = (values(m * k), values(k * n));
+            let plain = |values, rows, columns| Factor {
+                values,
+                rows,
+                columns,
+                row_stride: columns,
+                column_stride: 1,
+            };
+            let (a, b) = (plain(&va[..], m, k), plain(&vb[..], n, k).transposed());
+            let made = |parallelism| {
+                let mut output = vec![0.0; m * n];
+                matmul_then(a, b, false, &mut output, parallelism, |mut part| {
+                    let (first_row, first_column) = (part.first_row, part.first_column);
+                    for (r, row) in part.rows().enumerate() {
+                        for (c, value) in row.iter_mut().enumerate() {
+                            *value += ((first_row + r) * n + first_column + c) as f32;
+                        }
+                    }
+                });
+                output
+            };
+            let whole = made(Parallelism::None);
+            for threads in [2, 3, 7] {
+                assert_eq!(whole, made(Parallelism::Rayon(threads)), "{m} {n} {k}");
+            }
+            let mut product = vec![0.0; m * n];
+            matmul(a, b, false, &mut product, Parallelism::None);
+            for (i, (finished, product)) in whole.iter().zip(product).enumerate() {
+                assert_eq!(*finished, product + i as f32);
             }
         }
     }

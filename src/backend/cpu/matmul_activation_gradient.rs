@@ -1,8 +1,8 @@
 use gemm::Parallelism;
 
-use super::Real;
-use super::activation_gradient::activation_gradient;
-use super::matmul::{Factor, matmul};
+use super::activation_gradient::row_gradient;
+use super::matmul::{Factor, matmul_then};
+use super::{Real, share};
 use crate::model::Activation;
 
 /// output = (a·b) ⊙ f′, with f′ found from f's output or input.
@@ -14,6 +14,16 @@ pub(super) fn matmul_activation_gradient<T: Real>(
     output: &mut [T],
     parallelism: Parallelism,
 ) {
-    matmul(a, b, false, output, parallelism);
-    activation_gradient(function, kept, output, parallelism);
+    let columns = b.columns;
+    matmul_then(a, b, false, output, parallelism, |mut part| {
+        let first = part.first_row * columns + part.first_column;
+        share::wide(
+            #[inline(always)]
+            || {
+                for (row, gradient) in part.rows().enumerate() {
+                    row_gradient(function, &kept[first + row * columns..], gradient);
+                }
+            },
+        );
+    });
 }

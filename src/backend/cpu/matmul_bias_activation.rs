@@ -2,7 +2,7 @@ use gemm::Parallelism;
 
 use super::Real;
 use super::activation::bias_activation;
-use super::matmul::{Factor, matmul};
+use super::matmul::{Factor, matmul_then};
 use crate::model::Activation;
 
 /// output = f(a·bᵀ + bias), b given as it is read.
@@ -14,6 +14,7 @@ pub(super) fn matmul_bias_activation<T: Real>(
     output: &mut [T],
     parallelism: Parallelism,
 ) {
-    matmul(a, b, false, output, parallelism);
-    bias_activation(function, bias, output, parallelism);
+    matmul_then(a, b, false, output, parallelism, |mut part| {
+        bias_activation(function, &bias[part.first_column..], part.rows());
+    });
 }

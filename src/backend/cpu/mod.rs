@@ -280,7 +280,8 @@ fn side_by_side<T: Real>(
     if let [own] = members {
         let mut memory = steps::Memory { shared, own };
         let parallelism = gemm::Parallelism::Rayon(0);
-        return steps::steps(program, steps, &mut memory, parallelism, SLICE);
+        // On a thread of the pool itself: whoever is none of its own sleeps at each product until the pool has it.
+        return rayon::scope(|_| steps::steps(program, steps, &mut memory, parallelism, SLICE));
     }
     together(steps, |some| {
         members

@@ -54,6 +54,9 @@ impl<T: Real> Rates<T> {
     }
 }
 
+/// Threads divide the weights at a multiple of this: a line of the cache.
+const UNIT: usize = 16;
+
 /// Updates all weights by their gradients, with the penalties on the first `decayed` alone.
 pub(super) fn update<T: Real>(
     optimizer: &Optimizer,
@@ -64,9 +67,12 @@ pub(super) fn update<T: Real>(
     moments: &mut [&mut [T]],
     parallelism: Parallelism,
 ) {
-    let piece = share::piece(parameters.len(), LANES, parallelism);
+    let piece = share::piece(parameters.len(), UNIT, parallelism);
     if piece >= parameters.len() {
-        return share::wide(|| apply(optimizer, gradients, rates, decayed, parameters, moments));
+        return share::wide(
+            #[inline(always)]
+            || apply(optimizer, gradients, rates, decayed, parameters, moments),
+        );
     }
     let mut moments: Vec<_> = moments.iter_mut().map(|m| m.chunks_mut(piece)).collect();
     let weights = parameters.chunks_mut(piece).zip(gradients.chunks(piece));
@@ -77,16 +83,19 @@ pub(super) fn update<T: Real>(
     let parts: Vec<_> = parts.collect();
     let parts = parts.into_par_iter();
     parts.for_each(|(decayed, (parameters, gradients), mut moments)| {
-        share::wide(|| {
-            apply(
-                optimizer,
-                gradients,
-                rates,
-                decayed,
-                parameters,
-                &mut moments,
-            );
-        });
+        share::wide(
+            #[inline(always)]
+            || {
+                apply(
+                    optimizer,
+                    gradients,
+                    rates,
+                    decayed,
+                    parameters,
+                    &mut moments,
+                );
+            },
+        );
     });
 }
 
@@ -131,10 +140,6 @@ pub(super) struct Weights<'a, 'm, T> {
     l1: T,
 }
 
-/// Weights that are worked on together: what is read is copied before anything is written, so that the compiler need not fear
-/// that the one is the other, and vectorises.
-const LANES: usize = 16;
-
 impl<T: Real> Weights<'_, '_, T> {
     /// Gives each weight what `f` makes of it, of its N moments, its gradient and its decay.
     #[inline(always)]
@@ -144,37 +149,28 @@ impl<T: Real> Weights<'_, '_, T> {
             (0..self.decayed, self.decay, self.l1),
             (self.decayed..whole, T::zero(), T::zero()),
         ] {
-            let mut columns = self.moments.iter_mut();
-            let columns: [&mut [T]; N] = from_fn(|_| {
-                columns
-                    .next()
-                    .map_or(&mut [][..], |m| &mut m[range.clone()])
-            });
-            let (weights, last_weights) = self.parameters[range.clone()].as_chunks_mut::<LANES>();
-            let (gradients, last_gradients) = self.gradients[range].as_chunks::<LANES>();
-            let mut columns = columns.map(|column| column.as_chunks_mut::<LANES>());
-            for (c, (w, g)) in weights.iter_mut().zip(gradients).enumerate() {
-                let mut moments: [[T; LANES]; N] = from_fn(|k| columns[k].0[c]);
-                let mut updated = *w;
-                for i in 0..LANES {
-                    let g = g[i] + l1 * sign(updated[i]);
-                    let (weight, kept) = f(updated[i], from_fn(|k| moments[k][i]), g, decay);
-                    updated[i] = weight;
-                    for k in 0..N {
-                        moments[k][i] = kept[k];
-                    }
-                }
-                *w = updated;
-                for (column, moments) in columns.iter_mut().zip(moments) {
-                    column.0[c] = moments;
-                }
-            }
-            for (i, (w, &g)) in last_weights.iter_mut().zip(last_gradients).enumerate() {
-                let g = g + l1 * sign(*w);
-                let (weight, kept) = f(*w, from_fn(|k| columns[k].1[i]), g, decay);
-                *w = weight;
-                for (column, moment) in columns.iter_mut().zip(kept) {
-                    column.1[i] = moment;
+            let mut moments = self.moments.iter_mut();
+            let moments: [&mut [T]; N] = from_fn(
+                #[inline(always)]
+                |_| {
+                    moments
+                        .next()
+                        .map_or(&mut [][..], |m| &mut m[range.clone()])
+                },
+            );
+            let gradients = &self.gradients[range.clone()];
+            let weights = &mut self.parameters[range];
+            // By index: so the compiler sees one loop over several slices, and vectorises it.
+            for i in 0..weights.len() {
+                let before = from_fn(
+                    #[inline(always)]
+                    |k| moments[k][i],
+                );
+                let g = gradients[i] + l1 * sign(weights[i]);
+                let (weight, after) = f(weights[i], before, g, decay);
+                weights[i] = weight;
+                for k in 0..N {
+                    moments[k][i] = after[k];
                 }
             }
         }
@@ -184,8 +180,17 @@ impl<T: Real> Weights<'_, '_, T> {
 /// −1, 0 or 1.
 #[inline(always)]
 fn sign<T: Real>(value: T) -> T {
-    let one = |there: bool| if there { T::one() } else { T::zero() };
-    one(value > T::zero()) - one(value < T::zero())
+    let above = if value > T::zero() {
+        T::one()
+    } else {
+        T::zero()
+    };
+    let below = if value < T::zero() {
+        T::one()
+    } else {
+        T::zero()
+    };
+    above - below
 }
 
 #[cfg(test)]
