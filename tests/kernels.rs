@@ -343,6 +343,10 @@ fn what_is_the_fastest_is_tried_once_and_changes_no_bits() {
         assert_eq!(bits(&mut gpu), expected);
         assert_eq!(gpu.tried(), tried, "{again} {damaged}");
     }
+    // What was damaged is whole again.
+    let files = std::fs::read_dir(folder.path().join("cache")).expect("a folder");
+    let whole = files.map(|file| std::fs::read(file.expect("a file").path()).expect("it is read"));
+    assert!(whole.map(|text| assert!(text.len() > 100)).count() >= 1);
     // Where there is no time nothing is tried, nor is it for a small one.
     let mut gpu = open(Mode::Dispatches).with_tuning(&Tuning {
         limit: Duration::ZERO,

@@ -177,7 +177,8 @@ impl Device {
         }
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("gpu-mlp"),
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features()
+                & (wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE),
             required_limits: info.limits.clone(),
             ..Default::default()
         });

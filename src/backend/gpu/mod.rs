@@ -3,6 +3,7 @@
 mod call;
 mod device;
 mod emit;
+mod kept;
 mod record;
 mod resident;
 mod shader;
@@ -22,6 +23,7 @@ pub use tile::Tile;
 pub use tune::Tuning;
 
 use self::device::Device;
+use self::kept::Kept;
 use self::record::{Dispatch, Memory, record};
 use self::resident::Resident;
 use self::shader::Pipelines;
@@ -163,9 +165,12 @@ impl GpuBackend {
     }
 
     /// The same backend with products of programs compiled from now on cut in the fastest way, which is tried where it is not
-    /// remembered, as long as the limit allows. The bits are the same whichever it is.
+    /// remembered, as long as the limit allows. Pipelines are kept beside, where the driver can. The bits are the same whichever it is.
     #[must_use]
     pub fn with_tuning(mut self, tuning: &Tuning) -> Self {
+        if let Some(folder) = &tuning.folder {
+            self.pipelines.kept = Kept::open(&self.device, folder);
+        }
         self.tuner = Some(Tuner::new(&self.device, tuning, &mut self.tiles));
         self
     }
@@ -374,6 +379,7 @@ impl Backend for GpuBackend {
             slowest,
         });
         self.device.check()?;
+        self.pipelines.save();
         Ok(ProgramId(self.programs.len() - 1))
     }
 

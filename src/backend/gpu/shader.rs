@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use wgpu::naga;
 
 use super::device::Device;
+use super::kept::Kept;
 use crate::backend::BackendError;
 
 macro_rules! shaders {
@@ -253,14 +254,30 @@ pub(super) type Constants = Vec<(&'static str, u32)>;
 pub(super) struct Pipelines {
     /// Layout of group 1, the same for every kernel.
     step: wgpu::BindGroupLayout,
-    pipelines: HashMap<(&'static str, Constants), Pipeline>,
+    made: HashMap<(&'static str, Constants), Pipeline>,
+    /// The driver's form of them, if they are kept.
+    pub(super) kept: Option<Kept>,
+    /// How many there were when they were kept last.
+    saved: usize,
 }
 
 impl Pipelines {
     pub(super) fn new(step: wgpu::BindGroupLayout) -> Self {
         Pipelines {
             step,
-            pipelines: HashMap::new(),
+            made: HashMap::new(),
+            kept: None,
+            saved: 0,
+        }
+    }
+
+    /// Keeps what is new, if any is kept.
+    pub(super) fn save(&mut self) {
+        if let Some(kept) = &self.kept
+            && self.saved < self.made.len()
+        {
+            self.saved = self.made.len();
+            kept.save();
         }
     }
 
@@ -271,10 +288,12 @@ impl Pipelines {
         kernel: &'static str,
         constants: &Constants,
     ) -> Result<&Pipeline, BackendError> {
-        match self.pipelines.entry((kernel, constants.clone())) {
+        match self.made.entry((kernel, constants.clone())) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
-                Ok(place.insert(Pipeline::new(device, &self.step, kernel, constants)?))
+                let cache = self.kept.as_ref().map(|kept| &kept.cache);
+                let new = Pipeline::new(device, &self.step, cache, kernel, constants)?;
+                Ok(place.insert(new))
             }
         }
     }
@@ -284,6 +303,7 @@ impl Pipeline {
     fn new(
         device: &Device,
         step: &wgpu::BindGroupLayout,
+        cache: Option<&wgpu::PipelineCache>,
         kernel: &str,
         constants: &Constants,
     ) -> Result<Self, BackendError> {
@@ -319,7 +339,7 @@ impl Pipeline {
                     // Every kernel writes its workgroup memory before it reads it.
                     zero_initialize_workgroup_memory: false,
                 },
-                cache: None,
+                cache,
             });
         Ok(Pipeline { pipeline, layout })
     }

@@ -1,7 +1,6 @@
 //! Which tile is the fastest for a product on an adapter: tried on first use, and remembered in a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{Factors, calls};
 use super::device::Device;
 use super::encode;
+use super::kept;
 use super::record::{Dispatch, Memory, binding_elements, record};
 use super::shader::{self, Pipelines};
 use super::tile::{Tile, Tiles, fours};
@@ -19,7 +19,7 @@ use crate::program::{Buffer, Element, Op, Program, Rows, Step, Transpose};
 /// How products are tuned.
 #[derive(Clone, Debug)]
 pub struct Tuning {
-    /// Where what was found is remembered, if anywhere.
+    /// Where what was found is remembered, and pipelines are kept, if anywhere.
     pub folder: Option<PathBuf>,
     /// Whether to try anew what is remembered.
     pub again: bool,
@@ -206,14 +206,8 @@ fn read(
     }
 }
 
-/// The file is whole at any time: it is written beside, then renamed.
 fn keep(file: &Path, remembered: &Remembered) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    beside.write_all(&serde_json::to_vec_pretty(remembered)?)?;
-    beside.persist(file)?;
-    Ok(())
+    kept::write(file, &serde_json::to_vec_pretty(remembered)?)
 }
 
 /// The fastest tile of a product; `None` if there is no time to tell.
