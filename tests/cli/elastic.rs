@@ -198,6 +198,7 @@ fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
     place.ok(&format!("{words} whole --workers cpu:1"));
     let mut trainer = place
         .command(&format!("{words} run --workers cpu:1"))
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("it starts");

@@ -24,6 +24,7 @@ impl Pool {
         self.number += 1;
         self.unsound.clear();
         self.verify.begin();
+        self.call_in();
         let (shards, now) = (self.shards(), self.now());
         let round = Round::new(self.number, shards, &self.crew, &mut *self.policy, now);
         let (round, orders) = round.ok_or_else(|| self.gone())?;
@@ -255,18 +256,24 @@ impl Pool {
         Ok(())
     }
 
-    /// Gives what a worker has of the step to others.
-    pub(super) fn run_elsewhere(&mut self, worker: usize) -> Result<(), BackendError> {
-        let now = self.now();
-        let Some(round) = &mut self.round else {
-            return Ok(());
-        };
-        // Those that only stood by are called in, if none else is there.
+    /// Those that only stood by are called in, if none else is there.
+    fn call_in(&mut self) {
         if !self.crew.workers.iter().any(|worker| worker.live) {
             for (worker, link) in self.crew.workers.iter_mut().zip(&self.links) {
                 worker.live = link.live;
             }
         }
+    }
+
+    /// Gives what a worker has of the step to others.
+    pub(super) fn run_elsewhere(&mut self, worker: usize) -> Result<(), BackendError> {
+        if self.round.is_some() {
+            self.call_in();
+        }
+        let now = self.now();
+        let Some(round) = &mut self.round else {
+            return Ok(());
+        };
         let orders = round.lost(worker, &self.crew, &mut *self.policy, now);
         let Some(orders) = orders else {
             return Err(self.gone());

@@ -416,6 +416,19 @@ fn without_a_worker_the_run_ends_with_an_error() {
 }
 
 #[test]
+fn who_stood_by_is_called_in_when_a_step_is_made_again_without_those_that_worked() {
+    let specs = vec![spec(BTreeMap::new()), spec(BTreeMap::new())];
+    let options = options(PolicyName::Throughput, Scheduling::Central);
+    let mut pool = Pool::open(specs, options).expect("it opens");
+    run(&mut pool).expect("both train");
+    pool.crew.workers[1].live = false;
+    pool.leaves(0);
+    pool.steps.truncate(1);
+    pool.begin().expect("the other is there");
+    assert!(pool.crew.workers[1].live);
+}
+
+#[test]
 fn when_all_workers_are_lost_others_go_on_from_the_last_snapshot_or_the_run_ends() {
     let open = |faults: BTreeMap<usize, Fault>| -> Result<Box<dyn Backend>, BackendError> {
         let options = PoolOptions {
