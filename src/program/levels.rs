@@ -12,7 +12,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Shares that there are at most: LEVELS in `shaders/lib/levels.wgsl`.
+    /// Shares that there are at most, which kernels have as eight vectors.
     pub const MOST: usize = 32;
 
     /// The half, the median's share.

@@ -4,6 +4,7 @@
 
 mod activations;
 mod embeddings;
+mod initializers;
 mod layers;
 mod losses;
 mod max_norm;
