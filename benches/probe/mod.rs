@@ -15,28 +15,28 @@ const ROUNDS: u32 = 512;
 
 /// Eight vectors of four, so that a multiply-add waits for none before it.
 const FMA: &str = "
-@group(0) @binding(0) var<storage, read> from: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> to: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3<u32>) {
-    let x = from[at.x];
+    let x = input[at.x];
     var a = x; var b = x + 1.0; var c = x + 2.0; var d = x + 3.0;
     var e = x + 4.0; var f = x + 5.0; var g = x + 6.0; var h = x + 7.0;
     for (var i = 0u; i < 512u; i++) {
         a = fma(a, x, x); b = fma(b, x, x); c = fma(c, x, x); d = fma(d, x, x);
         e = fma(e, x, x); f = fma(f, x, x); g = fma(g, x, x); h = fma(h, x, x);
     }
-    to[at.x] = a + b + c + d + e + f + g + h;
+    output[at.x] = a + b + c + d + e + f + g + h;
 }";
 
 const COPY: &str = "
-@group(0) @binding(0) var<storage, read> from: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> to: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3<u32>) {
-    to[at.x] = from[at.x];
+    output[at.x] = input[at.x];
 }";
 
 /// Measures the adapter of this name.
