@@ -8,6 +8,7 @@ mod elastic;
 mod embeddings;
 mod interruption;
 mod lbfgs;
+mod metrics;
 mod monitor;
 mod networks;
 mod packs;
