@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Backend, BackendError, Data, Limits, ProgramId};
+use super::{Backend, BackendError, Data, Given, Limits, ProgramId};
 use crate::program::{Program, Step, buffer};
 
 /// What fails.
@@ -110,21 +110,9 @@ impl Faulty {
     }
 }
 
-impl Backend for Faulty {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
-
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-
-    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
-        self.there()?;
-        self.inner.compile(program)
-    }
-
-    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+impl Faulty {
+    /// Fails, if that is due at the first of these steps. Returns how many may be run: all, if that is 0.
+    fn before(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         self.there()?;
         // A step without a rate learns nothing: it evaluates.
         let falls = |at: u64| {
@@ -137,8 +125,8 @@ impl Backend for Faulty {
             Some((place, (place == 0).then(|| faults.remove(0).1)))
         });
         let fault = match next {
-            None => return self.inner.run(program, steps),
-            Some((place, None)) => return self.inner.run(program, &steps[..place]),
+            None => return Ok(0),
+            Some((place, None)) => return Ok(place),
             Some((_, Some(fault))) => fault,
         };
         match fault {
@@ -160,7 +148,56 @@ impl Backend for Faulty {
             }
         }
         // That step alone: one fault a step.
-        self.inner.run(program, &steps[..1])
+        Ok(1)
+    }
+}
+
+impl Backend for Faulty {
+    fn device(&self) -> String {
+        self.inner.device()
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
+        self.there()?;
+        self.inner.compile(program)
+    }
+
+    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+        match self.before(program, steps)? {
+            0 => self.inner.run(program, steps),
+            some => self.inner.run(program, &steps[..some]),
+        }
+    }
+
+    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+        self.before(program, parts)?;
+        self.inner.run_together(program, parts)
+    }
+
+    fn take(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+        spare: Vec<f32>,
+    ) -> Result<Vec<f32>, BackendError> {
+        self.there()?;
+        self.inner.take(buffer, member, len, spare)
+    }
+
+    fn update(
+        &mut self,
+        program: ProgramId,
+        step: &Step,
+        sizes: [usize; 2],
+        gradients: Given<'_>,
+    ) -> Result<(), BackendError> {
+        self.before(program, std::slice::from_ref(step))?;
+        self.inner.update(program, step, sizes, gradients)
     }
 
     fn write(

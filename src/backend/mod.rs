@@ -149,6 +149,9 @@ impl BackendError {
     }
 }
 
+/// What gives a member's values from an element on.
+pub type Given<'a> = &'a (dyn Fn(usize, usize, &mut [f32]) + Sync);
+
 /// Runs programs. Programs compiled on one backend share the buffers whose names they share.
 pub trait Backend: Send {
     /// What it runs on, for people.
@@ -185,6 +188,46 @@ pub trait Backend: Send {
             }
         }
         Ok(1)
+    }
+
+    /// Runs neighbouring parts of a step together: what the program writes over all rows (gradients) is then the sum of what it
+    /// writes for each part, along the binary tree over them, and the log has each part's record. The bits do not hang on which
+    /// parts are run together. Returns whether it could; if not, nothing was done, nor can it be with this program.
+    fn run_together(&mut self, _program: ProgramId, _parts: &[Step]) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+
+    /// Takes `len` values out of a member's part of a buffer of numbers. What the buffer holds then is undefined: it may be
+    /// `spare`, whose contents do not matter.
+    fn take(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+        _spare: Vec<f32>,
+    ) -> Result<Vec<f32>, BackendError> {
+        self.read(buffer, member, 0, len)
+    }
+
+    /// Runs a step of an update by gradients that are not in [`buffer::GRADIENTS`]: `gradients` gives those of a member from an
+    /// element on. There are `members` with `len` each.
+    fn update(
+        &mut self,
+        program: ProgramId,
+        step: &Step,
+        [members, len]: [usize; 2],
+        gradients: Given<'_>,
+    ) -> Result<(), BackendError> {
+        let mut values = vec![0.0; len];
+        for member in 0..members {
+            gradients(member, 0, &mut values);
+            self.write(buffer::GRADIENTS, member, 0, Data::F32(&values))?;
+        }
+        let mut done = 0;
+        while done == 0 {
+            done = self.run(program, std::slice::from_ref(step))?;
+        }
+        Ok(())
     }
 
     /// Writes values into a member's part of a buffer, from element `offset` on.

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use super::message::{Answer, Order, Slice, Values};
+use super::message::{Answer, Order, Slice, Total, Values};
 use super::peer::{Call, Letter, Peer};
 use super::worker::{Outbox, Station, Stop, hash};
 
@@ -26,7 +26,13 @@ pub(super) struct Member {
 impl Member {
     fn new(slice: &Slice) -> Self {
         Member {
-            peer: Peer::new(slice.members.clone(), slice.rank, slice.first),
+            // What is compared is run alone by both.
+            peer: Peer::new(
+                slice.members.clone(),
+                slice.rank,
+                slice.first,
+                slice.verify > 0.0,
+            ),
             slice: slice.clone(),
             gone: Vec::new(),
             asked: None,
@@ -135,7 +141,7 @@ fn check(
 ) -> Result<(), Stop> {
     let parts = &slice.steps[(number - slice.first) as usize];
     for shard in slice.checked(number) {
-        let value = station.gradient(slice.programs[0], &parts[shard as usize])?;
+        let value = station.gradient(slice.programs[0], &parts[shard as usize..][..1])?;
         let hash = hash(&value);
         outbox.send(Answer::Checked {
             number,
@@ -167,6 +173,7 @@ pub(super) fn make(
             }
             if let Some(last) = step.last() {
                 check(station, slice, member.peer.step(), outbox)?;
+                let total = Total::Of(total.clone());
                 station.update(update, gradients, last, step.len() as u32, &total)?;
             }
             drop(total);
@@ -185,29 +192,27 @@ pub(super) fn make(
         if member.peer.total().is_some() || member.peer.is_behind() {
             continue;
         }
-        if let Some(shard) = member.peer.begin_shard() {
+        if let Some(node) = member.peer.begin_shards() {
             let start = Instant::now();
-            let step = &step[shard as usize];
+            let shards = node.range(step.len() as u32);
+            let step = &step[shards.start as usize..shards.end as usize];
             let value = station.gradient(gradients, step)?;
             let records = station.records(gradients, step)?;
             let seconds = start.elapsed().as_secs_f64();
-            let hashed = slice.is_sampled(member.peer.step(), shard);
-            let before = if member.each > 0.0 {
-                member.each
-            } else {
-                seconds
-            };
-            member.each = before + 0.3 * (seconds - before);
-            outbox.send(Answer::Shard {
+            let each = seconds / step.len().max(1) as f64;
+            let hashed = slice.is_sampled(member.peer.step(), node.first());
+            let before = if member.each > 0.0 { member.each } else { each };
+            member.each = before + 0.3 * (each - before);
+            outbox.send(Answer::Shards {
                 number: member.peer.step(),
-                shard,
+                node,
                 seconds,
                 records,
                 hash: hashed.then(|| hash(&value)),
                 sums: Vec::new(),
                 sound: true,
             })?;
-            let letters = member.peer.ran(shard, Values::new(value));
+            let letters = member.peer.ran(node, Values::new(value));
             member.post(letters);
         } else if slice.verify == 0.0
             && let Some(letter) = member.peer.ask(member.each)

@@ -72,6 +72,75 @@ impl Term for Values {
     }
 }
 
+/// A sum that is not made yet: what it consists of, in the order of the tree. Whoever needs it adds up as it reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Total {
+    /// These.
+    Of(Values),
+    /// The sum of two.
+    Both(Arc<[Total; 2]>),
+}
+
+/// Numbers that are added up at a time, while they are in the nearest cache.
+const PIECE: usize = 1024;
+
+impl Total {
+    /// Gives the values from `first` on.
+    pub(super) fn read(&self, first: usize, out: &mut [f32]) {
+        for (n, piece) in out.chunks_mut(PIECE).enumerate() {
+            self.read_piece(first + n * PIECE, piece);
+        }
+    }
+
+    fn read_piece(&self, first: usize, out: &mut [f32]) {
+        match self {
+            Total::Of(Values(values)) => out.copy_from_slice(&values[first..first + out.len()]),
+            Total::Both(both) => {
+                both[0].read_piece(first, out);
+                both[1].add_piece(first, out);
+            }
+        }
+    }
+
+    fn add_piece(&self, first: usize, out: &mut [f32]) {
+        match self {
+            Total::Of(Values(values)) => {
+                for (sum, value) in out.iter_mut().zip(&values[first..]) {
+                    *sum += value;
+                }
+            }
+            Total::Both(_) => {
+                let (mut rest, len) = ([0.0; PIECE], out.len());
+                self.read_piece(first, &mut rest[..len]);
+                for (sum, value) in out.iter_mut().zip(rest) {
+                    *sum += value;
+                }
+            }
+        }
+    }
+
+    /// How many values it has.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Total::Of(values) => values.0.len(),
+            Total::Both(both) => both[0].len(),
+        }
+    }
+
+    /// The same, made: for whoever is far away, and would have to be sent every part.
+    pub(super) fn made(&self) -> Self {
+        let mut values = vec![0.0; self.len()];
+        self.read(0, &mut values);
+        Total::Of(Values::new(values))
+    }
+}
+
+impl Term for Total {
+    fn add(&mut self, other: &Self) {
+        *self = Total::Both(Arc::new([self.clone(), other.clone()]));
+    }
+}
+
 /// Records of a step, by member.
 pub(super) type Records = Vec<Vec<f32>>;
 
@@ -206,7 +275,7 @@ pub(super) enum Order {
         /// Shards that were summed up.
         of: u32,
         /// Gradients and running statistics of all members.
-        total: Values,
+        total: Total,
     },
     /// Come to an end.
     Leave,
@@ -246,17 +315,17 @@ pub(super) enum Answer {
     Values(Vec<f32>),
     /// Records of steps that were run, by member.
     Ran(Records),
-    /// A shard is run.
-    Shard {
+    /// Shards are run, together.
+    Shards {
         /// The step's number.
         number: u64,
         /// Which.
-        shard: u32,
-        /// What it took.
+        node: Node,
+        /// What they took.
         seconds: f64,
-        /// Its record, by member.
-        records: Records,
-        /// Of its result, if that was wanted.
+        /// Of each its record, by member.
+        records: Vec<Records>,
+        /// Of their sum, if that was wanted.
         hash: Option<u64>,
         /// Sums that do not grow any more where it is.
         sums: Vec<(Node, Values)>,

@@ -70,6 +70,7 @@ pub(super) struct Peer<T> {
     members: Arc<Members>,
     rank: usize,
     step: u64,
+    alone: bool,
     gone: Vec<usize>,
     bench: Bench<T>,
     /// Parts that are summed up here.
@@ -95,12 +96,13 @@ const KEPT: usize = 4;
 const ASKED: usize = 8;
 
 impl<T: Term + Clone> Peer<T> {
-    /// At the beginning of a step, with the sum of the step before.
-    pub(super) fn new(members: Arc<Members>, rank: usize, step: u64) -> Self {
+    /// At the beginning of a step, with the sum of the step before. Shards are run `alone`, or neighbours together.
+    pub(super) fn new(members: Arc<Members>, rank: usize, step: u64, alone: bool) -> Self {
         let shards = members.shards;
         let mut peer = Peer {
             rank,
             step,
+            alone,
             gone: Vec::new(),
             bench: Bench::new(shards),
             sum: Sum::new(shards),
@@ -128,7 +130,8 @@ impl<T: Term + Clone> Peer<T> {
         self.waiting_for = None;
         for rank in 0..self.members.ids.len() {
             if self.stands_in(rank) == self.rank {
-                self.bench.push(&self.block(rank));
+                let (block, alone) = (self.block(rank), self.alone);
+                self.bench.push(&block, |_| alone);
             }
         }
     }
@@ -153,8 +156,8 @@ impl<T: Term + Clone> Peer<T> {
         home(&self.members, &self.gone, shard, self.rank)
     }
 
-    /// The next shard to run here.
-    pub(super) fn begin_shard(&mut self) -> Option<u32> {
+    /// The next shards to run here, together.
+    pub(super) fn begin_shards(&mut self) -> Option<Node> {
         self.bench.begin()
     }
 
@@ -163,10 +166,10 @@ impl<T: Term + Clone> Peer<T> {
         !self.bench.is_running() && self.bench.waiting() == 0
     }
 
-    /// A shard was run here. Returns what is to be sent.
-    pub(super) fn ran(&mut self, shard: u32, value: T) -> Vec<Letter<T>> {
+    /// Shards were run here. Returns what is to be sent.
+    pub(super) fn ran(&mut self, node: Node, value: T) -> Vec<Letter<T>> {
         let mut out = Vec::new();
-        for (node, value) in self.bench.ran(shard, value) {
+        for (node, value) in self.bench.ran(node, value) {
             self.place(node, value, &mut out);
         }
         out
@@ -310,7 +313,8 @@ impl<T: Term + Clone> Peer<T> {
             }
             Call::Give { shards } => {
                 self.waiting_for = None;
-                self.bench.push(&shards);
+                let alone = self.alone;
+                self.bench.push(&shards, |_| alone);
             }
             Call::Part { node, value } => self.place(node, value, &mut out),
             Call::Total { value } => self.finish(&value, &mut out),
@@ -355,8 +359,8 @@ impl<T: Term + Clone> Peer<T> {
         // Shards of its that come to this member, and those that it had stolen here.
         for other in self.stands_for() {
             if !before.contains(&other) {
-                let block = self.block(other);
-                self.bench.push(&block);
+                let (block, alone) = (self.block(other), self.alone);
+                self.bench.push(&block, |_| alone);
             }
         }
         let mut stolen = Vec::new();
@@ -366,7 +370,8 @@ impl<T: Term + Clone> Peer<T> {
             }
             *thief != rank
         });
-        self.bench.push(&stolen);
+        let alone = self.alone;
+        self.bench.push(&stolen, |_| alone);
         // What it was sent goes to who stands in for it.
         let mut again = Vec::new();
         self.sent.retain(|(to, node, value)| {

@@ -159,6 +159,9 @@ pub(super) fn exchange(
             *peers.lock().unwrap_or_else(PoisonError::into_inner) =
                 std::mem::take(&mut slice.peers);
         }
+        if let Order::Update { total, .. } = &mut order {
+            *total = total.made();
+        }
         if put(&mut out, &order).is_err() || leaves {
             break;
         }

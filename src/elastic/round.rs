@@ -4,9 +4,10 @@
 
 use std::collections::VecDeque;
 
+use super::bench::{last, without};
 use super::peer::Members;
 use super::policy::{Late, Policy, Record, Shape, Shard, View, Worker, neighbours, steal};
-use super::tree::{Node, Sum, Term};
+use super::tree::{Node, Sum, Term, nodes};
 
 /// What a worker shall do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,8 +104,8 @@ impl Crew {
 /// What a worker has of the step.
 #[derive(Clone, Debug, Default)]
 struct Hand {
-    /// Shards that it was given and has not reported; the first is under way.
-    queue: VecDeque<u32>,
+    /// Shards that it was given and has not reported, as it runs them together; the first are under way.
+    queue: VecDeque<Node>,
     /// When the first was begun, or is taken to have been.
     since: f64,
     /// Shards that are with it, or were run by it: what is lost with it unless their sum has arrived.
@@ -116,6 +117,8 @@ struct Hand {
 pub(super) struct Round<T> {
     step: u64,
     shards: Vec<Shard>,
+    /// Whether each is run with no other.
+    alone: Vec<bool>,
     hands: Vec<Hand>,
     sum: Sum<T>,
 }
@@ -124,10 +127,11 @@ pub(super) struct Round<T> {
 const LOOKED_AT: usize = 16;
 
 impl<T: Term> Round<T> {
-    /// Gives the shards out; `None` if no worker is live.
+    /// Gives the shards out, of which some are run with no other; `None` if no worker is live.
     pub(super) fn new(
         step: u64,
         shards: Vec<Shard>,
+        alone: impl Fn(u32) -> bool,
         crew: &Crew,
         policy: &mut dyn Policy,
         now: f64,
@@ -136,6 +140,7 @@ impl<T: Term> Round<T> {
             step,
             hands: vec![Hand::default(); crew.workers.len()],
             sum: Sum::new(shards.len() as u32),
+            alone: shards.iter().map(|shard| alone(shard.number)).collect(),
             shards,
         };
         let all = round.shards.clone();
@@ -168,30 +173,36 @@ impl<T: Term> Round<T> {
         if hand.queue.is_empty() {
             hand.since = now;
         }
-        hand.queue.extend(&shards);
+        let alone = &self.alone;
+        let nodes = nodes(&shards, alone.len() as u32, |shard| alone[shard as usize]);
+        hand.queue.extend(nodes);
         hand.held.extend(&shards);
         Order::Run { worker, shards }
     }
 
-    /// A worker has run a shard in so many seconds. It may get others, which are then taken from one that is late.
+    /// A worker has run shards together in so many seconds, and their sums are here. It may get others, which are then taken from one that is late.
     pub(super) fn ran(
         &mut self,
         worker: usize,
-        (shard, seconds): (u32, f64),
+        (node, seconds): (Node, f64),
         crew: &mut Crew,
         policy: &mut dyn Policy,
         now: f64,
     ) -> Vec<Order> {
-        let hand = &mut self.hands[worker];
-        crew.note(
-            worker,
-            self.shards[shard as usize].rows,
-            (seconds, now - hand.since),
-            policy,
-        );
-        hand.queue.retain(|&other| other != shard);
+        let of = self.shards.len() as u32;
+        let (hand, ran) = (&mut self.hands[worker], node.range(of));
+        // What a shard took, of those that were run together.
+        let count = ran.len().max(1) as f64;
+        let rows = self.shards[ran.start as usize].rows;
+        let times = (seconds / count, (now - hand.since) / count);
+        crew.note(worker, rows, times, policy);
+        let is_open = |other: &Node| {
+            let other = other.range(of);
+            other.end <= ran.start || ran.end <= other.start
+        };
+        hand.queue.retain(is_open);
         hand.since = now;
-        if hand.queue.is_empty() {
+        if hand.queue.is_empty() && !self.sum.is_complete() {
             return self.idle(worker, crew, policy, now);
         }
         Vec::new()
@@ -208,6 +219,7 @@ impl<T: Term> Round<T> {
         self.hands
             .resize_with(crew.workers.len().max(self.hands.len()), Hand::default);
         let rows = self.shards.first().map_or(0, |shard| shard.rows);
+        let of = self.shards.len() as u32;
         let view = crew.view(self.step, &self.shards);
         if !crew.workers[worker].live || policy.predicted(&view, worker, rows).is_none() {
             return Vec::new();
@@ -222,13 +234,14 @@ impl<T: Term> Round<T> {
         let mut others = Vec::new();
         for other in looked_at.filter(|&other| other != worker) {
             let hand = &self.hands[other];
-            let waiting = hand.queue.len().saturating_sub(1);
+            let mut sizes = hand.queue.iter().map(|node| node.range(of).len());
+            let (first, waiting) = (sizes.next().unwrap_or(0), sizes.sum());
             if waiting > 0 {
                 let each = policy.predicted(&view, other, rows).unwrap_or(0.0);
                 others.push(Late {
                     worker: other,
                     waiting,
-                    current: (each - (now - hand.since)).max(0.0),
+                    current: (each * first as f64 - (now - hand.since)).max(0.0),
                 });
             }
         }
@@ -236,7 +249,8 @@ impl<T: Term> Round<T> {
             return Vec::new();
         };
         let hand = &mut self.hands[victim];
-        let stolen: Vec<u32> = hand.queue.split_off(hand.queue.len() - count).into();
+        let stolen = last(hand.queue.iter().skip(1), count, of);
+        hand.queue = without(&hand.queue, &stolen, of);
         hand.held.retain(|shard| !stolen.contains(shard));
         let run = self.order(worker, stolen.clone(), now);
         vec![
@@ -301,9 +315,11 @@ impl<T: Term> Round<T> {
         let view = crew.view(self.step, &self.shards);
         let mut late = Vec::new();
         for (worker, hand) in self.hands.iter().enumerate() {
-            if let Some(&shard) = hand.queue.front() {
-                let rows = self.shards[shard as usize].rows;
+            if let Some(node) = hand.queue.front() {
+                let shards = node.range(self.shards.len() as u32);
+                let rows = self.shards[shards.start as usize].rows;
                 let usual = policy.predicted(&view, worker, rows).unwrap_or(0.0);
+                let usual = usual * shards.len() as f64;
                 if now - hand.since > limit.max(8.0 * usual) {
                     late.push(worker);
                 }

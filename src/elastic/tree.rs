@@ -62,6 +62,25 @@ impl Node {
     }
 }
 
+/// The largest nodes that neighbours among some of `of` shards make up, in their order. Those that stay `alone` are in no larger one.
+pub(super) fn nodes(shards: &[u32], of: u32, alone: impl Fn(u32) -> bool) -> Vec<Node> {
+    let (root, mut nodes, mut rest) = (Node::root(of), Vec::new(), shards);
+    while let Some(&first) = rest.first() {
+        let mut node = Node::leaf(first);
+        while node.level < root.level && node.parent().first() == first {
+            let whole = node.parent().range(of);
+            let there = rest.iter().copied().take(whole.len()).eq(whole.clone());
+            if !there || whole.clone().any(&alone) {
+                break;
+            }
+            node = node.parent();
+        }
+        rest = &rest[node.range(of).len().max(1)..];
+        nodes.push(node);
+    }
+    nodes
+}
+
 /// What is summed up.
 pub(super) trait Term {
     /// self += other, where self is of the lower shards.
@@ -252,6 +271,23 @@ mod tests {
             prop_assert!((0..shards).all(|shard| total.covers(shard)) && total.is_complete());
             let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
             prop_assert_eq!(total.total().map(bits), Some(bits(whole(shards))));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn neighbours_are_in_the_largest_nodes_that_they_make_up(of in 1_u32..40, chosen in any::<u64>(), alone in any::<u64>()) {
+            let bit = |word: u64, shard: u32| word >> shard & 1 == 1;
+            let shards: Vec<u32> = (0..of).filter(|&shard| bit(chosen, shard)).collect();
+            let found = nodes(&shards, of, |shard| bit(alone, shard));
+            let covered: Vec<u32> = found.iter().flat_map(|node| node.range(of)).collect();
+            prop_assert_eq!(covered, shards);
+            for node in &found {
+                prop_assert!(node.level == 0 || node.range(of).all(|shard| !bit(alone, shard)));
+                let could_grow = node.level < Node::root(of).level
+                    && node.parent().range(of).all(|shard| bit(chosen, shard) && !bit(alone, shard));
+                prop_assert!(!could_grow, "{node:?} of {found:?}");
+            }
         }
     }
 }

@@ -1,13 +1,13 @@
 //! A worker: a thread that owns one backend, and is reached through messages only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::bench::Bench;
 use super::member::Member;
-use super::message::{Answer, Contents, Order, Part, Values, are_finite, sound};
-use super::tree::Node;
+use super::message::{Answer, Contents, Order, Part, Records, Total, Values, are_finite, sound};
+use super::tree::{Node, Sum};
 use super::verify::UNSOUND;
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::program::{Program, Step, buffer, record};
@@ -58,6 +58,7 @@ pub(super) fn work(backend: Box<dyn Backend>, orders: &Receiver<Order>, outbox: 
         program: 0,
         base: None,
         member: None,
+        sent: VecDeque::new(),
     };
     let ended = outbox.send(ready).map_err(Stop::from);
     let ended = ended.and_then(|()| station.serve(orders, outbox));
@@ -80,7 +81,12 @@ pub(super) struct Station {
     base: Option<Vec<Vec<f32>>>,
     /// What is left of the last slice, for peers that are not done with it.
     member: Option<Member>,
+    /// Sums that were sent, whose memory serves again once nobody reads them any more.
+    sent: VecDeque<Values>,
 }
+
+/// Sums whose memory is kept.
+const KEPT: usize = 3;
 
 /// How long an idle worker waits before it looks whether the pool is still there.
 const LOOK: Duration = Duration::from_millis(500);
@@ -108,8 +114,8 @@ impl Station {
                 }
                 Some(order) => self.obey(order, outbox)?,
                 None => {
-                    if let Some(shard) = self.bench.begin() {
-                        self.run_shard(shard, outbox)?;
+                    if let Some(node) = self.bench.begin() {
+                        self.run_shards(node, outbox)?;
                     }
                 }
             }
@@ -149,9 +155,7 @@ impl Station {
                 run_all(&mut *self.backend, self.programs[program].0, &steps)?;
                 let mut records = Vec::new();
                 if self.programs[program].1.buffer(buffer::LOG).is_some() {
-                    for step in &steps {
-                        records.extend(self.records(program, step)?);
-                    }
+                    records = self.records(program, &steps)?.concat();
                 }
                 outbox.send(Answer::Ran(records))?;
             }
@@ -169,7 +173,8 @@ impl Station {
                 let shards: Vec<u32> = parts.iter().map(|part| part.shard).collect();
                 self.parts
                     .extend(parts.into_iter().map(|part| (part.shard, part)));
-                self.bench.push(&shards);
+                let hashed = |shard| self.parts.get(&shard).is_some_and(|part| part.hashed);
+                self.bench.push(&shards, hashed);
             }
             Order::Skip { number, shards } => {
                 if self.number == number {
@@ -189,7 +194,7 @@ impl Station {
                 program,
                 part,
             } => {
-                let value = self.gradient(program, &part.step)?;
+                let value = self.gradient(program, &[part.step])?;
                 outbox.send(Answer::Checked {
                     number,
                     shard: part.shard,
@@ -217,19 +222,23 @@ impl Station {
         Ok(())
     }
 
-    fn run_shard(&mut self, shard: u32, outbox: &mut dyn Outbox) -> Result<(), Stop> {
-        let Some(part) = self.parts.get(&shard).copied() else {
-            return Ok(());
-        };
+    fn run_shards(&mut self, node: Node, outbox: &mut dyn Outbox) -> Result<(), Stop> {
+        let shards = node.range(self.bench.shards());
+        let parts: Vec<Part> = shards
+            .filter_map(|shard| self.parts.get(&shard).copied())
+            .collect();
+        let steps: Vec<Step> = parts.iter().map(|part| part.step).collect();
         let start = Instant::now();
-        let value = self.gradient(self.program, &part.step)?;
-        let records = self.records(self.program, &part.step)?;
+        let value = self.gradient(self.program, &steps)?;
+        let records = self.records(self.program, &steps)?;
         let seconds = start.elapsed().as_secs_f64();
-        let hash = part.hashed.then(|| hash(&value));
-        let sums: Vec<(Node, Values)> = self.bench.ran(shard, Values::new(value));
-        outbox.send(Answer::Shard {
+        let hashed = parts.iter().any(|part| part.hashed);
+        let hash = hashed.then(|| hash(&value));
+        let sums: Vec<(Node, Values)> = self.bench.ran(node, Values::new(value));
+        self.keep(sums.iter().map(|(_, values)| values));
+        outbox.send(Answer::Shards {
             number: self.number,
-            shard,
+            node,
             seconds,
             records,
             hash,
@@ -239,19 +248,52 @@ impl Station {
         Ok(())
     }
 
-    /// Runs a shard. Returns its gradients, and the running statistics behind it, of all members.
+    /// Remembers what is sent, for its memory.
+    fn keep<'a>(&mut self, sums: impl Iterator<Item = &'a Values>) {
+        self.sent.extend(sums.cloned());
+        self.sent.drain(..self.sent.len().saturating_sub(KEPT));
+    }
+
+    /// Memory that nobody needs any more.
+    fn spare(&mut self) -> Vec<f32> {
+        let mut sent = self.sent.iter_mut();
+        let free = sent.position(|values| std::sync::Arc::get_mut(&mut values.0).is_some());
+        let free = free.and_then(|place| self.sent.remove(place));
+        free.and_then(|values| std::sync::Arc::into_inner(values.0))
+            .unwrap_or_default()
+    }
+
+    /// Runs shards that are those of one node. Returns the sum of their gradients, and of the running statistics behind them, of
+    /// all members.
     pub(super) fn gradient(
         &mut self,
         program: usize,
-        step: &Step,
+        steps: &[Step],
     ) -> Result<Vec<f32>, BackendError> {
-        let (id, program) = &self.programs[program];
-        let (id, program) = (*id, std::sync::Arc::clone(program));
-        let running = program.buffer(buffer::RUNNING).map(|running| running.len);
-        if let Some(len) = running {
+        let (id, running) = {
+            let (id, program) = &self.programs[program];
+            (*id, program.buffer(buffer::RUNNING).is_some())
+        };
+        if !running && self.backend.run_together(id, steps)? {
+            return self.summed(program);
+        }
+        let mut sum = Sum::new(steps.len() as u32);
+        for (place, step) in (0..).zip(steps) {
+            let value = self.alone(program, step)?;
+            sum.insert(Node::leaf(place), value);
+        }
+        Ok(sum.total().unwrap_or_default())
+    }
+
+    /// Runs a shard alone.
+    fn alone(&mut self, program: usize, step: &Step) -> Result<Vec<f32>, BackendError> {
+        let (id, of) = &self.programs[program];
+        let (id, of) = (*id, std::sync::Arc::clone(of));
+        if let Some(running) = of.buffer(buffer::RUNNING) {
+            let len = running.len;
             let base = match self.base.take() {
                 Some(base) => base,
-                None => (0..program.members)
+                None => (0..of.members)
                     .map(|member| self.backend.read(buffer::RUNNING, member, 0, len))
                     .collect::<Result<_, _>>()?,
             };
@@ -262,31 +304,41 @@ impl Station {
             self.base = Some(base);
         }
         run_all(&mut *self.backend, id, std::slice::from_ref(step))?;
+        self.summed(program)
+    }
+
+    /// Takes what shards have left to be summed up.
+    fn summed(&mut self, program: usize) -> Result<Vec<f32>, BackendError> {
+        let program = std::sync::Arc::clone(&self.programs[program].1);
         let mut values = Vec::new();
         for (name, len) in summed(&program) {
             for member in 0..program.members {
-                let read = self.backend.read(name, member, 0, len)?;
+                let spare = self.spare();
+                let taken = self.backend.take(name, member, len, spare)?;
                 if values.is_empty() {
-                    values = read;
+                    values = taken;
                 } else {
-                    values.extend(read);
+                    values.extend(taken);
                 }
             }
         }
         Ok(values)
     }
 
-    /// What a step has left in the log, by member.
+    /// What steps have left in the log, each by member.
     pub(super) fn records(
         &mut self,
         program: usize,
-        step: &Step,
-    ) -> Result<Vec<Vec<f32>>, BackendError> {
+        steps: &[Step],
+    ) -> Result<Vec<Records>, BackendError> {
         let members = self.programs[program].1.members;
-        let first = step.record as usize * record::WIDTH;
-        (0..members)
-            .map(|member| self.backend.read(buffer::LOG, member, first, record::WIDTH))
-            .collect()
+        let of = |step: &Step| {
+            let first = step.record as usize * record::WIDTH;
+            (0..members)
+                .map(|member| self.backend.read(buffer::LOG, member, first, record::WIDTH))
+                .collect()
+        };
+        steps.iter().map(of).collect()
     }
 
     /// Updates the weights by the sum of all shards, and puts the mean of their running statistics in the place of those.
@@ -296,27 +348,31 @@ impl Station {
         gradients: usize,
         step: &Step,
         of: u32,
-        total: &Values,
+        total: &Total,
     ) -> Result<(), BackendError> {
         let program = std::sync::Arc::clone(&self.programs[gradients].1);
-        let mut rest = &total.0[..];
+        let (mut first, mut flat) = (0, 0);
         for (name, len) in summed(&program) {
+            if name == buffer::GRADIENTS {
+                (first, flat) = (len * program.members, len);
+                continue;
+            }
             for member in 0..program.members {
-                let (values, others) = rest.split_at(len.min(rest.len()));
-                rest = others;
-                if name == buffer::RUNNING {
-                    let mean: Vec<f32> = values.iter().map(|value| value / of as f32).collect();
-                    self.backend.write(name, member, 0, Data::F32(&mean))?;
-                } else {
-                    self.backend.write(name, member, 0, Data::F32(values))?;
+                let mut mean = vec![0.0; len];
+                total.read(first, &mut mean);
+                for value in &mut mean {
+                    *value /= of as f32;
                 }
+                self.backend.write(name, member, 0, Data::F32(&mean))?;
+                first += len;
             }
         }
         self.base = None;
-        run_all(
-            &mut *self.backend,
+        self.backend.update(
             self.programs[update].0,
-            std::slice::from_ref(step),
+            step,
+            [program.members, flat],
+            &|member, first, values| total.read(member * flat + first, values),
         )
     }
 }

@@ -59,18 +59,22 @@ pub(crate) mod tally;
 mod tally_classes;
 mod tally_labels;
 mod tally_values;
+mod together;
+mod tree_product;
 mod turn;
 mod update;
 mod verdict;
 mod warp;
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::time::Instant;
 
 use num_traits::Float;
 use rayon::prelude::*;
 
-use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
+use self::tree_product::TreeProduct;
+use super::{Backend, BackendError, Data, Given, Limits, Names, ProgramId, SLICE};
 use crate::program::{Element, LossFunction, LossWeights, Program, Step, record};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
@@ -96,6 +100,12 @@ pub trait Real:
     fn turn(self) -> (Self, Self);
     /// For reading back.
     fn single(self) -> f32;
+    /// Makes a product whose rows are in parts.
+    fn tree_product(
+        product: &TreeProduct<'_, Self>,
+        output: &mut [Self],
+        parallelism: gemm::Parallelism,
+    );
 }
 
 impl Real for f32 {
@@ -113,6 +123,13 @@ impl Real for f32 {
     }
     fn single(self) -> f32 {
         self
+    }
+    fn tree_product(
+        product: &TreeProduct<'_, Self>,
+        output: &mut [Self],
+        parallelism: gemm::Parallelism,
+    ) {
+        product.shared(output, parallelism, TreeProduct::wide);
     }
 }
 
@@ -132,6 +149,13 @@ impl Real for f64 {
     }
     fn single(self) -> f32 {
         self as f32
+    }
+    fn tree_product(
+        product: &TreeProduct<'_, Self>,
+        output: &mut [Self],
+        parallelism: gemm::Parallelism,
+    ) {
+        product.shared(output, parallelism, TreeProduct::plain);
     }
 }
 
@@ -261,6 +285,40 @@ impl<T: Real> CpuBackend<T> {
         }
     }
 
+    /// Does something with each member's memory, on the threads that there are: a single member's on all of them.
+    fn with_members(
+        &mut self,
+        program: ProgramId,
+        f: impl Fn(usize, &Program, &mut steps::Memory<'_, T>, gemm::Parallelism) + Sync,
+    ) {
+        let (program, shared) = (&self.programs[program.0], &self.shared[..]);
+        let with = |member: usize, own: &mut [Values<T>], parallelism| {
+            let mut memory = steps::Memory {
+                shared,
+                own,
+                skipped: 0,
+            };
+            f(member, program, &mut memory, parallelism);
+        };
+        let own = &mut self.own[..];
+        let mut on_all = || {
+            if let [own] = &mut *own {
+                return with(0, own, gemm::Parallelism::Rayon(0));
+            }
+            let members = own.par_iter_mut().enumerate();
+            members.for_each(|(member, own)| with(member, own, gemm::Parallelism::None));
+        };
+        match &self.threads {
+            Threads::Shared => on_all(),
+            Threads::Own(pool) => pool.install(on_all),
+            Threads::One => {
+                for (member, own) in own.iter_mut().enumerate() {
+                    with(member, own, gemm::Parallelism::None);
+                }
+            }
+        }
+    }
+
     fn place_mut(&mut self, place: usize, member: usize) -> &mut Values<T> {
         if self.names.buffers[place].shared {
             &mut self.shared[place]
@@ -278,7 +336,11 @@ fn side_by_side<T: Real>(
     members: &mut [Vec<Values<T>>],
 ) -> usize {
     if let [own] = members {
-        let mut memory = steps::Memory { shared, own };
+        let mut memory = steps::Memory {
+            shared,
+            own,
+            skipped: 0,
+        };
         let parallelism = gemm::Parallelism::Rayon(0);
         // On a thread of the pool itself: whoever is none of its own sleeps at each product until the pool has it.
         return rayon::scope(|_| steps::steps(program, steps, &mut memory, parallelism, SLICE));
@@ -317,7 +379,11 @@ fn together(steps: &[Step], mut run: impl FnMut(&[Step])) -> usize {
 }
 
 fn alone<T: Real>(program: &Program, steps: &[Step], shared: &[Values<T>], own: &mut [Values<T>]) {
-    let mut memory = steps::Memory { shared, own };
+    let mut memory = steps::Memory {
+        shared,
+        own,
+        skipped: 0,
+    };
     let parallelism = gemm::Parallelism::None;
     steps::steps(
         program,
@@ -385,6 +451,62 @@ impl<T: Real> Backend for CpuBackend<T> {
             Threads::One => one_by_one(program, steps, shared, own),
             Threads::Own(pool) => pool.install(|| side_by_side(program, steps, shared, own)),
         })
+    }
+
+    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+        let of = &self.programs[program.0];
+        if !together::can(of) {
+            return Ok(false);
+        }
+        for part in parts {
+            super::check_step(of, part)?;
+        }
+        let follows = |pair: &[Step]| pair[0].first + pair[0].rows == pair[1].first;
+        if !parts.windows(2).all(follows) {
+            let reason = "parts that are run together are neighbours";
+            return Err(BackendError::Misuse(reason.into()));
+        }
+        let rows = parts.iter().map(|part| part.rows as usize).sum();
+        for own in &mut self.own {
+            together::grow(of, rows, own);
+        }
+        self.with_members(program, |_, program, memory, parallelism| {
+            together::run(program, parts, memory, parallelism);
+        });
+        Ok(true)
+    }
+
+    fn take(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+        mut spare: Vec<f32>,
+    ) -> Result<Vec<f32>, BackendError> {
+        let place = self.names.find(buffer, member, 0, len)?;
+        let values: &mut dyn Any = self.place_mut(place, member);
+        if let Some(Values::Numbers(values)) = values.downcast_mut::<Values<f32>>()
+            && values.len() == len
+        {
+            spare.resize(len, 0.0);
+            return Ok(std::mem::replace(values, spare));
+        }
+        self.read(buffer, member, 0, len)
+    }
+
+    fn update(
+        &mut self,
+        program: ProgramId,
+        step: &Step,
+        _: [usize; 2],
+        gradients: Given<'_>,
+    ) -> Result<(), BackendError> {
+        super::check_step(&self.programs[program.0], step)?;
+        self.with_members(program, |member, program, memory, parallelism| {
+            let given = |first: usize, values: &mut [f32]| gradients(member, first, values);
+            memory.update(program, step, &given, parallelism);
+        });
+        Ok(())
     }
 
     fn write(

@@ -12,13 +12,18 @@ pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
-/// How many values of a pass over `len` a thread takes, a multiple of `unit`. What a value becomes does not hang on it.
-pub(super) fn piece(len: usize, unit: usize, parallelism: Parallelism) -> usize {
-    let threads = match parallelism {
+/// How many threads there are.
+pub(super) fn threads(parallelism: Parallelism) -> usize {
+    match parallelism {
         Parallelism::None => 1,
         Parallelism::Rayon(0) => rayon::current_num_threads(),
         Parallelism::Rayon(threads) => threads,
-    };
+    }
+}
+
+/// How many values of a pass over `len` a thread takes, a multiple of `unit`. What a value becomes does not hang on it.
+pub(super) fn piece(len: usize, unit: usize, parallelism: Parallelism) -> usize {
+    let threads = threads(parallelism);
     if len < SHARED_FROM || threads < 2 {
         return len.max(1);
     }

@@ -15,12 +15,22 @@ use super::{
     warp,
 };
 use crate::model::Dropout;
-use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, record};
+use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, buffer, record};
 
 /// What one member's ops read and write.
 pub(super) struct Memory<'a, T> {
     pub(super) shared: &'a [Values<T>],
     pub(super) own: &'a mut [Values<T>],
+    /// Rows of a batch before those that ops work on.
+    pub(super) skipped: usize,
+}
+
+/// What an update goes by.
+#[derive(Clone, Copy)]
+enum Gradients<'a, T> {
+    There(&'a [T]),
+    /// From one on.
+    Given(&'a (dyn Fn(usize, &mut [f32]) + Sync)),
 }
 
 /// Where a step's record lies among those from `first` on.
@@ -50,17 +60,34 @@ pub(super) fn steps<T: Real>(
     steps.len()
 }
 
+/// Where a tensor's rows begin behind so many of the batch.
+fn first(program: &Program, tensor: TensorId, skipped: usize) -> usize {
+    let tensor = &program.tensors[tensor];
+    match tensor.rows {
+        Rows::Batch => tensor.offset + skipped * tensor.columns,
+        Rows::Fixed(_) => tensor.offset,
+    }
+}
+
 impl<T: Real> Memory<'_, T> {
     /// Runs one op. A written tensor's buffer is taken out of memory meanwhile: no op reads the buffer that it writes.
-    fn run(&mut self, program: &Program, op: &Op, step: &Step, parallelism: Parallelism) {
+    pub(super) fn run(
+        &mut self,
+        program: &Program,
+        op: &Op,
+        step: &Step,
+        parallelism: Parallelism,
+    ) {
+        let skipped = self.skipped;
         let rows = |tensor: TensorId| match program.tensors[tensor].rows {
             Rows::Batch => step.rows as usize,
             Rows::Fixed(rows) => rows,
         };
         let columns = |tensor: TensorId| program.tensors[tensor].columns;
-        let end =
-            |tensor: TensorId| program.tensors[tensor].offset + rows(tensor) * columns(tensor);
-        let range = |tensor: TensorId| program.tensors[tensor].offset..end(tensor);
+        let range = |tensor: TensorId| {
+            let first = first(program, tensor, skipped);
+            first..first + rows(tensor) * columns(tensor)
+        };
         let place = |tensor: TensorId| program.tensors[tensor].buffer;
         match *op {
             Op::Gather {
@@ -313,42 +340,16 @@ impl<T: Real> Memory<'_, T> {
                 bias_gradient::bias_gradient(gradient, accumulate, values, parallelism);
                 self.put(place(output), out);
             }
-            Op::Update {
-                ref optimizer,
-                parameters,
-                gradients,
-                ref moments,
-                hyper,
-                decayed,
-            } => {
-                let mut w = self.take(place(parameters));
-                let moment = |k: usize| moments.get(k).copied();
-                let mut kept = [0, 1, 2].map(|k| {
-                    let taken = moment(k).map(|moment| self.take(place(moment)));
-                    taken.unwrap_or_default()
-                });
-                let hyper = &self.own[place(hyper)].numbers()[range(hyper)];
-                let rates = update::Rates::new(hyper, step, optimizer);
-                let gradients = &self.own[place(gradients)].numbers()[range(gradients)];
-                let mut k = 0..;
-                let mut columns = kept.each_mut().map(|kept| {
-                    let moment = k.next().and_then(moment);
-                    &mut kept[moment.map_or(0..0, range)]
-                });
-                let weights = &mut w[range(parameters)];
-                update::update(
-                    optimizer,
-                    gradients,
-                    &rates,
-                    decayed,
-                    weights,
-                    &mut columns[..moments.len()],
+            Op::Update { gradients, .. } => {
+                let g = self.take(place(gradients));
+                self.update_op(
+                    program,
+                    op,
+                    step,
+                    Gradients::There(&g[range(gradients)]),
                     parallelism,
                 );
-                for (&moment, kept) in moments.iter().zip(kept) {
-                    self.put(place(moment), kept);
-                }
-                self.put(place(parameters), w);
+                self.put(place(gradients), g);
             }
             Op::ClipValue { limit, values } => {
                 let mut out = self.take(place(values));
@@ -767,25 +768,122 @@ impl<T: Real> Memory<'_, T> {
         }
     }
 
-    fn take(&mut self, place: usize) -> Vec<T> {
+    /// Runs an update's program by gradients that `given` gives.
+    pub(super) fn update(
+        &mut self,
+        program: &Program,
+        step: &Step,
+        given: &(dyn Fn(usize, &mut [f32]) + Sync),
+        parallelism: Parallelism,
+    ) {
+        // Alone, the update reads them as they are made; others have to find them in their place.
+        let alone = |op: &Op| matches!(op, Op::Update { .. } | Op::Clear { .. });
+        if program.ops.iter().all(alone) {
+            for op in &program.ops {
+                self.update_op(program, op, step, Gradients::Given(given), parallelism);
+            }
+            return;
+        }
+        if let Some(gradients) = program.tensor(buffer::GRADIENTS) {
+            let (first, len) = (gradients.offset, gradients.columns);
+            let mut out = self.take(gradients.buffer);
+            let mut values = vec![0.0; len];
+            given(0, &mut values);
+            for (gradient, value) in out[first..first + len].iter_mut().zip(values) {
+                *gradient = T::of(value);
+            }
+            self.put(gradients.buffer, out);
+        }
+        for op in &program.ops {
+            self.run(program, op, step, parallelism);
+        }
+    }
+
+    fn update_op(
+        &mut self,
+        program: &Program,
+        op: &Op,
+        step: &Step,
+        source: Gradients<'_, T>,
+        parallelism: Parallelism,
+    ) {
+        let Op::Update {
+            optimizer,
+            parameters,
+            moments,
+            hyper,
+            decayed,
+            ..
+        } = op
+        else {
+            return;
+        };
+        let place = |tensor: TensorId| program.tensors[tensor].buffer;
+        let range = |tensor: TensorId| {
+            let first = program.tensors[tensor].offset;
+            first..first + program.len(tensor)
+        };
+        let mut w = self.take(place(*parameters));
+        let moment = |k: usize| moments.get(k).copied();
+        let mut kept = [0, 1, 2].map(|k| {
+            let taken = moment(k).map(|moment| self.take(place(moment)));
+            taken.unwrap_or_default()
+        });
+        let hyper = &self.own[place(*hyper)].numbers()[range(*hyper)];
+        let rates = update::Rates::new(hyper, step, optimizer);
+        let mut k = 0..;
+        let mut columns = kept.each_mut().map(|kept| {
+            let moment = k.next().and_then(moment);
+            &mut kept[moment.map_or(0..0, range)]
+        });
+        let weights = &mut w[range(*parameters)];
+        let columns = &mut columns[..moments.len()];
+        match source {
+            Gradients::There(gradients) => update::update(
+                optimizer,
+                gradients,
+                &rates,
+                *decayed,
+                weights,
+                columns,
+                parallelism,
+            ),
+            Gradients::Given(given) => update::update_given(
+                optimizer,
+                given,
+                &rates,
+                *decayed,
+                weights,
+                columns,
+                parallelism,
+            ),
+        }
+        for (&moment, kept) in moments.iter().zip(kept) {
+            self.put(place(moment), kept);
+        }
+        self.put(place(*parameters), w);
+    }
+
+    pub(super) fn take(&mut self, place: usize) -> Vec<T> {
         match &mut self.own[place] {
             Values::Numbers(values) => take(values),
             Values::Indices(_) => Vec::new(),
         }
     }
 
-    fn put(&mut self, place: usize, values: Vec<T>) {
+    pub(super) fn put(&mut self, place: usize, values: Vec<T>) {
         self.own[place] = Values::Numbers(values);
     }
 
     /// A tensor's values in the rows that the step has.
-    fn rows(&self, program: &Program, step: &Step, tensor: TensorId) -> &[T] {
+    pub(super) fn rows(&self, program: &Program, step: &Step, tensor: TensorId) -> &[T] {
+        let first = first(program, tensor, self.skipped);
         let tensor = &program.tensors[tensor];
         let rows = match tensor.rows {
             Rows::Batch => step.rows as usize,
             Rows::Fixed(rows) => rows,
         };
-        &self.own[tensor.buffer].numbers()[tensor.offset..tensor.offset + rows * tensor.columns]
+        &self.own[tensor.buffer].numbers()[first..first + rows * tensor.columns]
     }
 
     fn numbers(&self, program: &Program, tensor: TensorId) -> &[T] {
@@ -825,7 +923,7 @@ impl<T: Real> Memory<'_, T> {
                 Rows::Fixed(rows) => rows,
             };
             let factor = Factor {
-                values: self.numbers(program, tensor),
+                values: self.rows(program, step, tensor),
                 rows,
                 columns: program.tensors[tensor].columns,
                 row_stride: program.tensors[tensor].columns,

@@ -67,36 +67,84 @@ pub(super) fn update<T: Real>(
     moments: &mut [&mut [T]],
     parallelism: Parallelism,
 ) {
+    share(
+        parameters,
+        moments,
+        parallelism,
+        |first, weights, moments| {
+            let gradients = &gradients[first..first + weights.len()];
+            let decayed = decayed.saturating_sub(first);
+            share::wide(
+                #[inline(always)]
+                || apply(optimizer, gradients, rates, decayed, weights, moments),
+            );
+        },
+    );
+}
+
+/// Weights whose gradients are given at a time, so that they stay in the nearest cache.
+const GIVEN: usize = 1024;
+
+/// The same by gradients that `given` gives, from one on.
+pub(super) fn update_given<T: Real>(
+    optimizer: &Optimizer,
+    given: &(dyn Fn(usize, &mut [f32]) + Sync),
+    rates: &Rates<T>,
+    decayed: usize,
+    parameters: &mut [T],
+    moments: &mut [&mut [T]],
+    parallelism: Parallelism,
+) {
+    share(
+        parameters,
+        moments,
+        parallelism,
+        |first, weights, moments| {
+            let (mut values, mut gradients) = ([0.0; GIVEN], [T::zero(); GIVEN]);
+            for (n, weights) in weights.chunks_mut(GIVEN).enumerate() {
+                let range = n * GIVEN..n * GIVEN + weights.len();
+                given(first + range.start, &mut values[..weights.len()]);
+                let count = moments.len();
+                let mut parts = moments.iter_mut();
+                let mut parts: [&mut [T]; 3] =
+                    from_fn(|_| parts.next().map_or(&mut [][..], |m| &mut m[range.clone()]));
+                let decayed = decayed.saturating_sub(first + range.start);
+                share::wide(
+                    #[inline(always)]
+                    || {
+                        for (gradient, &value) in gradients.iter_mut().zip(&values) {
+                            *gradient = T::of(value);
+                        }
+                        let gradients = &gradients[..weights.len()];
+                        let moments = &mut parts[..count];
+                        apply(optimizer, gradients, rates, decayed, weights, moments);
+                    },
+                );
+            }
+        },
+    );
+}
+
+/// Runs `f` on some weights at a time with their moments, and the number of the first.
+fn share<T: Real>(
+    parameters: &mut [T],
+    moments: &mut [&mut [T]],
+    parallelism: Parallelism,
+    f: impl Fn(usize, &mut [T], &mut [&mut [T]]) + Sync,
+) {
     let piece = share::piece(parameters.len(), UNIT, parallelism);
     if piece >= parameters.len() {
-        return share::wide(
-            #[inline(always)]
-            || apply(optimizer, gradients, rates, decayed, parameters, moments),
-        );
+        return f(0, parameters, moments);
     }
     let mut moments: Vec<_> = moments.iter_mut().map(|m| m.chunks_mut(piece)).collect();
-    let weights = parameters.chunks_mut(piece).zip(gradients.chunks(piece));
-    let parts = (0..).step_by(piece).zip(weights).map(|(first, weights)| {
+    let weights = (0..).step_by(piece).zip(parameters.chunks_mut(piece));
+    let parts = weights.map(|weights| {
         let moments: Vec<_> = moments.iter_mut().filter_map(Iterator::next).collect();
-        (decayed.saturating_sub(first), weights, moments)
+        (weights, moments)
     });
     let parts: Vec<_> = parts.collect();
     let parts = parts.into_par_iter();
-    parts.for_each(|(decayed, (parameters, gradients), mut moments)| {
-        share::wide(
-            #[inline(always)]
-            || {
-                apply(
-                    optimizer,
-                    gradients,
-                    rates,
-                    decayed,
-                    parameters,
-                    &mut moments,
-                );
-            },
-        );
-    });
+    parts.for_each(|((first, weights), mut moments)| f(first, weights, &mut moments));
 }
 
 #[inline(always)]

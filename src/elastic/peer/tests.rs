@@ -74,8 +74,13 @@ impl Net {
                     self.post(peer, letters);
                     return true;
                 }
-                if let Some(shard) = own.begin_shard() {
-                    let letters = own.ran(shard, leaf(own.step(), shard));
+                if let Some(node) = own.begin_shards() {
+                    let (step, shards) = (own.step(), node.range(own.members.shards));
+                    let mut sum = Sum::new(shards.len() as u32);
+                    for (place, shard) in (0..).zip(shards) {
+                        sum.insert(Node::leaf(place), leaf(step, shard));
+                    }
+                    let letters = own.ran(node, sum.total().expect("all are in it"));
                     self.post(peer, letters);
                     return true;
                 }
@@ -111,6 +116,7 @@ proptest! {
         blocks in proptest::collection::vec(0_u32..5, 1..8),
         turns in proptest::collection::vec(any::<usize>(), 200),
         deaths in proptest::collection::vec((0_usize..150, any::<usize>()), 0..5),
+        alone: bool,
     ) {
         let mut next = 0;
         let starts: Vec<u32> = blocks.iter().map(|block| { next += block; next - block }).collect();
@@ -118,7 +124,7 @@ proptest! {
         let count = blocks.len();
         let members = Arc::new(Members { ids: (0..count as u32).collect(), starts, shards });
         let mut net = Net {
-            peers: (0..count).map(|rank| Peer::new(Arc::clone(&members), rank, 0)).collect(),
+            peers: (0..count).map(|rank| Peer::new(Arc::clone(&members), rank, 0, alone)).collect(),
             dead: vec![false; count],
             letters: BTreeMap::new(),
             news: Vec::new(),

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::{LOOK, Pool};
 use crate::backend::BackendError;
-use crate::elastic::message::{Order, Part, Values};
+use crate::elastic::message::{Order, Part, Records, Total};
 use crate::elastic::policy::Shard;
 use crate::elastic::round::{self, Round};
+use crate::elastic::tree::Node;
 use crate::elastic::verify::{Found, Verdict};
 use crate::program::Step;
 
@@ -25,8 +26,11 @@ impl Pool {
         self.unsound.clear();
         self.verify.begin();
         self.call_in();
-        let (shards, now) = (self.shards(), self.now());
-        let round = Round::new(self.number, shards, &self.crew, &mut *self.policy, now);
+        let (number, shards, now) = (self.number, self.shards(), self.now());
+        // What is compared is run alone by both.
+        let sampled = |shard| self.verify.is_sampled(number, shard);
+        let policy = &mut *self.policy;
+        let round = Round::new(number, shards, sampled, &self.crew, policy, now);
         let (round, orders) = round.ok_or_else(|| self.gone())?;
         self.round = Some(round);
         self.give(orders);
@@ -70,10 +74,10 @@ impl Pool {
     }
 
     /// The sum of the step's shards.
-    fn sum(&mut self) -> Result<Values, BackendError> {
+    fn sum(&mut self) -> Result<Total, BackendError> {
         self.begin()?;
         loop {
-            let done = |round: &Round<Values>| round.is_complete();
+            let done = |round: &Round<Total>| round.is_complete();
             if self.round.as_ref().is_some_and(done) && self.verify.is_done() {
                 let total = self.round.take().and_then(|mut round| round.total());
                 return total.ok_or_else(|| self.gone());
@@ -86,7 +90,7 @@ impl Pool {
 
     /// The sum once more, as it was no number: each shard is run by two workers. If it is one now, who had said otherwise computes
     /// wrong; if not, it is the model that diverges, which the run will see.
-    fn doubt(&mut self) -> Result<Values, BackendError> {
+    fn doubt(&mut self) -> Result<Total, BackendError> {
         log::warn!("a step's gradient is no number: it is made again, by two workers each");
         let mut suspects = std::mem::take(&mut self.unsound);
         self.repeated += self.steps.len() as u64;
@@ -129,19 +133,20 @@ impl Pool {
         self.leaves(worker);
     }
 
-    pub(super) fn ran_shard(
+    pub(super) fn ran_shards(
         &mut self,
         worker: usize,
-        (shard, seconds): (u32, f64),
-        records: &[Vec<f32>],
+        (node, seconds): (Node, f64),
+        records: &[Records],
     ) {
-        if let Some(step) = self.steps.get(shard as usize) {
-            self.note_records(step.record as usize, records);
+        for (shard, records) in node.range(self.steps.len() as u32).zip(records) {
+            let record = self.steps[shard as usize].record;
+            self.note_records(record as usize, records);
         }
         let now = self.now();
         if let Some(round) = &mut self.round {
             let crew = &mut self.crew;
-            let orders = round.ran(worker, (shard, seconds), crew, &mut *self.policy, now);
+            let orders = round.ran(worker, (node, seconds), crew, &mut *self.policy, now);
             self.stolen += stolen(&orders);
             self.give(orders);
         }

@@ -18,12 +18,13 @@ use std::time::{Duration, Instant};
 use crate::backend::{Backend, BackendError, Limits};
 use crate::elastic::crowd::Crowd;
 use crate::elastic::link::{Link, Spec};
-use crate::elastic::message::{Answer, Contents, Order, Records, Values};
+use crate::elastic::message::{Answer, Contents, Order, Records, Total, Values};
 use crate::elastic::mirror::Mirror;
 use crate::elastic::policy::{Policy, PolicyName, Record, Stats, Worker};
 use crate::elastic::round::{Crew, Round};
 use crate::elastic::simulate::Scheduling;
 use crate::elastic::slice::{Reached, Running};
+use crate::elastic::tree::Node;
 use crate::elastic::verify::{Found, Verify};
 use crate::program::{Program, Step, record};
 
@@ -77,7 +78,7 @@ pub struct Pool {
     state: Vec<(String, usize)>,
     /// By member.
     pub(super) log: Vec<Vec<f32>>,
-    pub(super) round: Option<Round<Values>>,
+    pub(super) round: Option<Round<Total>>,
     /// Number of the step under way; two attempts at one step have two.
     pub(super) number: u64,
     steps: Vec<Step>,
@@ -295,27 +296,27 @@ impl Pool {
             Answer::Ready { device, limits } => self.is_ready(worker, device, limits),
             Answer::Values(values) => self.values = Some(values),
             Answer::Ran(records) => self.ran.push_back((worker, records)),
-            Answer::Shard {
+            Answer::Shards {
                 number,
-                shard,
+                node,
                 seconds,
                 records,
                 hash,
                 sums,
                 sound,
             } => {
-                self.links[worker].shards += 1;
+                self.links[worker].shards += records.len() as u64;
                 self.links[worker].busy += seconds;
                 if self.slice.is_some() {
-                    self.note_peer(worker, number, (shard, seconds), &records);
-                    self.note_found(worker, number, shard, hash);
+                    self.note_peer(worker, number, (node, seconds), &records);
+                    self.note_found(worker, number, node.first(), hash);
                 } else if self.is_at(number) {
-                    self.ran_shard(worker, (shard, seconds), &records);
-                    if let Some(hash) = hash {
-                        self.verify.first(shard, worker, hash);
-                        self.check(shard);
-                    }
                     self.take(worker, sums, sound);
+                    self.ran_shards(worker, (node, seconds), &records);
+                    if let Some(hash) = hash {
+                        self.verify.first(node.first(), worker, hash);
+                        self.check(node.first());
+                    }
                 }
             }
             Answer::Sums {
@@ -355,13 +356,13 @@ impl Pool {
         number == self.number && self.round.is_some()
     }
 
-    fn take(&mut self, worker: usize, sums: Vec<(super::tree::Node, Values)>, sound: bool) {
+    fn take(&mut self, worker: usize, sums: Vec<(Node, Values)>, sound: bool) {
         if !sound && !self.unsound.contains(&worker) {
             self.unsound.push(worker);
         }
         if let Some(round) = &mut self.round {
             for (node, value) in sums {
-                round.summed(node, value);
+                round.summed(node, Total::Of(value));
             }
         }
     }
@@ -426,25 +427,32 @@ impl Pool {
         self.ready.push(worker);
     }
 
-    /// A shard that a worker ran among its peers.
+    /// Shards that a worker ran among its peers.
     fn note_peer(
         &mut self,
         worker: usize,
         number: u64,
-        (shard, seconds): (u32, f64),
-        records: &[Vec<f32>],
+        (node, seconds): (Node, f64),
+        records: &[Records],
     ) {
         let Some(slice) = &self.slice else {
             return;
         };
         let index = number.checked_sub(slice.first).map(|index| index as usize);
         let parts = index.and_then(|index| slice.steps.get(index));
-        let Some(&step) = parts.and_then(|parts| parts.get(shard as usize)) else {
+        let Some(parts) = parts else {
             return;
         };
-        self.note_records(step.record as usize, records);
-        let times = (seconds, seconds);
-        self.crew.note(worker, step.rows, times, &mut *self.policy);
+        let shards = node.range(parts.len() as u32);
+        let ran = parts[shards.start as usize..shards.end as usize].to_vec();
+        let each = seconds / ran.len().max(1) as f64;
+        for (step, records) in ran.iter().zip(records) {
+            self.note_records(step.record as usize, records);
+        }
+        if let Some(step) = ran.first() {
+            let policy = &mut *self.policy;
+            self.crew.note(worker, step.rows, (each, each), policy);
+        }
     }
 
     /// Bits of a shard that a worker found among its peers.

@@ -10,7 +10,7 @@ use rand::Rng;
 
 use super::*;
 use crate::backend::cpu::CpuBackend;
-use crate::backend::{Data, ProgramId};
+use crate::backend::{Data, Given, ProgramId};
 use crate::data::Matrix;
 use crate::elastic::link::Start;
 use crate::elastic::policy::DeviceKind;
@@ -67,22 +67,39 @@ impl Backend for Faulty {
         self.inner.compile(program)
     }
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        match self.faults.get(&call) {
-            Some(Fault::Kills) => {
-                return Err(BackendError::Device {
-                    device: "a test".into(),
-                    reason: "it was killed".into(),
-                });
-            }
-            Some(Fault::Hangs) => nothing(4 * LIMIT),
-            Some(Fault::Slows) => nothing(LIMIT / 10),
-            Some(&(Fault::Corrupts | Fault::Dissolves)) => {
-                self.corrupt = self.faults.get(&call).copied();
-            }
-            None => {}
-        }
+        self.fails()?;
         self.inner.run(program, steps)
+    }
+    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+        self.fails()?;
+        self.inner.run_together(program, parts)
+    }
+    fn take(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+        spare: Vec<f32>,
+    ) -> Result<Vec<f32>, BackendError> {
+        let mut values = self.inner.take(buffer, member, len, spare)?;
+        if buffer == buffer::GRADIENTS {
+            match self.corrupt.take() {
+                Some(Fault::Dissolves) => values[0] = f32::NAN,
+                Some(_) => values[0] = f32::from_bits(values[0].to_bits() ^ 1 << 20),
+                None => {}
+            }
+        }
+        Ok(values)
+    }
+    fn update(
+        &mut self,
+        program: ProgramId,
+        step: &Step,
+        sizes: [usize; 2],
+        gradients: Given<'_>,
+    ) -> Result<(), BackendError> {
+        self.fails()?;
+        self.inner.update(program, step, sizes, gradients)
     }
     fn write(
         &mut self,
@@ -100,15 +117,28 @@ impl Backend for Faulty {
         offset: usize,
         len: usize,
     ) -> Result<Vec<f32>, BackendError> {
-        let mut values = self.inner.read(buffer, member, offset, len)?;
-        if buffer == buffer::GRADIENTS {
-            match self.corrupt.take() {
-                Some(Fault::Dissolves) => values[0] = f32::NAN,
-                Some(_) => values[0] = f32::from_bits(values[0].to_bits() ^ 1 << 20),
-                None => {}
+        self.inner.read(buffer, member, offset, len)
+    }
+}
+
+impl Faulty {
+    fn fails(&mut self) -> Result<(), BackendError> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        match self.faults.get(&call) {
+            Some(Fault::Kills) => {
+                return Err(BackendError::Device {
+                    device: "a test".into(),
+                    reason: "it was killed".into(),
+                });
             }
+            Some(Fault::Hangs) => nothing(4 * LIMIT),
+            Some(Fault::Slows) => nothing(LIMIT / 10),
+            Some(&(Fault::Corrupts | Fault::Dissolves)) => {
+                self.corrupt = self.faults.get(&call).copied();
+            }
+            None => {}
         }
-        Ok(values)
+        Ok(())
     }
 }
 
@@ -440,7 +470,7 @@ fn when_all_workers_are_lost_others_go_on_from_the_last_snapshot_or_the_run_ends
     let dead = || (0..1000).map(|call| (call, Fault::Kills)).collect();
     for last in [BTreeMap::new(), dead()] {
         let ends = !last.is_empty();
-        let mut pool = open([(30, Fault::Kills)].into()).expect("it opens");
+        let mut pool = open([(12, Fault::Kills)].into()).expect("it opens");
         let mut guard = Guard::default();
         guard.every = Some(Interval::Steps(2));
         let spare = |faults: BTreeMap<usize, Fault>| Spare {
@@ -520,7 +550,7 @@ type Drawn = (
 );
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    let faults = proptest::collection::btree_map(0_usize..60, fault(), 0..4);
+    let faults = proptest::collection::btree_map(0_usize..25, fault(), 0..4);
     (
         1_u64..9,
         proptest::collection::vec(faults, 0..5),

@@ -1,7 +1,7 @@
 //! A coordinator deals with one message at a time; workers wait for it.
 
 use super::clock::Clock;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, note_first};
 use super::{Outcome, Scheduling, Setup};
 use crate::elastic::bench::Bench;
 use crate::elastic::policy::{Policy, PolicyName};
@@ -11,12 +11,12 @@ use crate::elastic::tree::Node;
 enum Event {
     /// An order reaches its worker, in this life of it and for this step.
     Order(Order, u32, u64),
-    /// A worker has run a shard.
-    Shard {
+    /// A worker has run shards.
+    Shards {
         worker: usize,
         life: u32,
         step: u64,
-        shard: u32,
+        node: Node,
         seconds: f64,
     },
     /// Something reaches the coordinator, which may be busy.
@@ -31,7 +31,7 @@ enum Event {
 enum Report {
     Ran {
         step: u64,
-        shard: Option<(u32, f64)>,
+        shards: Option<(Node, f64)>,
         sums: Vec<Node>,
     },
     Here,
@@ -42,7 +42,7 @@ enum Report {
 struct Desk {
     bench: Bench<()>,
     step: u64,
-    /// The shard under way: when it was begun.
+    /// The shards under way: when they were begun.
     began: Option<f64>,
     /// When its connection is free.
     link: f64,
@@ -113,7 +113,9 @@ impl Central<'_> {
     fn begin(&mut self, now: f64) {
         let shards = self.fleet.shards.clone();
         let crew = &self.fleet.crew;
-        if let Some((round, orders)) = Round::new(self.step, shards, crew, &mut *self.policy, now) {
+        if let Some((round, orders)) =
+            Round::new(self.step, shards, |_| false, crew, &mut *self.policy, now)
+        {
             self.round = Some(round);
             self.send(orders, now);
         }
@@ -142,15 +144,15 @@ impl Central<'_> {
     fn happens(&mut self, now: f64, event: Event) {
         match event {
             Event::Order(order, life, step) => self.obeys(now, order, life, step),
-            Event::Shard {
+            Event::Shards {
                 worker,
                 life,
                 step,
-                shard,
+                node,
                 seconds,
             } => {
                 if self.fleet.machines[worker].life == life && self.fleet.is_alive(worker) {
-                    self.ran(now, worker, step, shard, seconds);
+                    self.ran(now, worker, step, node, seconds);
                 }
             }
             Event::Arrives(worker, life, report) => {
@@ -209,7 +211,7 @@ impl Central<'_> {
         }
         match order {
             Order::Run { shards, .. } => {
-                desk.bench.push(&shards);
+                desk.bench.push(&shards, |_| false);
                 if desk.began.is_none() {
                     self.starts(now, worker);
                 }
@@ -223,47 +225,47 @@ impl Central<'_> {
         }
     }
 
-    /// A worker begins with its next shard.
+    /// A worker begins with its next shards.
     fn starts(&mut self, now: f64, worker: usize) {
         let desk = &mut self.desks[worker];
         desk.began = None;
-        if let Some(shard) = desk.bench.begin() {
+        if let Some(node) = desk.bench.begin() {
             desk.began = Some(now);
             let step = desk.step;
-            let seconds = self.fleet.draw(self.setup, worker, now);
+            let seconds = self.fleet.draw_all(self.setup, worker, node, now);
             let life = self.fleet.machines[worker].life;
             self.clock.at(
                 now + seconds,
-                Event::Shard {
+                Event::Shards {
                     worker,
                     life,
                     step,
-                    shard,
+                    node,
                     seconds,
                 },
             );
         }
     }
 
-    /// A worker has run a shard.
-    fn ran(&mut self, now: f64, worker: usize, step: u64, shard: u32, seconds: f64) {
+    /// A worker has run shards.
+    fn ran(&mut self, now: f64, worker: usize, step: u64, node: Node, seconds: f64) {
         self.fleet.spent += seconds;
         let desk = &mut self.desks[worker];
-        // In a step that is over meanwhile, the shard was run twice.
+        // In a step that is over meanwhile, the shards were run twice.
         if desk.step == step {
-            let sums = desk.bench.ran(shard, ());
-            self.reports(now, worker, step, Some((shard, seconds)), sums);
+            let sums = desk.bench.ran(node, ());
+            self.reports(now, worker, step, Some((node, seconds)), sums);
         }
         self.starts(now, worker);
     }
 
-    /// A worker tells of a shard, and of sums that are done.
+    /// A worker tells of shards, and of sums that are done.
     fn reports(
         &mut self,
         now: f64,
         worker: usize,
         step: u64,
-        shard: Option<(u32, f64)>,
+        shards: Option<(Node, f64)>,
         sums: Vec<(Node, ())>,
     ) {
         let sums: Vec<Node> = sums.into_iter().map(|(node, ())| node).collect();
@@ -271,7 +273,7 @@ impl Central<'_> {
         let sending = sums.len() as f64 * self.setup.gradient / self.setup.bandwidth;
         desk.link = desk.link.max(now) + sending;
         let life = self.fleet.machines[worker].life;
-        let report = Report::Ran { step, shard, sums };
+        let report = Report::Ran { step, shards, sums };
         self.clock.at(
             desk.link + self.setup.delay,
             Event::Arrives(worker, life, report),
@@ -281,27 +283,27 @@ impl Central<'_> {
     fn handles(&mut self, now: f64, worker: usize, life: u32, report: Report) {
         let same_life = self.fleet.machines[worker].life == life;
         match report {
-            Report::Ran { step, shard, sums } => {
+            Report::Ran { step, shards, sums } => {
                 let Some(round) = self.round.as_mut().filter(|_| step == self.step) else {
                     return;
                 };
-                if let Some((shard, seconds)) = shard
-                    && self.times[shard as usize] == 0.0
-                {
-                    self.times[shard as usize] = seconds;
+                if let Some((node, seconds)) = shards {
+                    note_first(&mut self.times, node, seconds);
                 }
                 for node in sums {
                     round.summed(node, ());
                 }
-                if round.is_complete() {
-                    self.ends(now);
-                } else if let Some(ran) = shard
+                let (complete, mut orders) = (round.is_complete(), Vec::new());
+                if let Some(ran) = shards
                     && same_life
                     && self.fleet.crew.workers[worker].live
                 {
                     let crew = &mut self.fleet.crew;
-                    let orders = round.ran(worker, ran, crew, &mut *self.policy, now);
-                    self.send(orders, now);
+                    orders = round.ran(worker, ran, crew, &mut *self.policy, now);
+                }
+                self.send(orders, now);
+                if complete {
+                    self.ends(now);
                 }
             }
             Report::Here => {

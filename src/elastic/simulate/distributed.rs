@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::clock::Clock;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, note_first};
 use super::{Outcome, ROWS, Scheduling, Setup};
 use crate::elastic::peer::{Call, Letter, Members, Peer};
 use crate::elastic::policy::{Policy, PolicyName};
+use crate::elastic::tree::Node;
 
 /// Steps between two looks at who is there: members stay the same in between, but for those that are lost.
 const SLICE: u64 = 16;
@@ -18,11 +19,11 @@ enum Event {
         from: usize,
         letter: Letter<()>,
     },
-    /// A member is done with what it was at, in this slice: a shard, or nothing that counts.
+    /// A member is done with what it was at, in this slice: shards, or nothing that counts.
     Free {
         slice: u32,
         rank: usize,
-        shard: Option<(u32, f64)>,
+        shards: Option<(Node, f64)>,
     },
     Fails(usize, u32),
     Noticed {
@@ -109,11 +110,15 @@ impl Distributed<'_> {
                     self.goes_on(now, letter.to);
                 }
             }
-            Event::Free { slice, rank, shard } => {
+            Event::Free {
+                slice,
+                rank,
+                shards,
+            } => {
                 if slice == self.slice && self.desks[rank].there {
                     self.desks[rank].at_work = None;
-                    if let Some((shard, seconds)) = shard {
-                        self.ran(now, rank, shard, seconds);
+                    if let Some((node, seconds)) = shards {
+                        self.ran(now, rank, node, seconds);
                     }
                     self.goes_on(now, rank);
                 }
@@ -168,7 +173,7 @@ impl Distributed<'_> {
             let told = told + rank as f64 * self.setup.message;
             self.desks.push(Desk {
                 worker,
-                peer: Peer::new(Arc::clone(&members), rank, self.steps.start),
+                peer: Peer::new(Arc::clone(&members), rank, self.steps.start, false),
                 inbox: VecDeque::new(),
                 at_work: Some((told, false)),
                 link: told,
@@ -180,7 +185,7 @@ impl Distributed<'_> {
                 Event::Free {
                     slice,
                     rank,
-                    shard: None,
+                    shards: None,
                 },
             );
         }
@@ -225,7 +230,7 @@ impl Distributed<'_> {
             Event::Free {
                 slice,
                 rank,
-                shard: None,
+                shards: None,
             },
         );
     }
@@ -263,7 +268,7 @@ impl Distributed<'_> {
                 Event::Free {
                     slice,
                     rank,
-                    shard: None,
+                    shards: None,
                 },
             );
             if at_end {
@@ -271,14 +276,18 @@ impl Distributed<'_> {
                 self.look(done);
             }
         } else if desk.peer.step() < self.steps.end {
-            if let Some(shard) = desk.peer.begin_shard() {
+            if let Some(node) = desk.peer.begin_shards() {
                 let worker = desk.worker;
                 desk.at_work = Some((now, true));
-                let seconds = self.fleet.draw(self.setup, worker, now);
+                let seconds = self.fleet.draw_all(self.setup, worker, node, now);
                 let slice = self.slice;
-                let shard = Some((shard, seconds));
-                self.clock
-                    .at(now + seconds, Event::Free { slice, rank, shard });
+                let shards = Some((node, seconds));
+                let free = Event::Free {
+                    slice,
+                    rank,
+                    shards,
+                };
+                self.clock.at(now + seconds, free);
             } else if let Some(letter) = desk.peer.ask(each) {
                 self.post(now + self.setup.message, rank, vec![letter]);
                 self.works(now, rank, self.setup.message);
@@ -286,18 +295,17 @@ impl Distributed<'_> {
         }
     }
 
-    fn ran(&mut self, now: f64, rank: usize, shard: u32, seconds: f64) {
+    fn ran(&mut self, now: f64, rank: usize, node: Node, seconds: f64) {
         self.fleet.spent += seconds;
         let desk = &mut self.desks[rank];
         let times = &mut self.times[(desk.peer.step() - self.steps.start) as usize];
-        if times[shard as usize] == 0.0 {
-            times[shard as usize] = seconds;
-        }
-        let letters = desk.peer.ran(shard, ());
+        note_first(times, node, seconds);
+        let letters = desk.peer.ran(node, ());
         let worker = desk.worker;
+        let each = seconds / node.range(self.fleet.shards.len() as u32).len().max(1) as f64;
         self.fleet
             .crew
-            .note(worker, ROWS, (seconds, seconds), &mut *self.policy);
+            .note(worker, ROWS, (each, each), &mut *self.policy);
         self.post(now, rank, letters);
     }
 

@@ -3,6 +3,7 @@ use rand_distr::{Distribution, LogNormal, Normal, Uniform, Weibull};
 use super::{Outcome, ROWS, Scheduling, Setup};
 use crate::elastic::policy::{DeviceKind, PolicyName, Shape, Shard, Stats, Worker};
 use crate::elastic::round::Crew;
+use crate::elastic::tree::Node;
 use crate::random::{Purpose, Stream};
 
 /// Schroeder and Gibson fit shapes from 0.7 to 0.8 to the times between failures: the longer a machine has run, the longer it
@@ -118,6 +119,12 @@ impl Fleet {
         setup.shard_time * slow * noise / machine.speed
     }
 
+    /// The same for shards that are run together.
+    pub(super) fn draw_all(&mut self, setup: &Setup, worker: usize, node: Node, now: f64) -> f64 {
+        let shards = node.range(self.shards.len() as u32);
+        shards.map(|_| self.draw(setup, worker, now)).sum()
+    }
+
     /// A worker comes, or comes back. Returns when it fails.
     pub(super) fn comes(&mut self, setup: &Setup, worker: usize, now: f64) -> Option<f64> {
         let machine = &mut self.machines[worker];
@@ -176,6 +183,16 @@ impl Fleet {
             failures: self.failures,
             messages_per_step: self.messages as f64 / setup.steps as f64,
         }
+    }
+}
+
+/// Notes what shards took that were run together, where none of them was run before.
+pub(super) fn note_first(times: &mut [f64], node: Node, seconds: f64) {
+    let shards = node.range(times.len() as u32);
+    let each = seconds / shards.len().max(1) as f64;
+    for shard in shards {
+        let time = &mut times[shard as usize];
+        *time = if *time == 0.0 { each } else { *time };
     }
 }
 

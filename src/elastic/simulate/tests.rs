@@ -43,6 +43,7 @@ fn an_ideal_fleet_computes_all_the_time() {
 #[test]
 fn of_two_workers_one_slow_the_clever_policies_lose_little() {
     let setup = Setup {
+        steps: 40,
         slowed: 0.5,
         shards_per_worker: 16,
         ..IDEAL
@@ -105,7 +106,7 @@ fn a_coordinator_is_the_bottleneck_of_a_large_fleet_and_peers_are_not() {
     assert_eq!(bottleneck(&all).map(|outcome| outcome.workers), Some(400));
     let [central, distributed] = [all[6], all[7]];
     assert!(
-        central.goodput < 0.2 && distributed.goodput > 0.6,
+        central.goodput < 0.25 && distributed.goodput > 0.6,
         "{central:?} {distributed:?}"
     );
 }

@@ -1,0 +1,275 @@
+//! Parts of a step that are run together: products over all their rows are faster than over few, and sums over rows are made part
+//! by part, along the tree over them.
+
+use gemm::Parallelism;
+
+use super::steps::Memory;
+use super::tree_product::{TreeProduct, tree_sums};
+use super::{Real, Values};
+use crate::program::{Op, Program, Rows, Step, Transpose};
+
+/// How an op is run on the rows of several parts.
+enum How {
+    /// On all of them, as rows have nothing to do with each other.
+    Whole,
+    /// On those of one part after the other.
+    Each,
+    /// On those of one part after the other, and what it makes of them is summed up.
+    Sum,
+}
+
+/// Whether a row of a product of so many columns and terms has the same bits whatever the number of rows. `gemm` has other ways for
+/// small products and for vectors, and takes the terms of narrow ones in other pieces.
+fn is_of_rows(parts: &[Step], n: usize, k: Rows) -> bool {
+    let Rows::Fixed(k) = k else {
+        return false;
+    };
+    let least = parts.iter().map(|part| part.rows as usize).min();
+    let least = least.unwrap_or(0);
+    n > 1 && k > 2 && least > 1 && least * n > 256 && (k <= 512 || n > 64)
+}
+
+fn how(program: &Program, op: &Op, parts: &[Step]) -> Option<How> {
+    let is_of_batch = |&tensor: &usize| program.tensors[tensor].rows == Rows::Batch;
+    match op {
+        Op::MatmulBiasGradient {
+            accumulate: false, ..
+        }
+        | Op::BiasGradient {
+            accumulate: false, ..
+        }
+        | Op::Matmul {
+            transpose: Transpose::A,
+            accumulate: false,
+            ..
+        } => Some(How::Sum),
+        Op::Metrics { .. } => Some(How::Each),
+        _ if !op.writes().iter().all(is_of_batch) => None,
+        Op::Gather { .. }
+        | Op::GatherBoth { .. }
+        | Op::BiasAdd { .. }
+        | Op::Activation { .. }
+        | Op::ActivationGradient { .. }
+        | Op::Dropout { .. }
+        | Op::DropoutGradient { .. }
+        | Op::LossGradient { .. } => Some(How::Whole),
+        _ => match op.product(program) {
+            Some(product) if is_of_rows(parts, product.n, product.k) => Some(How::Whole),
+            _ => Some(How::Each),
+        },
+    }
+}
+
+/// Whether a program's parts can be run together: what it writes is of rows, or a sum over them.
+pub(super) fn can(program: &Program) -> bool {
+    program.ops.iter().all(|op| how(program, op, &[]).is_some())
+}
+
+/// Makes room for so many rows.
+pub(super) fn grow<T: Real>(program: &Program, rows: usize, own: &mut [Values<T>]) {
+    for tensor in &program.tensors {
+        if tensor.rows == Rows::Batch {
+            own[tensor.buffer].grow(tensor.offset + rows * tensor.columns);
+        }
+    }
+}
+
+/// Runs parts, of which each begins where the one before ends.
+pub(super) fn run<T: Real>(
+    program: &Program,
+    parts: &[Step],
+    memory: &mut Memory<'_, T>,
+    parallelism: Parallelism,
+) {
+    let rows: Vec<usize> = parts.iter().map(|part| part.rows as usize).collect();
+    let Some(&first) = parts.first() else {
+        return;
+    };
+    let whole = Step {
+        rows: rows.iter().sum::<usize>() as u32,
+        ..first
+    };
+    for op in &program.ops {
+        match how(program, op, parts) {
+            Some(How::Whole) => memory.run(program, op, &whole, parallelism),
+            Some(How::Each) => {
+                for (part, rows) in parts.iter().zip(&rows) {
+                    memory.run(program, op, part, parallelism);
+                    memory.skipped += rows;
+                }
+                memory.skipped = 0;
+            }
+            Some(How::Sum) => memory.sum(program, op, (&whole, &rows), parallelism),
+            // `can` has been asked.
+            None => {}
+        }
+    }
+}
+
+impl<T: Real> Memory<'_, T> {
+    /// Runs an op that sums up over rows.
+    fn sum(
+        &mut self,
+        program: &Program,
+        op: &Op,
+        (whole, parts): (&Step, &[usize]),
+        parallelism: Parallelism,
+    ) {
+        let (product, bias) = match *op {
+            Op::MatmulBiasGradient {
+                a, b, output, bias, ..
+            } => (Some((a, b, output)), Some((a, bias))),
+            Op::Matmul { a, b, output, .. } => (Some((a, b, output)), None),
+            Op::BiasGradient {
+                gradient, output, ..
+            } => (None, Some((gradient, output))),
+            _ => (None, None),
+        };
+        let range = |tensor: usize| {
+            let first = program.tensors[tensor].offset;
+            first..first + program.len(tensor)
+        };
+        if let Some((a, b, output)) = product {
+            let place = program.tensors[output].buffer;
+            let mut out = self.take(place);
+            let product = TreeProduct {
+                a: self.rows(program, whole, a),
+                m: program.tensors[a].columns,
+                b: self.rows(program, whole, b),
+                n: program.tensors[b].columns,
+                parts,
+            };
+            T::tree_product(&product, &mut out[range(output)], parallelism);
+            self.put(place, out);
+        }
+        if let Some((gradient, output)) = bias {
+            let place = program.tensors[output].buffer;
+            let mut out = self.take(place);
+            let gradient = self.rows(program, whole, gradient);
+            tree_sums(gradient, parts, &mut out[range(output)]);
+            self.put(place, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::cpu::CpuBackend;
+    use crate::backend::{Backend, Data, ProgramId, write_weights};
+    use crate::model::{Activation, Dropout, Initializer, Network, initialize};
+    use crate::program::{Capacity, Hyper, Loss, LossFunction, Reduction, buffer, record};
+
+    const ROWS: usize = 80;
+
+    /// The parts of a step, the last of which is short.
+    fn parts() -> Vec<Step> {
+        let firsts = (0..ROWS as u32).step_by(12).enumerate();
+        let part = |(record, first): (usize, u32)| Step {
+            first,
+            rows: 12.min(ROWS as u32 - first),
+            record: record as u32,
+            loss_scale: 1.0 / ROWS as f32,
+            rate: 1.0,
+            number: 3,
+            ..Step::default()
+        };
+        firsts.map(part).collect()
+    }
+
+    fn ready<T: Real>(network: &Network, threads: usize) -> (CpuBackend<T>, ProgramId, usize) {
+        let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
+        let capacity = Capacity {
+            members: 1,
+            batch: 12,
+            rows: ROWS,
+            order: ROWS,
+            records: 8,
+        };
+        let program = Program::shard(network, &loss, capacity).fused();
+        let len = program
+            .buffer(buffer::GRADIENTS)
+            .map_or(0, |buffer| buffer.len);
+        let mut backend = CpuBackend::with_threads(threads).expect("it opens");
+        let id = backend.compile(&program).expect("it compiles");
+        let wave = |n: usize| ((n as f32) * 0.7).sin();
+        let inputs: Vec<f32> = (0..ROWS * network.inputs).map(wave).collect();
+        let targets: Vec<f32> = (0..ROWS).map(|row| (row % 3) as f32).collect();
+        let order: Vec<u32> = (0..ROWS as u32).rev().collect();
+        let hyper = Hyper {
+            dropout: 0.2,
+            ..Hyper::default()
+        };
+        let hyper = bytemuck::cast_slice(std::slice::from_ref(&hyper));
+        let writes = [
+            (buffer::INPUTS, Data::F32(&inputs)),
+            (buffer::TARGETS, Data::F32(&targets)),
+            (buffer::ORDER, Data::U32(&order)),
+            (buffer::KEYS, Data::U32(&[5, 6])),
+            (buffer::HYPER, Data::F32(hyper)),
+        ];
+        for (name, data) in writes {
+            backend.write(name, 0, 0, data).expect("it fits");
+        }
+        let weights = initialize(network, Initializer::HeUniform, 4);
+        write_weights(&mut backend, network, buffer::PARAMETERS, 0, &weights).expect("they fit");
+        (backend, id, len)
+    }
+
+    /// Gradients and records, with so many parts at a time.
+    fn gradient<T: Real>(
+        network: &Network,
+        threads: usize,
+        at_a_time: usize,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let (mut backend, id, len) = ready::<T>(network, threads);
+        let mut sums: Vec<Vec<f32>> = Vec::new();
+        let mut spare = Vec::new();
+        for group in parts().chunks(at_a_time) {
+            assert!(backend.run_together(id, group).expect("it runs"));
+            let taken = backend
+                .take(buffer::GRADIENTS, 0, len, spare)
+                .expect("they are there");
+            spare = vec![0.0; len];
+            sums.push(taken);
+        }
+        while sums.len() > 1 {
+            let add = |pair: &[Vec<f32>]| match pair {
+                [one, other] => one.iter().zip(other).map(|(a, b)| a + b).collect(),
+                others => others.concat(),
+            };
+            sums = sums.chunks(2).map(add).collect();
+        }
+        let records = backend.read(buffer::LOG, 0, 0, 7 * record::WIDTH);
+        (sums.remove(0), records.expect("they are there"))
+    }
+
+    #[test]
+    fn the_bits_do_not_hang_on_which_parts_are_run_together() {
+        for (inputs, hidden) in [(600, vec![90, 40]), (40, vec![260]), (3, vec![4, 2])] {
+            let network = Network {
+                dropout: Dropout::Plain,
+                ..Network::new(inputs, &hidden, Activation::Tanh, 3, Activation::Identity)
+            };
+            let one = gradient::<f32>(&network, 1, 1);
+            assert!(one.0.iter().any(|value| value.abs() > 1e-4));
+            for (at_a_time, threads) in [(2, 1), (4, 1), (8, 1), (8, 3)] {
+                let found = gradient::<f32>(&network, threads, at_a_time);
+                assert_eq!(found, one, "{at_a_time} of {hidden:?} on {threads} threads");
+            }
+            let (exact, _) = gradient::<f64>(&network, 1, 8);
+            for (one, exact) in one.0.iter().zip(exact) {
+                assert!((one - exact).abs() < 1e-5, "{one} {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_normalisation_over_a_batch_is_in_is_not_run_together() {
+        let mut network = Network::new(4, &[6], Activation::Relu, 3, Activation::Identity);
+        network.dropout = Dropout::Plain;
+        network.normalization = crate::model::Normalization::Batch;
+        let (mut backend, id, _) = ready::<f32>(&network, 1);
+        assert!(!backend.run_together(id, &parts()).expect("it says so"));
+    }
+}

@@ -1,0 +1,342 @@
+use std::cell::Cell;
+
+use gemm::Parallelism;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{Real, share};
+
+/// aᵀ·b of each of some parts of the rows, summed up along the binary tree over the parts: a`[rows, m]`, b`[rows, n]`, the output
+/// `[m, n]`. The bits of a part's product do not hang on which others there are.
+pub struct TreeProduct<'a, T> {
+    pub(super) a: &'a [T],
+    pub(super) m: usize,
+    pub(super) b: &'a [T],
+    pub(super) n: usize,
+    /// Rows of each part.
+    pub(super) parts: &'a [usize],
+}
+
+/// A sum along the tree has no more open parts than its height.
+const LEVELS: usize = 24;
+
+/// Below this many multiply-adds, handing work to another thread costs more than it saves.
+const PARALLEL_FROM: usize = 1 << 19;
+
+/// Rows of the output that a thread takes are a multiple of this: of what each kernel makes at a time.
+const UNIT: usize = 24;
+
+impl<T: Real> TreeProduct<'_, T> {
+    /// Whether two parts are summed up once there are `open` sums, the last of which ends with part `part`: as often as this says.
+    fn merges(&self, part: usize, open: usize) -> usize {
+        if part + 1 == self.parts.len() {
+            open
+        } else {
+            part.trailing_ones() as usize
+        }
+    }
+
+    /// Runs `make` on rows of the output, with the number of the first.
+    pub(super) fn shared(
+        &self,
+        output: &mut [T],
+        parallelism: Parallelism,
+        make: impl Fn(&Self, usize, &mut [T]) + Sync,
+    ) {
+        let rows: usize = self.parts.iter().sum();
+        assert!(
+            self.a.len() == rows * self.m
+                && self.b.len() == rows * self.n
+                && output.len() == self.m * self.n,
+            "the shapes of a product"
+        );
+        if output.is_empty() {
+            return;
+        }
+        let parallelism = if output.len() * rows < PARALLEL_FROM {
+            Parallelism::None
+        } else {
+            parallelism
+        };
+        let height = share::threads(parallelism);
+        let height = self.m.div_ceil(height).next_multiple_of(UNIT);
+        if height >= self.m {
+            return make(self, 0, output);
+        }
+        let bands = output.par_chunks_mut(height * self.n).enumerate();
+        bands.for_each(|(band, output)| make(self, band * height, output));
+    }
+
+    /// The product by plain loops.
+    pub(super) fn plain(&self, first: usize, output: &mut [T]) {
+        for (at, output) in output.iter_mut().enumerate() {
+            let (row, column) = (first + at / self.n, at % self.n);
+            let (mut start, mut open) = (0, Vec::with_capacity(LEVELS));
+            for (part, &rows) in self.parts.iter().enumerate() {
+                let mut sum = T::zero();
+                for r in start..start + rows {
+                    sum = self.a[r * self.m + row].mul_add(self.b[r * self.n + column], sum);
+                }
+                start += rows;
+                for _ in 0..self.merges(part, open.len()) {
+                    sum = open.pop().unwrap_or_else(T::zero) + sum;
+                }
+                open.push(sum);
+            }
+            *output = open.pop().unwrap_or_else(T::zero);
+        }
+    }
+}
+
+impl TreeProduct<'_, f32> {
+    /// The product by the widest vectors that there are.
+    pub(super) fn wide(&self, first: usize, output: &mut [f32]) {
+        pulp::Arch::new().dispatch(Wide {
+            product: self,
+            first,
+            output,
+        });
+    }
+}
+
+struct Wide<'a, 'b> {
+    product: &'a TreeProduct<'b, f32>,
+    first: usize,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Wide<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT < 32 {
+            band::<S, 6, 2>(simd, self);
+        } else {
+            band::<S, 8, 3>(simd, self);
+        }
+    }
+}
+
+/// Values of some rows and columns of the output, in registers: H rows of W vectors.
+type Tile<S, const H: usize, const W: usize> = [[<S as Simd>::f32s; W]; H];
+
+thread_local! {
+    /// Memory for the operands as they are read.
+    static PACKED: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+}
+
+#[inline(always)]
+fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) {
+    let Wide {
+        product,
+        first,
+        output,
+    } = band;
+    let (n, width) = (product.n, W * S::F32_LANES);
+    let height = output.len() / n;
+    let rows: usize = product.parts.iter().sum();
+    let [mut a, mut b] = PACKED.take();
+    a.resize(height.next_multiple_of(H) * rows, 0.0);
+    b.resize(width * rows, 0.0);
+    pack_a::<H>(product, first, height, &mut a);
+    let mut open = [[[simd.splat_f32s(0.0); W]; H]; LEVELS];
+    for left in (0..n).step_by(width) {
+        let w = width.min(n - left);
+        for (to, from) in b.chunks_exact_mut(width).zip(product.b.chunks_exact(n)) {
+            to[..w].copy_from_slice(&from[left..left + w]);
+            to[w..].fill(0.0);
+        }
+        let vectors = S::as_simd_f32s(&b).0.as_chunks::<W>().0;
+        for (top, a) in a.chunks_exact(H * rows.max(1)).enumerate() {
+            tile::<S, H, W>(simd, a.as_chunks::<H>().0, vectors, product, &mut open);
+            for (row, values) in open[0].iter().enumerate().take(height - top * H) {
+                let at = (top * H + row) * n + left;
+                let values: &[f32] = bytemuck::cast_slice(values);
+                output[at..at + w].copy_from_slice(&values[..w]);
+            }
+        }
+    }
+    PACKED.set([a, b]);
+}
+
+/// Puts the columns of a, H at a time, into panels, each row by row. Columns beyond the last are zero.
+#[inline(always)]
+fn pack_a<const H: usize>(
+    product: &TreeProduct<'_, f32>,
+    first: usize,
+    height: usize,
+    to: &mut [f32],
+) {
+    let rows: usize = product.parts.iter().sum();
+    // Four panels at a time: what lies next to each other is read at once.
+    for (group, panels) in to.chunks_mut(4 * H * rows.max(1)).enumerate() {
+        for (row, from) in product.a.chunks_exact(product.m).enumerate() {
+            for (panel, to) in panels.chunks_exact_mut(H * rows).enumerate() {
+                let left = (4 * group + panel) * H;
+                let h = H.min(height - left);
+                let (to, from) = (&mut to[row * H..][..H], &from[first + left..][..h]);
+                if h == H {
+                    to.copy_from_slice(from);
+                } else {
+                    to[..h].copy_from_slice(from);
+                    to[h..].fill(0.0);
+                }
+            }
+        }
+    }
+}
+
+/// Leaves a tile in `open[0]`.
+#[inline(always)]
+fn tile<S: Simd, const H: usize, const W: usize>(
+    simd: S,
+    mut a: &[[f32; H]],
+    mut b: &[[S::f32s; W]],
+    product: &TreeProduct<'_, f32>,
+    open: &mut [Tile<S, H, W>; LEVELS],
+) {
+    let mut count = 0;
+    for (part, &rows) in product.parts.iter().enumerate() {
+        let (of_part, rest) = a.split_at(rows);
+        let (others, others_rest) = b.split_at(rows);
+        (a, b) = (rest, others_rest);
+        multiply::<S, H, W>(simd, of_part, others, &mut open[count]);
+        for _ in 0..product.merges(part, count) {
+            let [.., lower, upper] = &mut open[..=count] else {
+                break;
+            };
+            for (lower, upper) in lower.iter_mut().zip(upper) {
+                for (lower, upper) in lower.iter_mut().zip(upper) {
+                    *lower = simd.add_f32s(*lower, *upper);
+                }
+            }
+            count -= 1;
+        }
+        count += 1;
+    }
+}
+
+/// One part's product. Sums have constant indices, and are copied at the end: so they stay in registers.
+#[inline(always)]
+fn multiply<S: Simd, const H: usize, const W: usize>(
+    simd: S,
+    a: &[[f32; H]],
+    b: &[[S::f32s; W]],
+    output: &mut Tile<S, H, W>,
+) {
+    let mut sum = [[simd.splat_f32s(0.0); W]; H];
+    macro_rules! rows {
+        ($($i:literal)*) => {
+            for (a, b) in a.iter().zip(b) {
+                $(if $i < H {
+                    let x = simd.splat_f32s(a[$i]);
+                    sum[$i][0] = simd.mul_add_f32s(x, b[0], sum[$i][0]);
+                    sum[$i][1] = simd.mul_add_f32s(x, b[1], sum[$i][1]);
+                    if W > 2 {
+                        sum[$i][2] = simd.mul_add_f32s(x, b[2], sum[$i][2]);
+                    }
+                })*
+            }
+            $(if $i < H {
+                output[$i][0] = sum[$i][0];
+                output[$i][1] = sum[$i][1];
+                if W > 2 {
+                    output[$i][2] = sum[$i][2];
+                }
+            })*
+        };
+    }
+    rows!(0 1 2 3 4 5 6 7);
+}
+
+/// Σ of the columns of each part of the rows, summed up likewise: output`[c]`, values`[rows, c]`.
+pub(super) fn tree_sums<T: Real>(values: &[T], parts: &[usize], output: &mut [T]) {
+    let columns = output.len();
+    let counted = TreeProduct {
+        a: values,
+        m: columns,
+        b: &[],
+        n: 0,
+        parts,
+    };
+    let (mut rest, mut open) = (values, Vec::new());
+    for (part, &rows) in parts.iter().enumerate() {
+        let (of_part, others) = rest.split_at(rows * columns);
+        rest = others;
+        let mut sum = vec![T::zero(); columns];
+        super::bias_gradient::bias_gradient(of_part, false, &mut sum, Parallelism::None);
+        for _ in 0..counted.merges(part, open.len()) {
+            let upper = std::mem::replace(&mut sum, open.pop().unwrap_or_default());
+            for (lower, upper) in sum.iter_mut().zip(upper) {
+                *lower += upper;
+            }
+        }
+        open.push(sum);
+    }
+    if let Some(sum) = open.pop() {
+        output.copy_from_slice(&sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn draw(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 16_777_216.0 - 0.5
+        };
+        std::iter::repeat_with(next).take(len).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_bits_are_those_of_plain_loops(
+            m in 1_usize..60, n in 1_usize..120, parts in proptest::collection::vec(1_usize..9, 1..18), threads in 1_usize..4,
+        ) {
+            let rows: usize = parts.iter().sum();
+            let (a, b) = (draw(rows * m, 1), draw(rows * n, 2));
+            let product = TreeProduct { a: &a, m, b: &b, n, parts: &parts };
+            let mut expected = vec![0.0; m * n];
+            product.plain(0, &mut expected);
+            let mut found = vec![f32::NAN; m * n];
+            let height = m.div_ceil(threads);
+            for (band, found) in found.chunks_mut(height * n).enumerate() {
+                product.wide(band * height, found);
+            }
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn parts_have_the_same_bits_whoever_is_there(parts in proptest::collection::vec(1_usize..9, 8), level in 0_u32..4) {
+            // Eight parts at once, or in aligned groups whose sums are added up along the tree.
+            let (m, n) = (13, 30);
+            let rows: usize = parts.iter().sum();
+            let (a, b) = (draw(rows * m, 3), draw(rows * n, 4));
+            let whole = |first: usize, parts: &[usize]| {
+                let rows: usize = parts.iter().sum();
+                let (a, b) = (&a[first * m..][..rows * m], &b[first * n..][..rows * n]);
+                let (mut output, mut sums) = (vec![0.0; m * n], vec![0.0; m]);
+                TreeProduct { a, m, b, n, parts }.wide(0, &mut output);
+                tree_sums(a, parts, &mut sums);
+                output.extend(sums);
+                output
+            };
+            let (mut first, mut sums) = (0, Vec::new());
+            for group in parts.chunks(1 << level) {
+                sums.push(whole(first, group));
+                first += group.iter().sum::<usize>();
+            }
+            while sums.len() > 1 {
+                let pairs = sums.chunks(2).map(|pair| pair[0].iter().zip(&pair[1]).map(|(a, b)| a + b).collect());
+                sums = pairs.collect();
+            }
+            prop_assert_eq!(&sums[0], &whole(0, &parts));
+        }
+    }
+}
