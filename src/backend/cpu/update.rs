@@ -210,10 +210,10 @@ impl<T: Real> Weights<'_, '_, T> {
             let weights = &mut self.parameters[range];
             // By index: so the compiler sees one loop over several slices, and vectorises it.
             for i in 0..weights.len() {
-                let before = from_fn(
-                    #[inline(always)]
-                    |k| moments[k][i],
-                );
+                let mut before = [T::zero(); N];
+                for k in 0..N {
+                    before[k] = moments[k][i];
+                }
                 let g = gradients[i] + l1 * sign(weights[i]);
                 let (weight, after) = f(weights[i], before, g, decay);
                 weights[i] = weight;
