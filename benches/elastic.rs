@@ -55,9 +55,6 @@ fn workloads() -> Vec<Workload> {
     ]
 }
 
-/// Parts that a batch is cut into: what `train` does where it is not told.
-const SHARDS: usize = 16;
-
 /// The optimizer of all workloads.
 const OPTIMIZER: Optimizer = Optimizer::ADAM;
 
@@ -258,6 +255,7 @@ fn pool(
     workers: usize,
     threads: usize,
     policy: PolicyName,
+    batch: usize,
     slow: &Arc<AtomicBool>,
 ) -> Result<Box<Pool>, BackendError> {
     let spec = |worker: usize| {
@@ -283,7 +281,7 @@ fn pool(
         }
     };
     let options = PoolOptions {
-        shards: SHARDS,
+        shards: PoolOptions::shards_of(batch),
         policy,
         ..PoolOptions::default()
     };
@@ -300,7 +298,15 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Rates through a pool beside those of the plain loop, and what the simulation says of two workers.
 fn cost(work: &Workload) -> Result<(), BackendError> {
-    let pool = |workers, threads| pool(workers, threads, PolicyName::Throughput, &Arc::default());
+    let pool = |workers, threads| {
+        pool(
+            workers,
+            threads,
+            PolicyName::Throughput,
+            work.batch,
+            &Arc::default(),
+        )
+    };
     let plain = |threads| CpuBackend::<f32>::with_threads(threads);
     let mut cases = [
         Case::new(Box::new(plain(2)?), work)?,
@@ -389,7 +395,7 @@ impl Course {
 
 fn course(work: &Workload, policy: PolicyName) -> Result<Course, BackendError> {
     let slow = Arc::new(AtomicBool::new(false));
-    let mut case = Case::new(pool(2, 1, policy, &slow)?, work)?;
+    let mut case = Case::new(pool(2, 1, policy, work.batch, &slow)?, work)?;
     let (start, mut ends) = (Instant::now(), Vec::new());
     let mut slowed = None;
     while slowed.is_none_or(|slowed: Duration| start.elapsed() < slowed + HALF) {
@@ -438,14 +444,17 @@ fn slowed(work: &Workload) -> Result<Vec<(PolicyName, Course)>, BackendError> {
 fn predicted(work: &Workload) -> Result<(), BackendError> {
     let mut ratios = Vec::new();
     let mut last = (0.0, 0.0, setup());
-    let mut both = Case::new(pool(2, 1, PolicyName::Throughput, &Arc::default())?, work)?;
+    let mut both = Case::new(
+        pool(2, 1, PolicyName::Throughput, work.batch, &Arc::default())?,
+        work,
+    )?;
     let mut parts = [Parts::new(work)?, Parts::new(work)?];
     for _ in 0..ROUNDS {
         let found = Parts::measure(&mut parts)?;
         let message = message();
         let setup = Setup {
             steps: 200,
-            shards_per_worker: 8,
+            shards_per_worker: PoolOptions::shards_of(work.batch) as u32 / 2,
             shard_time: found[0],
             update: found[1],
             message,
@@ -532,7 +541,7 @@ impl Parts {
         let worker = Slowed {
             inner: CpuBackend::with_threads(1)?,
             slow: Arc::default(),
-            shards: Some(SHARDS),
+            shards: Some(PoolOptions::shards_of(work.batch)),
         };
         let case = Case::new(Box::new(worker), work)?;
         let values = gpu_mlp::program::Places::new(&work.network).len;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use gpu_mlp::data::{ReadOptions, load};
+use gpu_mlp::elastic::PoolOptions;
 use gpu_mlp::elastic::policy::PolicyName;
 use gpu_mlp::elastic::simulate::Scheduling;
 use gpu_mlp::model::{WholeFile, load_tensors};
@@ -115,9 +116,6 @@ struct Chosen {
     workers: WorkerOptions,
 }
 
-/// Shards of a batch, where nothing is said of them.
-const SHARDS: u32 = 16;
-
 /// Keys of a TOML file that are no part of [`Config`], and whether they may be numbers, true or false.
 const KEYS: [(&str, bool); 13] = [
     ("data", false),
@@ -185,11 +183,8 @@ impl Chosen {
             worker_processes: processes.map_err(|reason| wrong("worker-processes", reason))?,
         };
         let workers = options.workers.or(workers);
-        let mut config = options.config.or(config);
+        let config = options.config.or(config);
         workers.check(config.shards)?;
-        if workers.workers.is_some() {
-            config.shards = config.shards.or(Some(SHARDS));
-        }
         let every = every.map(|every| every.parse()).transpose();
         let every = every.map_err(|reason| wrong("checkpoint-every", reason))?;
         let keep = keep.map(|count| keep_checkpoints(&count)).transpose();
@@ -289,8 +284,14 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         target: chosen.config.target.clone(),
     };
     let loaded = load(&chosen.data, &read)?;
-    let plan = Plan::new(&loaded, &chosen.config, initial.as_ref())?;
+    let mut plan = Plan::new(&loaded, &chosen.config, initial.as_ref())?;
     drop(loaded);
+    if chosen.workers.workers.is_some() && chosen.config.shards.is_none() {
+        let [rows, ..] = plan.counts();
+        let batch = plan.options().batch_size.unwrap_or(rows);
+        chosen.config.shards = Some(PoolOptions::shards_of(batch) as u32);
+        plan.config.shards = chosen.config.shards;
+    }
     introduce(&plan, &chosen.data);
     let mut trainer = chosen.workers.open(&mut chosen.device, &plan)?;
     if chosen.find_lr && plan.options().lbfgs.is_some() {

@@ -12,8 +12,8 @@ pub(super) struct Crowd {
     settled: bool,
 }
 
-/// Steps by whose median a number of workers is judged.
-const STEPS: usize = 8;
+/// Steps by whose lower quartile a number of workers is judged.
+const STEPS: usize = 16;
 
 /// What fewer workers have to win, as a share, so that noise does not decide.
 const MARGIN: f64 = 0.03;
@@ -52,12 +52,12 @@ impl Crowd {
             return None;
         }
         self.times.sort_by(f64::total_cmp);
-        // The first steps of a number are slower; the median does not see them.
-        let median = self.times[STEPS / 2];
+        // The first steps of a number are slower, as memory is new and rates are unknown; the quartile does not see them.
+        let usual = self.times[STEPS / 4];
         self.times.clear();
         let (best, time) = match self.best {
-            Some((best, time)) if median > time * (1.0 - MARGIN) => (best, time),
-            _ => (self.now, median),
+            Some((best, time)) if usual > time * (1.0 - MARGIN) => (best, time),
+            _ => (self.now, usual),
         };
         let fewer_won = best == self.now;
         self.best = Some((best, time));

@@ -122,6 +122,9 @@ impl Policy for Learned {
 /// What the network sees of a shard.
 const FEATURES: usize = 8;
 
+/// Logarithm of the running mean of seconds a row.
+const RECENT: usize = 7;
+
 fn features(record: &Record) -> [f64; FEATURES] {
     let (gpu, software, threads) = match record.device {
         DeviceKind::Cpu { threads } => (0.0, 0.0, f64::from(threads.max(1))),
@@ -166,8 +169,17 @@ fn scaled(value: f64, [mean, deviation]: [f64; 2]) -> f32 {
     ((value - mean) / deviation) as f32
 }
 
+/// Deviations from the mean that an input shows at most: what lies further out was never learned.
+const FURTHEST: f32 = 3.0;
+
+/// Logarithm of the seconds that a row takes by its worker's running mean.
+fn usual(features: &[f64; FEATURES]) -> f64 {
+    features[RECENT]
+}
+
 impl Fitted {
-    /// Learns the logarithm of the seconds.
+    /// Learns how many rows of its worker's running mean a shard takes as long as, as a logarithm: so a worker that becomes slower is
+    /// seen as soon as its mean shows it.
     fn new(records: &[Record]) -> Result<Self, String> {
         let records: Vec<Record> = records
             .iter()
@@ -179,20 +191,24 @@ impl Fitted {
         }
         let rows: Vec<[f64; FEATURES]> = records.iter().map(features).collect();
         let inputs = std::array::from_fn(|k| moments(rows.iter().map(|row| row[k])));
-        let seconds = records.iter().map(|record| record.seconds.ln());
-        let target = moments(seconds.clone());
+        let longer: Vec<f64> = records
+            .iter()
+            .zip(&rows)
+            .map(|(record, row)| record.seconds.ln() - usual(row))
+            .collect();
+        let target = moments(longer.iter().copied());
         let each = rows.iter().flatten().zip(inputs.iter().cycle());
         let encoded = Matrix {
             rows: rows.len(),
             columns: FEATURES,
             values: each
-                .map(|(&value, &moments)| scaled(value, moments))
+                .map(|(&value, &moments)| scaled(value, moments).clamp(-FURTHEST, FURTHEST))
                 .collect(),
         };
         let wanted = Matrix {
             rows: rows.len(),
             columns: 1,
-            values: seconds.clone().map(|value| scaled(value, target)).collect(),
+            values: longer.iter().map(|&value| scaled(value, target)).collect(),
         };
         let network = Network::new(FEATURES, &[16], Activation::Tanh, 1, Activation::Identity);
         let trained = fit(&network, &encoded, &wanted).map_err(|error| error.to_string())?;
@@ -203,8 +219,8 @@ impl Fitted {
             inputs,
             target,
             range: [
-                seconds.clone().fold(f64::INFINITY, f64::min) - 1.0,
-                seconds.fold(f64::NEG_INFINITY, f64::max) + 1.0,
+                longer.iter().copied().fold(f64::INFINITY, f64::min),
+                longer.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             ],
         })
     }
@@ -214,11 +230,12 @@ impl Fitted {
         &mut self,
         rows: impl Iterator<Item = [f64; FEATURES]>,
     ) -> Result<Vec<f64>, BackendError> {
-        let each = |row: [f64; FEATURES]| {
-            let inputs = self.inputs;
-            (0..FEATURES).map(move |k| scaled(row[k], inputs[k]))
-        };
-        let values: Vec<f32> = rows.flat_map(each).collect();
+        let rows: Vec<[f64; FEATURES]> = rows.collect();
+        let each = rows.iter().flatten().zip(self.inputs.iter().cycle());
+        let values: Vec<f32> = each
+            .map(|(&value, &moments)| scaled(value, moments).clamp(-FURTHEST, FURTHEST))
+            .collect();
+        let mut means = rows.iter().map(usual);
         let mut answers = Vec::with_capacity(values.len() / FEATURES);
         for chunk in values.chunks(BATCH * FEATURES) {
             let rows = chunk.len() / FEATURES;
@@ -231,8 +248,9 @@ impl Fitted {
             let [mean, deviation] = self.target;
             let [least, most] = self.range;
             for output in self.backend.read(buffer::OUTPUTS, 0, 0, rows)? {
-                let seconds = f64::from(output) * deviation + mean;
-                answers.push(seconds.clamp(least, most).exp());
+                let longer = f64::from(output) * deviation + mean;
+                let usual = means.next().unwrap_or_default();
+                answers.push((usual + longer.clamp(least, most)).exp());
             }
         }
         Ok(answers)
@@ -350,6 +368,12 @@ mod tests {
             shards: &[],
             load: 1.0,
         };
+        let mut slow = workers;
+        slow[0].stats.rate = Some(1.0 / 6e-4);
+        let slowed = View {
+            workers: &slow,
+            ..view
+        };
         for rows in [8, 64, 200] {
             let predicted = policy.predicted(&view, 0, rows).expect("it predicts");
             let truth = record(rows).seconds;
@@ -357,6 +381,10 @@ mod tests {
                 (predicted / truth - 1.0).abs() < 0.1,
                 "{rows}: {predicted} for {truth}"
             );
+            // Never seen so slow before, and yet known at once.
+            let slower = policy.predicted(&slowed, 0, rows).expect("it predicts");
+            let ratio = slower / predicted;
+            assert!((ratio - 4.0).abs() < 0.4, "{rows}: {ratio} times as long");
         }
         assert_eq!(policy.records().len(), 512);
     }

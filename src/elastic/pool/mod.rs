@@ -31,7 +31,7 @@ use crate::program::{Program, Step, record};
 /// How a pool works.
 #[derive(Clone)]
 pub struct PoolOptions {
-    /// Parts that a batch is cut into.
+    /// Parts that a batch is cut into, [`PoolOptions::shards_of`] it as a rule.
     pub shards: usize,
     /// Which worker runs which.
     pub policy: PolicyName,
@@ -47,6 +47,15 @@ pub struct PoolOptions {
     pub again: Option<Duration>,
     /// What others ask, and are told.
     pub remote: Remote,
+}
+
+impl PoolOptions {
+    /// Parts of a batch of so many rows: of 64 rows, as each has a gradient that is summed up with the others', but 4 for several
+    /// workers to share, and 16 at most.
+    #[must_use]
+    pub fn shards_of(batch: usize) -> usize {
+        (batch / 64).clamp(4, 16)
+    }
 }
 
 impl Default for PoolOptions {

@@ -211,7 +211,7 @@ pub struct Config {
     /// Batches whose gradients make one step [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "BATCHES", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub accumulate: Option<u32>,
-    /// With --workers, parts that each batch is cut into, however many workers there are [default: 16]
+    /// With --workers, parts that each batch is cut into, however many workers there are [default: of 64 rows, but 4 to 16]
     #[arg(long, allow_negative_numbers = true, value_name = "PARTS", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Workers")]
     pub shards: Option<u32>,
     /// Decay of a running mean of the weights, which is what is evaluated and kept, as 0.999 [default: none is made]
