@@ -88,7 +88,7 @@ pub enum Tallied {
         /// How many.
         labels: usize,
     },
-    /// Counts: of each quantile the targets not above it; those between the first and the last. Sums: rows; a [`Spread`] of each
+    /// Counts: of each quantile the targets not above it; those between the first and the last. Sums: rows; a [`spread`] of each
     /// target; the loss of each quantile.
     Values {
         /// How many.
