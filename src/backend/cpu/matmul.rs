@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-use super::Real;
+use super::{Real, share};
 
 /// An operand of a product, in row- or column-major order.
 #[derive(Clone, Copy)]
@@ -114,11 +114,7 @@ pub(super) fn matmul_then<T: Real>(
     if m * n == 0 {
         return;
     }
-    let threads = match parallelism {
-        Parallelism::Rayon(0) => rayon::current_num_threads(),
-        Parallelism::Rayon(threads) => threads,
-        Parallelism::None => 1,
-    };
+    let threads = share::threads(parallelism);
     // The operand of the longer side is then packed by parts, each by the thread that needs it.
     let by_columns = n >= UNIT * threads;
     let (side, other) = if by_columns { (n, m) } else { (m, n) };
