@@ -1,4 +1,4 @@
-//! Each kernel on each device, products in each tile: GFLOP/s where there are products, GB/s of the bytes that must move
+//! Each kernel on each device, products in each tile, and with either order of sums: GFLOP/s where there are products, GB/s of the bytes that must move
 //! elsewhere; on an adapter, the share of what a loop of multiply-adds or a copy reaches there, in the same run.
 //!
 //! `cargo bench --bench kernels [-- FILTER]`
@@ -10,19 +10,25 @@ use std::time::{Duration, Instant};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, Sums, adapters};
 use gpu_mlp::backend::{Backend, kernels, run_all};
 use gpu_mlp::program::Step;
 
 use self::probe::Probe;
 
-/// Rows, columns and terms: the layers of Fashion-MNIST 784-512-512-10 at a batch of 256.
-const SIZES: [[usize; 3]; 3] = [[256, 512, 784], [256, 512, 512], [256, 10, 512]];
+/// Rows, columns and terms: the layers of Fashion-MNIST 784-512-512-10 at a batch of 256, and an only output of 2048 units at one of
+/// 1024.
+const SIZES: [[usize; 3]; 4] = [
+    [256, 512, 784],
+    [256, 512, 512],
+    [256, 10, 512],
+    [1024, 1, 2048],
+];
 
 /// Steps a measurement runs, so that handing them over does not count.
 const STEPS: usize = 8;
 
-/// What is measured: a device, or one tile of an adapter.
+/// What is measured: a device, or one tile or way of summing of an adapter.
 struct Subject {
     name: String,
     backend: Box<dyn Backend>,
@@ -55,16 +61,23 @@ fn subjects() -> Vec<Subject> {
             probe,
             products: false,
         });
-        for tile in tiles {
+        let mut products = |name: String, with: &dyn Fn(GpuBackend) -> GpuBackend| {
             if let Ok(gpu) = open() {
                 subjects.push(Subject {
-                    name: format!("{} {tile}", adapter.name),
-                    backend: Box::new(gpu.with_mode(Mode::Dispatches).with_tile(tile)),
+                    name: format!("{} {name}", adapter.name),
+                    backend: Box::new(with(gpu.with_mode(Mode::Dispatches))),
                     probe,
                     products: true,
                 });
             }
+        };
+        for tile in tiles {
+            products(tile.to_string(), &|gpu| gpu.with_tile(tile));
         }
+        products("sums in rising order".into(), &|gpu| {
+            gpu.with_sums(Sums::Rising)
+        });
+        products("sums by shape".into(), &|gpu| gpu.with_sums(Sums::ByShape));
     }
     subjects
 }

@@ -4,10 +4,9 @@
 // b       [k, n], or [n, k] if B_TRANSPOSED
 // output  [m, n]
 //
-// A workgroup makes a tile of the output (lib/product or lib/product_subgroup), a member a layer of the grid's z.
+// A workgroup makes a tile of the output in one of the ways of lib/products, a member a layer of the grid's z.
 
-#import product unless SUBGROUP
-#import product_subgroup if SUBGROUP
+#import products
 
 override ACCUMULATE: bool = false;
 

@@ -4,11 +4,10 @@
 // b       [k, n]
 // output  [m, n], and behind it, in the same buffer, bias [1, m]
 //
-// A workgroup makes a tile of the output (lib/product or lib/product_subgroup), the first of a row of them the biases too; a member is a layer of the
-// grid's z.
+// A workgroup makes a tile of the output in one of the ways of lib/products, the first of a row of them the biases too; a member is
+// a layer of the grid's z.
 
-#import product unless SUBGROUP
-#import product_subgroup if SUBGROUP
+#import products
 
 override ACCUMULATE: bool = false;
 

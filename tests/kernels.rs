@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode, Tuning};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode, Sums, Tuning};
 use gpu_mlp::backend::{
-    Backend, Drawn, TOLERANCES, check, contents, difference, kernels, tolerance,
+    Backend, Data, Drawn, TOLERANCES, check, contents, difference, kernels, products, run_all,
+    tolerance,
 };
 use gpu_mlp::model::{Activation, Dropout, Embeddings, Lookup, Network, Normalization, Periodic};
 use gpu_mlp::program::{
     Augmentation, Capacity, Link, Loss, LossFunction, LossWeights, Op, Optimizer, Program,
-    Reduction, Rule,
+    Reduction, Rule, Step, Transpose, buffer,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -259,32 +260,24 @@ fn sizes_around_tiles_and_subgroups_agree_with_the_twins() {
     assert_eq!(wrong(errors), []);
 }
 
-/// Each form of a product once, those with an activation with one that rounds.
-fn products(sizes: [usize; 3], members: usize) -> Vec<(&'static str, Program)> {
-    let all = kernels(sizes, members, 0).into_iter();
-    let once = |program: &Program| match program.ops[0] {
-        Op::MatmulBiasActivation { function, .. }
-        | Op::MatmulActivationGradient { function, .. } => function == Activation::Tanh,
-        ref op => op.product(program).is_some(),
-    };
-    all.filter(|(_, program)| once(program)).collect()
-}
-
 #[test]
 fn however_a_product_is_cut_its_bits_are_the_same() {
-    // Rows by words and by vectors of four, of a whole batch and of a part of one, in packs whose members begin anywhere.
+    // Rows by words and by vectors of four, of a whole batch and of a part of one, in packs whose members begin anywhere; the last
+    // in parts.
     let cases = [
         ([33, 31, 17], 3, 30),
         ([68, 72, 200], 2, 65),
         ([20, 10, 24], 1, 20),
+        ([300, 9, 272], 2, 280),
     ];
     let tiles = open(Mode::Dispatches).tiles();
     assert!(tiles.len() >= 4, "{tiles:?}");
     for (sizes, members, rows) in cases {
-        let forms = products(sizes, members);
+        let forms = products(sizes, members, 0);
         assert_eq!(forms.len(), 10);
         let of = |tile| -> Vec<Vec<Vec<u32>>> {
-            let mut gpu = open(Mode::Dispatches).with_tile(tile);
+            let gpu = open(Mode::Dispatches).with_sums(Sums::ByShape);
+            let mut gpu = gpu.with_tile(tile);
             let bits = |(_, program): &(&str, Program)| {
                 let found = contents(&mut gpu, program, (rows, 5), Drawn::Usual);
                 let found = found.expect("it runs").into_iter();
@@ -309,9 +302,72 @@ fn however_a_product_is_cut_its_bits_are_the_same() {
 }
 
 #[test]
+fn long_sums_are_made_in_parts_and_by_lanes_where_a_graphics_card_makes_them() {
+    let opened = |sums| open(Mode::Dispatches).with_sums(sums);
+    for sums in [Sums::Rising, Sums::ByShape] {
+        // Weights of 600 terms, rows of 272; of a part of a batch, the last of the parts have no terms.
+        for (number, (members, rows)) in [(1, 600), (3, 100)].into_iter().enumerate() {
+            let mut gpu = opened(sums);
+            for (kernel, program) in products([600, 9, 272], members, number) {
+                let error = difference(&mut gpu, &program, (rows, 3), Drawn::Usual);
+                let error = error.expect("it runs");
+                assert!(error <= tolerance(kernel), "{error:e} of\n{program}");
+                let compiled = gpu.compile(&program).expect("it fits");
+                let Op::Matmul { transpose, .. } = program.ops[0] else {
+                    continue;
+                };
+                let parts = sums == Sums::ByShape && transpose != Transpose::B;
+                assert_eq!(gpu.dispatches(compiled, 1), 1 + usize::from(parts));
+            }
+        }
+    }
+    // A member of a pack has the bits that it has alone, though a pack has more tiles.
+    let gradients = |members| {
+        let network = Network::new(40, &[30], Activation::Tanh, 3, Activation::Identity);
+        let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
+        let capacity = Capacity {
+            members,
+            batch: 400,
+            rows: 400,
+            order: 400,
+            records: 1,
+        };
+        let program = Program::gradients(&network, &loss, capacity).fused();
+        let mut gpu = opened(Sums::ByShape);
+        let compiled = gpu.compile(&program).expect("it fits");
+        let values: Vec<f32> = (0..400 * 40).map(|at| (at as f32 * 0.37).sin()).collect();
+        gpu.write(buffer::INPUTS, 0, 0, Data::F32(&values))
+            .expect("it fits");
+        let order: Vec<u32> = (0..400).collect();
+        let weights: Vec<f32> = (0..40 * 30 + 30 * 3).map(|at| (at as f32).cos()).collect();
+        for member in 0..members {
+            gpu.write(buffer::ORDER, member, 0, Data::U32(&order))
+                .expect("it fits");
+            gpu.write(buffer::PARAMETERS, member, 0, Data::F32(&weights))
+                .expect("it fits");
+        }
+        let step = Step {
+            rows: 400,
+            loss_scale: 1.0,
+            ..Step::default()
+        };
+        run_all(&mut gpu, compiled, &[step]).expect("it runs");
+        let mut bits = |member| -> Vec<u32> {
+            let read = gpu.read(buffer::GRADIENTS, member, 0, weights.len());
+            let values = read.expect("it is there").into_iter();
+            values.map(f32::to_bits).collect()
+        };
+        (0..members).map(&mut bits).collect::<Vec<_>>()
+    };
+    let alone = gradients(1);
+    assert!(alone[0].iter().filter(|bits| **bits != 0).count() > 1000);
+    assert!(gradients(20).iter().all(|member| *member == alone[0]));
+}
+
+#[test]
 fn what_is_the_fastest_is_tried_once_and_changes_no_bits() {
     let folder = tempfile::tempdir().expect("a folder");
-    let forms = products([128, 128, 256], 1);
+    let forms = products([128, 128, 256], 1, 0);
     let (_, program) = &forms[0];
     let bits = |gpu: &mut GpuBackend| -> Vec<Vec<u32>> {
         let found = contents(gpu, program, (128, 5), Drawn::Usual).expect("it runs");
@@ -355,7 +411,7 @@ fn what_is_the_fastest_is_tried_once_and_changes_no_bits() {
     assert_eq!(bits(&mut gpu), expected);
     assert_eq!(gpu.tried(), 0);
     let mut gpu = tuned(true);
-    gpu.compile(&products([32, 64, 64], 1)[0].1)
+    gpu.compile(&products([32, 64, 64], 1, 0)[0].1)
         .expect("it fits");
     assert_eq!(gpu.tried(), 0);
 }

@@ -70,10 +70,14 @@ fn load_b(member: u32, k: u32, column: u32, depth: u32) -> f32 {
 }
 
 fn product(at: Invocation) {
+    terms(at, 0u, rows_of(shape.k));
+}
+
+// The product's terms of k from `first`, a multiple of DEPTH, up to `depth`.
+fn terms(at: Invocation, first: u32, depth: u32) {
     let group = at.group;
     let lane = at.lane;
     let rows = rows_of(shape.m);
-    let depth = rows_of(shape.k);
     let height = 4u * LANES_Y;
     let width = 4u * LANES_X;
     let first_row = group.y * height;
@@ -81,7 +85,7 @@ fn product(at: Invocation) {
     let index = lane.y * LANES_X + lane.x;
     let lanes = LANES_X * LANES_Y;
     sums = array<vec4<f32>, ROWS>();
-    for (var k = 0u; k < depth; k += DEPTH) {
+    for (var k = first; k < depth; k += DEPTH) {
         // Consecutive lanes load consecutive words of the operand, whichever way it is stored.
         for (var i = index; i < height * DEPTH; i += lanes) {
             let at = select(vec2(i / DEPTH, i % DEPTH), vec2(i % height, i / height), A_TRANSPOSED);

@@ -102,12 +102,16 @@ fn four_rows_of_b(at: Invocation, k: u32, depth: u32) -> mat4x4<f32> {
 }
 
 fn product(at: Invocation) {
+    terms(at, 0u, rows_of(shape.k));
+}
+
+// The product's terms of k from `first`, a multiple of 16, up to `depth`.
+fn terms(at: Invocation, first: u32, depth: u32) {
     let rows = rows_of(shape.m);
-    let depth = rows_of(shape.k);
 #repeat i ROWS
     var sum_{i} = vec4<f32>();
 #end
-    for (var k = 0u; k < (depth + 15u) / 16u * 16u; k += 4u) {
+    for (var k = first; k < (depth + 15u) / 16u * 16u; k += 4u) {
         let held = array<vec4<f32>, PARTS>(
 #repeat p PARTS
             part_of_a(at, {p}u * WIDTH + at.inner % WIDTH, k, rows, depth),
@@ -131,15 +135,15 @@ fn product(at: Invocation) {
     sums[{i}u] = sum_{i};
 #end
     if ROW_SUMS {
-        sum_rows(at, rows, depth);
+        sum_rows(at, rows, first, depth);
     }
 }
 
-fn sum_rows(at: Invocation, rows: u32, depth: u32) {
+fn sum_rows(at: Invocation, rows: u32, start: u32, depth: u32) {
     let first = shape.a.x + at.group.z * shape.a.y;
     // None but for the first workgroups of rows of them; four terms at a time, for the sake of drivers that count iterations.
-    let terms = select(0u, depth, at.group.x == 0u);
-    for (var k = 0u; k < terms; k += 4u) {
+    let end = select(0u, depth, at.group.x == 0u);
+    for (var k = start; k < end; k += 4u) {
 #repeat i SUMS
         let row_{i} = first + min(summed_row(at, {i}u), rows - 1u);
 #repeat j 4

@@ -7,7 +7,7 @@ pub mod gpu;
 mod check;
 mod tolerance;
 
-pub use check::{Check, Drawn, check, contents, difference, kernels};
+pub use check::{Check, Drawn, check, contents, difference, kernels, products};
 pub use tolerance::{TOLERANCES, tolerance};
 
 use crate::model::{Network, Weights};

@@ -9,10 +9,10 @@ mod small;
 mod updates;
 
 pub use drawn::{Drawn, contents};
-pub use kernels::kernels;
+pub use kernels::{kernels, products};
 
 use super::cpu::CpuBackend;
-use super::gpu::{AdapterChoice, GpuBackend, Mode};
+use super::gpu::{AdapterChoice, GpuBackend, Mode, Sums};
 use super::{Backend, BackendError, tolerance};
 use crate::model::{Activation, Network};
 use crate::program::{Capacity, Loss, LossFunction, Optimizer, Program, Reduction};
@@ -44,7 +44,11 @@ const SIZES: [[usize; 3]; 5] = [
     [130, 70, 200],
 ];
 
-/// Runs every kernel on an adapter and compares it with its twin.
+/// Sizes of the products that are tried in every tile: by words, by vectors of four, and with sums so long that they are made in parts
+/// and by lanes.
+const IN_EACH_TILE: [[usize; 3]; 3] = [[33, 31, 17], [68, 72, 200], [300, 9, 272]];
+
+/// Runs every kernel on an adapter, products in every tile that it has, and compares it with its twin.
 pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
     let mut checks: Vec<Check> = Vec::new();
     let mut gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
@@ -52,6 +56,20 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
         for (kernel, program) in kernels([m, n, k], 2, number) {
             let error = difference(&mut gpu, &program, (m, number as u64), Drawn::Usual)?;
             note(&mut checks, kernel, error);
+        }
+    }
+    for tile in gpu.tiles() {
+        let gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
+        let mut gpu = gpu.with_tile(tile).with_sums(Sums::ByShape);
+        for (number, [m, n, k]) in IN_EACH_TILE.into_iter().enumerate() {
+            for (kernel, program) in products([m, n, k], 2, number) {
+                let error = difference(&mut gpu, &program, (m, number as u64), Drawn::Usual)?;
+                note(&mut checks, kernel, error);
+                let compiled = gpu.compile(&program)?;
+                if gpu.dispatches(compiled, 1) > 1 {
+                    note(&mut checks, "matmul_part", error);
+                }
+            }
         }
     }
     for (number, function) in LossFunction::ALL.into_iter().enumerate() {

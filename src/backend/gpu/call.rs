@@ -39,6 +39,8 @@ pub(super) struct Factors {
     pub(super) transpose: Transpose,
     /// Columns of a and b as they are stored.
     pub(super) inner: [usize; 2],
+    /// Parts of k that are made side by side.
+    pub(super) parts: usize,
 }
 
 /// Stands for the number of rows of the step's batch: BATCH in shaders/lib/batch.wgsl.
@@ -887,6 +889,7 @@ impl Calls<'_> {
             k: size(k),
             transpose,
             inner: [a, b].map(|tensor| self.columns(tensor)),
+            parts: 1,
         };
         let mut tensors = vec![a, b];
         tensors.extend(others);

@@ -1,6 +1,7 @@
 use super::call::calls;
 use super::resident;
 use super::shader::specialized;
+use super::sums::Sums;
 use super::tile::Tile;
 use crate::program::Program;
 
@@ -14,12 +15,17 @@ const SUBGROUP: Tile = Tile::Subgroup {
 };
 
 /// The kernels of a program as they are handed to wgpu, each once: a name of the kernel and its constants, and the WGSL.
-/// Those of its ops, products in both forms, and the one that runs many whole steps, which a small program has instead.
+/// Those of its ops, products in both forms and as a graphics card sums them, and the one that runs many whole steps, which a small program has instead.
 pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     // Any binding is large enough here: pieces of a buffer have the same kernel.
     let of_ops = program.ops.iter();
     let of_ops = of_ops.flat_map(|op| calls(program, op, usize::MAX));
-    let kernels = of_ops.flat_map(|call| {
+    let with_room = Sums::ByShape.with_room(program);
+    let in_each = of_ops.flat_map(|call| {
+        let other = Sums::ByShape.cut(&with_room, call.clone());
+        [vec![call], other].concat()
+    });
+    let kernels = in_each.flat_map(|call| {
         let both = [call.clone(), SUBGROUP.cut(call, LANES, true)];
         both.map(|call| (call.kernel, call.constants))
     });

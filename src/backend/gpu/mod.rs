@@ -7,6 +7,7 @@ mod kept;
 mod record;
 mod resident;
 mod shader;
+mod sums;
 mod table;
 mod tile;
 mod tune;
@@ -19,6 +20,7 @@ use futures_intrusive::channel::shared::oneshot_channel;
 pub use device::{AdapterChoice, AdapterInfo, adapters};
 pub use emit::wgsl;
 pub use shader::{KERNELS, source, specialized};
+pub use sums::Sums;
 pub use tile::Tile;
 pub use tune::Tuning;
 
@@ -63,6 +65,7 @@ const SLOWEST: f64 = 1e9;
 pub struct GpuBackend {
     device: Device,
     pipelines: Pipelines,
+    sums: Sums,
     tiles: Tiles,
     /// What finds tiles, if it was asked for.
     tuner: Option<Tuner>,
@@ -137,6 +140,11 @@ impl GpuBackend {
         });
         Ok(GpuBackend {
             pipelines: Pipelines::new(layout),
+            sums: if device.software {
+                Sums::Rising
+            } else {
+                Sums::ByShape
+            },
             tiles: Tiles::default(),
             tuner: None,
             device,
@@ -154,6 +162,13 @@ impl GpuBackend {
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// The same backend with the sums of programs compiled from now on made in another way than the adapter's own.
+    #[must_use]
+    pub fn with_sums(mut self, sums: Sums) -> Self {
+        self.sums = sums;
         self
     }
 
@@ -237,11 +252,10 @@ impl GpuBackend {
                 table: &self.steps,
                 step: &self.step,
             };
-            tuner.tune(&mut bench, program, &memory, &mut self.tiles)?;
+            tuner.tune(&mut bench, program, &memory, (self.sums, &mut self.tiles))?;
         }
-        let tiles = &self.tiles;
-        record(&self.device, &mut self.pipelines, program, &memory, tiles)
-            .map(Recording::Dispatches)
+        let cut = (self.sums, &self.tiles);
+        record(&self.device, &mut self.pipelines, program, &memory, cut).map(Recording::Dispatches)
     }
 
     /// Allocates what is new and moves what has grown. Returns whether anything moved.
@@ -352,9 +366,9 @@ impl Backend for GpuBackend {
 
     fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
         let before = self.names.buffers.clone();
-        let places = self.names.merge(program)?;
-        let moved = self.allocate(&before, program)?;
-        let mut program = program.clone();
+        let mut program = self.sums.with_room(program);
+        let places = self.names.merge(&program)?;
+        let moved = self.allocate(&before, &program)?;
         for tensor in &mut program.tensors {
             tensor.buffer = places[tensor.buffer];
         }

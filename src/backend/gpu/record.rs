@@ -3,6 +3,7 @@
 use super::call::{Call, calls};
 use super::device::Device;
 use super::shader::Pipelines;
+use super::sums::Sums;
 use super::tile::Tiles;
 use crate::backend::BackendError;
 use crate::program::{Buffer, Product, Program, Rows, TensorId};
@@ -36,7 +37,7 @@ pub(super) fn record(
     pipelines: &mut Pipelines,
     program: &Program,
     memory: &Memory<'_>,
-    tiles: &Tiles,
+    (sums, tiles): (Sums, &Tiles),
 ) -> Result<Vec<Dispatch>, BackendError> {
     let binding = binding_elements(device);
     let mut dispatches = Vec::new();
@@ -53,7 +54,8 @@ pub(super) fn record(
                 device: device.name.clone(),
             });
         }
-        for call in calls(program, op, binding) {
+        let calls = calls(program, op, binding);
+        for call in calls.into_iter().flat_map(|call| sums.cut(program, call)) {
             let call = tiles.cut(device, program, memory, call);
             dispatches.extend(record_call(device, pipelines, program, memory, &call)?);
         }

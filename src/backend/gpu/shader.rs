@@ -50,6 +50,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "matmul_activation_gradient",
     "matmul_bias_activation",
     "matmul_bias_gradient",
+    "matmul_part",
     "max_norm",
     "metrics",
     "mix",
@@ -92,7 +93,10 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "moments3",
     "norm",
     "product",
+    "product_lanes",
+    "product_parts",
     "product_subgroup",
+    "products",
     "reduce",
     "step",
     "turn",
@@ -122,8 +126,8 @@ pub fn source(kernel: &str) -> Option<String> {
 ///
 /// They are filled in as text: naga 30 cannot size workgroup arrays by an expression of several overrides. Two more things
 /// are done to the text:
-/// - `#import NAME` stands for a snippet, and is nothing where that is there already; with `if CONSTANT` or `unless CONSTANT`
-///   behind it, it depends on a constant, which is 0 unless it is given;
+/// - `#import NAME` stands for a snippet, and is nothing where that is there already; with `if CONSTANT` or
+///   `unless CONSTANT …` behind it, it depends on constants, which are 0 unless they are given;
 /// - `#repeat i COUNT`, up to its `#end`, stands for so many copies of what is between, with the copy's number for `{i}`: what
 ///   drivers keep in registers has no index but a constant one. COUNT is a number or a constant.
 pub fn specialized(kernel: &str, constants: &[(&str, u32)]) -> Option<String> {
@@ -167,7 +171,9 @@ fn expand(
         let import = match words[..] {
             ["#import", import] => Some((import, true)),
             ["#import", import, "if", constant] => Some((import, set(constant))),
-            ["#import", import, "unless", constant] => Some((import, !set(constant))),
+            ["#import", import, "unless", ref constants @ ..] => {
+                Some((import, !constants.iter().any(|constant| set(constant))))
+            }
             _ => None,
         };
         let snippet = import.and_then(|(import, wanted)| {
@@ -446,6 +452,29 @@ mod tests {
                     .validate(&module)
                     .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
             }
+        }
+    }
+
+    #[test]
+    fn products_in_parts_and_by_lanes_are_valid_wgsl() {
+        for (kernel, constants) in [
+            ("matmul", [("BY_LANES", 1), ("ACCUMULATE", 1)]),
+            ("matmul_bias_activation", [("BY_LANES", 1), ("FUNCTION", 7)]),
+            ("matmul", [("SUMMED", 1), ("ACCUMULATE", 1)]),
+            ("matmul_bias_activation", [("SUMMED", 1), ("FUNCTION", 7)]),
+            (
+                "matmul_activation_gradient",
+                [("SUMMED", 1), ("FUNCTION", 7)],
+            ),
+            ("matmul_bias_gradient", [("SUMMED", 1), ("ROW_SUMS", 1)]),
+            ("matmul_part", [("A_TRANSPOSED", 1), ("ROW_SUMS", 1)]),
+        ] {
+            let text = specialized(kernel, &constants).expect("the kernel is listed");
+            let module = naga::front::wgsl::parse_str(&text)
+                .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
+            Validator::new(ValidationFlags::all(), Capabilities::empty())
+                .validate(&module)
+                .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
         }
     }
 

@@ -1,5 +1,5 @@
-//! How a product is cut among workgroups and lanes. Whatever the tile, the bits are the same: each value is one sum over k in
-//! rising order.
+//! How a product is cut among workgroups and lanes. Whatever the tile, the bits are the same: each value, or each part of one, is one
+//! sum over k in rising order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -80,18 +80,24 @@ impl Tile {
                 ]
             }
         };
+        call.constants
+            .retain(|(name, _)| !name.starts_with("LANES_"));
+        call.constants.splice(0..0, constants);
+        let [x, y] = self.groups(&factors);
+        call.grid = [x, y * factors.parts as u32];
+        call
+    }
+
+    /// Workgroups side by side and below each other that make the product, or one part of it.
+    pub(super) fn groups(self, factors: &Factors) -> [u32; 2] {
         let [height, width] = match self {
             Tile::Workgroup { x, y } => [4 * y, 4 * x],
             Tile::Subgroup { rows, lanes } => [rows, 4 * lanes],
         };
-        call.constants
-            .retain(|(name, _)| !name.starts_with("LANES_"));
-        call.constants.splice(0..0, constants);
-        call.grid = [
+        [
             factors.n.div_ceil(width as usize) as u32,
             factors.m.div_ceil(height as usize) as u32,
-        ];
-        call
+        ]
     }
 }
 

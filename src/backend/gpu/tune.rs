@@ -12,6 +12,7 @@ use super::encode;
 use super::kept;
 use super::record::{Dispatch, Memory, binding_elements, record};
 use super::shader::{self, Pipelines};
+use super::sums::Sums;
 use super::tile::{Tile, Tiles, fours};
 use crate::backend::BackendError;
 use crate::program::{Buffer, Element, Op, Program, Rows, Step, Transpose};
@@ -99,15 +100,13 @@ impl Tuner {
         bench: &mut Bench<'_>,
         program: &Program,
         memory: &Memory<'_>,
-        tiles: &mut Tiles,
+        (sums, tiles): (Sums, &mut Tiles),
     ) -> Result<(), BackendError> {
         let binding = binding_elements(bench.device);
         let mut wanted = BTreeMap::new();
-        for call in program
-            .ops
-            .iter()
-            .flat_map(|op| calls(program, op, binding))
-        {
+        let ops = program.ops.iter();
+        let calls = ops.flat_map(|op| calls(program, op, binding));
+        for call in calls.flat_map(|call| sums.cut(program, call)) {
             if let Some(factors) = call.factors
                 && 2 * factors.m * factors.n * factors.k >= WORTH
             {
@@ -122,7 +121,12 @@ impl Tuner {
         let mut found = BTreeSet::new();
         for (class, (factors, fours)) in wanted {
             let spent = start.elapsed();
-            let Some(tile) = fastest(bench, &factors, fours, self.left.saturating_sub(spent))?
+            let Some(tile) = fastest(
+                bench,
+                sums,
+                (&factors, fours),
+                self.left.saturating_sub(spent),
+            )?
             else {
                 break;
             };
@@ -213,8 +217,8 @@ fn keep(file: &Path, remembered: &Remembered) -> std::io::Result<()> {
 /// The fastest tile of a product; `None` if there is no time to tell.
 fn fastest(
     bench: &mut Bench<'_>,
-    factors: &Factors,
-    fours: bool,
+    sums: Sums,
+    (factors, fours): (&Factors, bool),
     left: Duration,
 ) -> Result<Option<Tile>, BackendError> {
     let most = if bench.device.software {
@@ -236,7 +240,7 @@ fn fastest(
         if start.elapsed() + longest >= left {
             return Ok(None);
         }
-        let taken = time(bench, &factors, fours, tile)?;
+        let taken = time(bench, (&factors, fours), (sums, tile))?;
         longest = longest.max(begun.elapsed());
         if best.is_none_or(|(least, _)| taken < least) {
             best = Some((taken, tile));
@@ -248,11 +252,10 @@ fn fastest(
 /// How long a product of these sizes takes, alone, on zeros.
 fn time(
     bench: &mut Bench<'_>,
-    factors: &Factors,
-    fours: bool,
-    tile: Tile,
+    (factors, fours): (&Factors, bool),
+    (sums, tile): (Sums, Tile),
 ) -> Result<Duration, BackendError> {
-    let program = product(factors, fours);
+    let program = sums.with_room(&product(factors, fours));
     let create = |buffer: &Buffer| {
         bench.device.handle.create_buffer(&wgpu::BufferDescriptor {
             label: Some("tried"),
@@ -270,7 +273,13 @@ fn time(
         only: Some(tile),
         ..Tiles::default()
     };
-    let dispatches = record(bench.device, bench.pipelines, &program, &memory, &only)?;
+    let dispatches = record(
+        bench.device,
+        bench.pipelines,
+        &program,
+        &memory,
+        (sums, &only),
+    )?;
     // The first run compiles the kernel.
     run(bench, &dispatches, 1)?;
     let once = run(bench, &dispatches, 1)?.max(Duration::from_micros(1));
