@@ -488,6 +488,22 @@ fn buffers_larger_than_a_binding_are_taken_in_pieces() {
         let error = difference(&mut adapter, &program, (rows, 1), Drawn::Usual).expect("it runs");
         assert!(error <= tolerance(kernel), "{kernel}: {error:e}");
     }
+    // Seven of nine members would fit: two groups of three do, then the third.
+    let (_, mut join) = named("join", kernels([1, 1, 1], 9, 3)).expect("it is listed");
+    join.batch = 1;
+    for tensor in &mut join.tensors {
+        tensor.columns = 4 << 20;
+    }
+    for buffer in &mut join.buffers {
+        buffer.len = 4 << 20;
+    }
+    for op in &mut join.ops {
+        if let Op::Join { members, .. } = op {
+            *members = 3;
+        }
+    }
+    let error = difference(&mut open(Mode::Dispatches), &join, (1, 1), Drawn::Usual);
+    assert!(error.expect("it runs") <= tolerance("join"));
     // The same backend refuses what no piece of memory holds.
     let (_, gather) = named("gather", kernels([1, 65_536, 65_536], 1, 2)).expect("it is listed");
     let error = gpu.compile(&gather).expect_err("17 GB are too much");

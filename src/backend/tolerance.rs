@@ -26,6 +26,7 @@ pub const TOLERANCES: &[(f32, &str, &[&str])] = &[
             "combine",
             "dropout",
             "dropout_gradient",
+            "join",
             "mix",
             "momentum",
             "muon",

@@ -31,6 +31,17 @@ impl Matrix {
             .copied()
     }
 
+    /// Some of its rows, in this order.
+    #[must_use]
+    pub fn rows_of(&self, rows: &[u32]) -> Matrix {
+        let values = rows.iter().flat_map(|&row| self.row(row as usize));
+        Matrix {
+            rows: rows.len(),
+            columns: self.columns,
+            values: values.copied().collect(),
+        }
+    }
+
     pub(super) fn slice(&self, rows: Range<usize>) -> Matrix {
         Matrix {
             rows: rows.len(),

@@ -6,7 +6,6 @@ use super::{
     ErrorScores, LabelAverages, LabelScores, Model, QuantileScores, RankScores, Tally, ValueScores,
     label_scores,
 };
-use crate::backend::cpu::{row_loss, tally};
 use crate::data::{Matrix, Moments};
 use crate::program::{Answer, Tallied};
 
@@ -157,35 +156,6 @@ impl Report {
         Report::new(model.description.answer(), model.network.outputs())
     }
 
-    /// Adds rows: logits `[rows, outputs]`, by member of an ensemble, against targets `[rows, targets]`: a class, values or labels.
-    /// The loss is the mean of the members' losses. The answers' tally is that of the kernels' twins.
-    pub fn add(&mut self, model: &Model, logits: &[Matrix], targets: &Matrix) {
-        let answers = model.answers(logits);
-        let loss = model.description.loss;
-        for row in 0..targets.rows {
-            let wished = targets.row(row).iter().enumerate();
-            let wished =
-                wished.map(|(target, &value)| model.description.wished(target, value.into()));
-            let wished: Vec<f64> = wished.collect();
-            for of_member in logits {
-                let z: Vec<f64> = of_member.row(row).iter().copied().map(f64::from).collect();
-                let members = logits.len() * loss.values(z.len());
-                self.loss += row_loss(loss.function, &z, &wished) / members as f64;
-            }
-        }
-        if targets.rows > 0 {
-            let moments = model.description.moments(targets.columns);
-            let double = |values: &[f32]| values.iter().copied().map(f64::from).collect();
-            let [answered, wanted]: [Vec<f64>; 2] =
-                [&answers, targets].map(|matrix| double(&matrix.values));
-            let moments = double(&moments);
-            let tallied = self.tally.tallied();
-            let (counts, sums) = tally::tally(tallied, &answered, &wanted, &moments);
-            self.add_tally(&counts, &sums, &model.description.target_moments);
-        }
-        self.keep(&answers, targets);
-    }
-
     /// Adds the loss of some rows.
     pub(super) fn add_loss(&mut self, loss: f64) {
         self.loss += loss;
@@ -203,6 +173,18 @@ impl Report {
             all.columns = more.columns;
             all.values.extend(&more.values);
         }
+    }
+
+    /// Adds what another of the same answers has, of other rows.
+    pub fn add(&mut self, other: &Report) {
+        self.loss += other.loss;
+        self.tally.and(&other.tally);
+        self.keep(&other.answers, &other.targets);
+    }
+
+    /// The answers that are kept.
+    pub fn answers(&self) -> &Matrix {
+        &self.answers
     }
 
     /// What is counted and summed up.

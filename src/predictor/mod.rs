@@ -1,6 +1,7 @@
 //! A trained network with all that turns raw rows into its inputs and its outputs into answers.
 
 mod averages;
+mod jury;
 mod labels;
 mod metrics;
 mod pack;
@@ -9,10 +10,11 @@ mod tally;
 mod values;
 
 pub use averages::{Average, Averages};
+pub(crate) use jury::{ATTEMPTS, Jury, uncounted};
 use labels::label_scores;
 pub use labels::{LabelAverages, LabelScores, has_label};
 pub use metrics::{ClassScores, Metrics, Report, most_probable};
-pub use pack::{CHUNK, logits};
+pub use pack::CHUNK;
 pub use scores::{RankScores, average_precision, roc_auc};
 pub use tally::Tally;
 pub use values::{ErrorScores, QuantileScores, ValueScores};
@@ -22,13 +24,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use self::pack::Pack;
-use crate::backend::cpu::tally::answer;
+use crate::backend::cpu::answers::of_logits;
 use crate::backend::{Backend, BackendError};
 use crate::data::{
     DataError, Label, Matrix, Moments, Place, Preprocessing, Table, TargetEncoding, TargetTransform,
 };
 use crate::model::{Embeddings, ModelFileError, Network, Weights, load_model, save_model};
-use crate::program::{Answer, Link, Loss, LossFunction, LossWeights, record};
+use crate::program::{Answer, Link, Loss, LossFunction};
 
 /// A trained network, or several that answer together, and what belongs to them. One file holds it: see [`Model::save`].
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +169,11 @@ impl Model {
         for member in 0..self.members.len() {
             pack.order(member, &order)?;
         }
-        Ok(Predictor { model: self, pack })
+        Ok(Predictor {
+            model: self,
+            pack,
+            jury: None,
+        })
     }
 }
 
@@ -175,6 +181,8 @@ impl Model {
 pub struct Predictor<'a> {
     model: &'a Model,
     pack: Pack<'a>,
+    /// What counts answers, once it is asked for.
+    jury: Option<Jury<'a>>,
 }
 
 impl Predictor<'_> {
@@ -211,12 +219,16 @@ impl Predictor<'_> {
         Ok(self.model.answers(&logits))
     }
 
-    /// How well the model does on rows with targets: what one network answers is counted and summed up on the device; what several
-    /// answer together is their mean, made here, and so is its tally.
+    /// How well the model does on rows with targets: what its networks answer, several of them together, is counted and summed up on
+    /// the device.
     pub fn evaluate(&mut self, table: &Table, report: &mut Report) -> Result<(), PredictError> {
-        let model = self.model;
-        let targets = model.description.target.apply(table)?;
-        let transform = model.description.target_transform;
+        let Model {
+            members,
+            description,
+            ..
+        } = self.model;
+        let targets = description.target.apply(table)?;
+        let transform = description.target_transform;
         if let Some(at) = transform.refused(&targets.values) {
             return Err(PredictError::Target {
                 file: table.origin.clone(),
@@ -224,52 +236,44 @@ impl Predictor<'_> {
                 value: targets.values[at],
             });
         }
-        if model.members.len() > 1 {
-            let logits = self.logits(table)?;
-            report.add(model, &logits, &targets);
-            return Ok(());
-        }
-        let description = &model.description;
-        let loss = Loss {
-            weights: LossWeights::None,
-            ..description.loss
-        };
         let inputs = description.preprocessing.apply(table)?;
         let width = inputs.columns.max(1);
-        let moments = description.moments(targets.columns);
-        self.pack.count(&loss, description.answer(), &moments)?;
-        let chunks = inputs.values.chunks(self.pack.batch * width);
-        let wanted = targets.values.chunks(self.pack.batch * targets.columns);
+        let backend = &mut *self.pack.backend;
+        let jury = match &mut self.jury {
+            Some(jury) => &*jury,
+            none => {
+                let jury = Jury::new(backend, self.model, members.len(), [CHUNK, CHUNK])?;
+                none.insert(jury)
+            }
+        };
+        let chunks = inputs.values.chunks(jury.batch() * width);
+        let wanted = targets.values.chunks(jury.batch() * targets.columns);
         for (chunk, (inputs, wanted)) in chunks.zip(wanted).enumerate() {
-            let wished = wanted.iter().enumerate();
-            let wished = wished.map(|(place, &value)| {
-                description.wished(place % targets.columns, value.into()) as f32
-            });
-            let wished: Vec<f32> = wished.collect();
             let rows = wanted.len() / targets.columns;
-            let counted = self.pack.counted([inputs, &wished, wanted], rows)?;
-            let columns = counted.answers.len() / rows;
-            let answered = counted.answers.chunks(columns);
-            let losses = counted.records.chunks(record::WIDTH);
-            let is_finite = |(answers, record): (&[f32], &[f32])| {
-                record[record::LOSS].is_finite() && answers.iter().all(|answer| answer.is_finite())
-            };
-            if let Some(at) = answered.zip(losses).position(|row| !is_finite(row)) {
+            jury.write(backend, inputs, wanted)?;
+            jury.run(backend, rows)?;
+            let answers = jury.answers(backend, 0, rows)?;
+            let loss = jury.loss(backend, 0, 1)?;
+            let mut values = answers.values.iter();
+            let mut lost = values.position(|answer| !answer.is_finite());
+            lost = lost.map(|at| at / answers.columns);
+            if lost.is_none() && !loss.is_finite() {
+                lost = jury.lost(backend, rows)?;
+            }
+            if let Some(at) = lost {
                 return Err(PredictError::NotFinite {
                     file: table.origin.clone(),
-                    place: table.place(chunk * self.pack.batch + at),
+                    place: table.place(chunk * jury.batch() + at),
                 });
             }
-            let values = loss.values(model.network.outputs()).max(1);
-            report.add_loss(counted.loss / values as f64);
-            report.add_tally(&counted.counts, &counted.sums, &description.target_moments);
-            let matrix = |columns: usize, values: Vec<f32>| Matrix {
+            report.add_loss(loss);
+            jury.tell(backend, 0, 1, report)?;
+            let wanted = Matrix {
                 rows,
-                columns,
-                values,
+                columns: targets.columns,
+                values: wanted.to_vec(),
             };
-            let wanted = matrix(targets.columns, wanted.to_vec());
-            report.keep(&matrix(columns, counted.answers), &wanted);
+            report.keep(&answers, &wanted);
         }
         Ok(())
     }
@@ -311,12 +315,17 @@ impl Description {
         (0..targets).flat_map(of).collect()
     }
 
-    /// What the network should have put out for a target's value.
-    fn wished(&self, target: usize, value: f64) -> f64 {
-        let learned = self.target_transform.forward(value);
-        self.target_moments.get(target).map_or(learned, |moments| {
-            (learned - f64::from(moments.mean)) / f64::from(moments.deviation)
-        })
+    /// What the network should have put out for rows of so many targets.
+    fn wished(&self, targets: &[f32], columns: usize) -> Vec<f32> {
+        let of = |(place, &value): (usize, &f32)| {
+            let learned = self.target_transform.forward(value.into());
+            let moments = self.target_moments.get(place % columns);
+            let wished = moments.map_or(learned, |moments| {
+                (learned - f64::from(moments.mean)) / f64::from(moments.deviation)
+            });
+            wished as f32
+        };
+        targets.iter().enumerate().map(of).collect()
     }
 }
 
@@ -383,7 +392,7 @@ impl Model {
         let outputs = self.network.outputs();
         let moments = self.description.moments(how.tallied(outputs).targets());
         let double = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
-        let answers = answer(how, &double(&logits.values), outputs, &double(&moments));
+        let answers = of_logits(how, &double(&logits.values), outputs, &double(&moments));
         Matrix {
             rows: logits.rows,
             columns: how.columns(outputs),

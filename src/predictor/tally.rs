@@ -165,6 +165,22 @@ impl Tally {
         }
     }
 
+    /// Adds what another has, of the same answers for other rows.
+    pub fn and(&mut self, other: &Tally) {
+        self.rows += other.rows;
+        for (own, others) in [
+            (&mut self.counts, &other.counts),
+            (&mut self.sums, &other.sums),
+        ] {
+            for (total, value) in own.iter_mut().zip(others) {
+                *total += value;
+            }
+        }
+        for (total, &spread) in self.spreads.iter_mut().zip(&other.spreads) {
+            *total = total.and(spread);
+        }
+    }
+
     /// What is counted.
     pub fn tallied(&self) -> Tallied {
         self.tallied

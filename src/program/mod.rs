@@ -71,8 +71,10 @@ pub mod buffer {
     pub const OUTPUTS: &str = "outputs";
     /// One [`record`](super::record) a row of a batch: `[members, batch, 4]`.
     pub const RECORDS: &str = "records";
-    /// What an evaluation that counts answers makes of a batch: `[members, batch, columns]`.
+    /// What an evaluation that counts answers makes of a batch, by one network or several together: `[members, batch, columns]`.
     pub const ANSWERS: &str = "answers";
+    /// Answers that are there before they are counted: shared, `[dataset rows, columns]`.
+    pub const ANSWERED: &str = "answered";
     /// What it counts, over steps: see [`Tallied`](super::Tallied).
     pub const COUNTS: &str = "counts";
     /// What it sums up, a record a step.

@@ -380,6 +380,12 @@ impl Program {
             Op::Answers { logits, output, .. } => {
                 format!("{} = answers({})", t(*output), t(*logits))
             }
+            Op::Join {
+                members,
+                answers,
+                output,
+                ..
+            } => format!("{} = mean of {members} {}", t(*output), t(*answers)),
             Op::Verdict {
                 answers,
                 targets,

@@ -171,6 +171,9 @@ pub struct Stretch {
     pub first: usize,
     /// Rows whose answers are kept, for what ranks them: all, or none.
     pub kept: usize,
+    /// Members that answer together, neighbours in the pack: the mean of their answers is counted, for each of them. 1 for each
+    /// alone.
+    pub together: usize,
 }
 
 impl Program {
@@ -189,27 +192,39 @@ impl Program {
         let activations = builder.forward(input, false);
         let logits = last(&activations, input);
         builder.loss(*loss, logits, targets);
-        let answers = builder.answers(answer, logits);
-        builder.tallied(answer, answers, stretch);
-        if stretch.kept > 0 {
-            let columns = answer.columns(network.outputs());
-            let len = stretch.kept * columns;
-            let place = builder.buffer(buffer::KEPT, Element::F32, len, false);
-            let kept = builder.tensor(buffer::KEPT, place, 0, stretch.kept, columns);
-            builder.push(Op::Keep {
-                first: stretch.first as u32,
-                values: answers,
-                kept,
-            });
-        }
+        let answers = builder.answers(answer, logits, own_answers(stretch));
+        builder.count(answer, answers, stretch);
+        builder.program
+    }
+
+    /// What [`Program::tally`] counts, of answers that are there: those of the rows of [`buffer::ANSWERED`], for a network of such
+    /// outputs.
+    pub fn tally_of_answers(
+        network: &Network,
+        (answer, stretch): (Answer, Stretch),
+        capacity: Capacity,
+    ) -> Self {
+        let mut builder = Builder::new(network, capacity);
+        let columns = answer.columns(network.outputs());
+        let answers = builder.batch_of(buffer::ANSWERED, own_answers(stretch), columns);
+        builder.count(answer, answers, stretch);
         builder.program
     }
 }
 
+/// Where each member's own answers are: those that are counted, if no others are joined with them.
+fn own_answers(stretch: Stretch) -> &'static str {
+    if stretch.together > 1 {
+        "own answers"
+    } else {
+        buffer::ANSWERS
+    }
+}
+
 impl Builder<'_> {
-    fn answers(&mut self, answer: Answer, logits: TensorId) -> TensorId {
+    fn answers(&mut self, answer: Answer, logits: TensorId, name: &str) -> TensorId {
         let columns = answer.columns(self.network.outputs());
-        let output = self.program.add_own(buffer::ANSWERS, Rows::Batch, columns);
+        let output = self.program.add_own(name, Rows::Batch, columns);
         let activation = |function| Op::Activation {
             function,
             input: logits,
@@ -232,6 +247,37 @@ impl Builder<'_> {
         };
         self.push(op);
         output
+    }
+
+    /// Joins the members' own answers where several answer together; counts and keeps them.
+    fn count(&mut self, answer: Answer, own: TensorId, stretch: Stretch) {
+        let Stretch {
+            first,
+            kept,
+            together,
+            ..
+        } = stretch;
+        let columns = answer.columns(self.network.outputs());
+        let mut answers = own;
+        if together > 1 {
+            answers = self.program.add_own(buffer::ANSWERS, Rows::Batch, columns);
+            self.push(Op::Join {
+                members: together,
+                normal: answer == Answer::Normal,
+                answers: own,
+                output: answers,
+            });
+        }
+        self.tallied(answer, answers, stretch);
+        if kept > 0 {
+            let place = self.buffer(buffer::KEPT, Element::F32, kept * columns, false);
+            let kept = self.tensor(buffer::KEPT, place, 0, kept, columns);
+            self.push(Op::Keep {
+                first: first as u32,
+                values: answers,
+                kept,
+            });
+        }
     }
 
     fn moments(&mut self, answer: Answer) -> TensorId {

@@ -5,11 +5,8 @@ use super::scores::{Monitor, Scores, Totals, summed};
 use super::training::{Judge, Options};
 use crate::backend::{BackendError, Data, run_all};
 use crate::data::Matrix;
-use crate::predictor::Report;
+use crate::predictor::{ATTEMPTS, Report, uncounted};
 use crate::program::{Program, Step, Stretch, buffer, record};
-
-/// Evaluations in which a device may fail to count all rows.
-const ATTEMPTS: usize = 3;
 
 /// How well the networks of a run do.
 impl<'a> Run<'a> {
@@ -32,6 +29,7 @@ impl<'a> Run<'a> {
             records: self.layout.evaluation_steps(Part::Validation).len(),
             first: self.layout.first(Part::Validation),
             kept: if monitor.ranks() { rows } else { 0 },
+            together: 1,
         };
         let capacity = self.layout.capacity(self.layout.evaluated);
         let (kept, answers) = (self.options.optimizer.kept(), (judge.answer, stretch));
@@ -78,9 +76,7 @@ impl<'a> Run<'a> {
             }
         }
         if reports.iter().any(|report| report.rows() != rows) {
-            let device = self.backend.device();
-            let reason = "it has not counted all validation rows".into();
-            return Err(BackendError::Device { device, reason }.into());
+            return Err(uncounted(self.backend).into());
         }
         let mut validated = Vec::new();
         for (scores, report) in self.scores(&steps)?.into_iter().zip(reports) {
@@ -114,15 +110,12 @@ impl<'a> Run<'a> {
         if self.options.monitor.ranks() {
             let rows = self.rows.of(member).validation;
             let columns = judge.answer.columns(outputs);
-            let matrix = |columns: usize, values: Vec<f32>| Matrix {
+            let answers = Matrix {
                 rows: rows.len(),
                 columns,
-                values,
+                values: read(buffer::KEPT, rows.len() * columns)?,
             };
-            let answers = matrix(columns, read(buffer::KEPT, rows.len() * columns)?);
-            let wanted = rows.iter().flat_map(|&row| judge.wanted.row(row as usize));
-            let wanted = matrix(judge.wanted.columns, wanted.copied().collect());
-            report.keep(&answers, &wanted);
+            report.keep(&answers, &judge.wanted.rows_of(rows));
         }
         Ok(report)
     }

@@ -6,11 +6,11 @@ use super::{
     Epoch, FitError, Guard, Judge, Monitor, Observe, Outcome, Plan, Rows, Scores, TrainError,
     Training, train_guarded,
 };
-use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
+use crate::backend::{Backend, BackendError};
 use crate::data::{Matrix, TargetTransform, Task};
 use crate::model::Weights;
-use crate::predictor::{Description, Metrics, Model, Report, ValueScores, logits};
+use crate::predictor::{Description, Jury, Metrics, Model, Report, ValueScores};
 use crate::program::Link;
 
 /// A trained model with its figures.
@@ -140,7 +140,11 @@ impl Plan {
         // What was summed up on the device is of one network, and of the transformed target.
         if self.config.members() > 1 || transform != TargetTransform::None || !self.summed() {
             let mut reported = self.report(&mut fitted, backend);
-            if matches!(&reported, Err(TrainError::Backend(error)) if error.is_failure()) {
+            // The processor takes what is too large for the device's bindings, too.
+            let elsewhere = |error: &BackendError| {
+                error.is_failure() || matches!(error, BackendError::TooLarge { .. })
+            };
+            if matches!(&reported, Err(TrainError::Backend(error)) if elsewhere(error)) {
                 reported = self.report(&mut fitted, &mut CpuBackend::<f32>::new());
             }
             reported
@@ -169,42 +173,38 @@ impl Plan {
 
     /// What the networks say together, in the target's own units.
     fn report(&self, fitted: &mut Fitted, backend: &mut dyn Backend) -> Result<(), TrainError> {
-        let members = &fitted.model.members;
-        let mut answer = |rows: &[&[u32]]| {
-            let rows: Vec<_> = rows.iter().cycle().take(members.len()).copied().collect();
-            logits(backend, &self.network, members, &self.inputs, &rows)
-        };
-        let metrics = |logits: &[Matrix], rows: &[u32]| {
-            let mut report = Report::of(&fitted.model);
-            report.add(&fitted.model, logits, &self.wanted(rows));
-            report
-        };
-        let mut all = [None; 3];
-        let mut values = [const { Vec::new() }; 4];
-        for (part, rows) in self.rows.iter().enumerate() {
-            // With folds there is no row but those for the test that a network has not seen.
-            if !rows.is_empty() && (part == 2 || self.folds.is_empty()) {
-                let report = metrics(&answer(&[rows])?, rows);
-                all[part] = Some(report.metrics());
-                values[part] = report.values();
+        let model = &fitted.model;
+        let networks = model.members.len();
+        // With folds there is no row but those for the test that a network has not seen.
+        let there =
+            |part: &usize| !self.rows[*part].is_empty() && (*part == 2 || self.folds.is_empty());
+        let parts: Vec<usize> = (0..3).filter(there).collect();
+        let (mut all, mut values) = ([None; 3], [const { Vec::new() }; 4]);
+        // A median is of every row's answer.
+        let keep = self.targets.encoding.task() == Task::Regression && model.targets().len() > 1;
+        if let Some(longest) = parts.iter().map(|&part| self.rows[part].len()).max() {
+            let jury = self.jury(model, networks, longest, backend)?;
+            for part in parts {
+                let rows = [&self.rows[part][..]];
+                for report in jury.reports(backend, &self.targets.wanted, &rows, keep)? {
+                    all[part] = Some(report.metrics());
+                    values[part] = report.values();
+                }
             }
         }
-        let each = members.len() / self.folds.len().max(1);
-        let held_out: Vec<&[u32]> = self
-            .folds
-            .iter()
-            .flat_map(|fold| std::iter::repeat_n(&fold.held_out[..], each))
-            .collect();
+        let held_out: Vec<&[u32]> = self.folds.iter().map(|fold| &fold.held_out[..]).collect();
         let mut folds = Vec::new();
-        if !held_out.is_empty() {
-            let logits = answer(&held_out)?;
-            let mut whole = Report::of(&fitted.model);
-            for (logits, fold) in logits.chunks(each).zip(&self.folds) {
-                whole.add(&fitted.model, logits, &self.wanted(&fold.held_out));
+        if let Some(longest) = held_out.iter().map(|rows| rows.len()).max() {
+            let each = networks / held_out.len();
+            let jury = self.jury(model, each, longest, backend)?;
+            let reports = jury.reports(backend, &self.targets.wanted, &held_out, true)?;
+            let mut whole = Report::of(model);
+            for (report, rows) in reports.iter().zip(held_out) {
+                whole.add(report);
                 folds.push(HeldOut {
-                    metrics: metrics(logits, &fold.held_out).metrics(),
-                    rows: fold.held_out.clone(),
-                    answers: fitted.model.answers(logits),
+                    metrics: report.metrics(),
+                    rows: rows.to_vec(),
+                    answers: report.answers().clone(),
                 });
             }
             fitted.out_of_fold = Some(whole.metrics());
@@ -237,22 +237,25 @@ impl Plan {
         })
     }
 
+    /// What counts the answers of the model's networks for the rows of this run, so many of them together.
+    fn jury<'a>(
+        &self,
+        model: &'a Model,
+        together: usize,
+        longest: usize,
+        backend: &mut dyn Backend,
+    ) -> Result<Jury<'a>, BackendError> {
+        let (inputs, wanted) = (&self.inputs, &self.targets.wanted);
+        let jury = Jury::new(backend, model, together, [inputs.rows, longest])?;
+        jury.write(backend, &inputs.values, &wanted.values)?;
+        Ok(jury)
+    }
+
     /// Whether a network's scores are found from sums over all outputs: not of outputs in no order, nor of several values.
     fn summed(&self) -> bool {
         let values = self.targets.encoding.task() == Task::Regression;
         let several = values && self.targets.wanted.columns > 1;
         self.options.loss.link() != Link::Ordered && !several
-    }
-
-    /// The targets of some rows, as they were.
-    fn wanted(&self, rows: &[u32]) -> Matrix {
-        let wanted = &self.targets.wanted;
-        let values = rows.iter().flat_map(|&row| wanted.row(row as usize));
-        Matrix {
-            rows: rows.len(),
-            columns: wanted.columns,
-            values: values.copied().collect(),
-        }
     }
 
     fn history(&self, outcome: &Outcome) -> serde_json::Value {

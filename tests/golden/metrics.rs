@@ -3,14 +3,22 @@
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::{Backend, Data, run_all};
 use gpu_mlp::data::Matrix;
+use gpu_mlp::model::{Activation, Network};
 use gpu_mlp::predictor::Report;
-use gpu_mlp::program::{Answer, Element, Levels, Op, Program, Rows, Step, Tallied, buffer};
+use gpu_mlp::program::{Answer, Capacity, Levels, Program, Step, Stretch, buffer};
 use serde::Deserialize;
 
-use super::{PRECISE, empty, near, singles};
+use super::{PRECISE, near, singles};
 
 /// Of sums in f32, of which a hundredth may be left.
 const SINGLE: f64 = 2e-5;
+
+/// Networks, and how many of them answer together.
+#[derive(Clone, Copy)]
+struct Pack {
+    members: usize,
+    together: usize,
+}
 
 /// Answers and targets as a batch has them, and what becomes of them.
 struct Case {
@@ -38,125 +46,116 @@ impl Case {
     }
 
     /// Nothing but the counts and sums of answers that are there, in two steps at most.
-    fn program(&self) -> (Program, Vec<Step>) {
+    fn program(&self, pack: Pack) -> (Program, Vec<Step>) {
         let rows = self.answers.rows;
-        let tallied = self.answer.tallied(self.outputs);
-        let mut program = empty(rows.div_ceil(2));
-        let mut gathered = |name: &str, columns: usize, output: &str| {
-            let place = program.add_buffer(name, Element::F32, rows * columns, true);
-            let source = program.add_tensor(name, place, 0, Rows::Fixed(rows), columns);
-            let place = program
-                .buffers
-                .iter()
-                .position(|one| one.name == buffer::ORDER);
-            let place = place
-                .unwrap_or_else(|| program.add_buffer(buffer::ORDER, Element::U32, rows, false));
-            let order = program.add_tensor(buffer::ORDER, place, 0, Rows::Fixed(1), rows);
-            let output = program.add_own(output, Rows::Batch, columns);
-            program.ops.push(Op::Gather {
-                source,
-                order,
-                output,
-            });
-            output
-        };
-        let answers = gathered("all answers", self.answers.columns, buffer::ANSWERS);
-        let targets = gathered(buffer::WANTED, self.targets.columns, "wanted");
-        let place = program.add_buffer(buffer::MOMENTS, Element::F32, 2 * tallied.targets(), true);
-        let height = Rows::Fixed(tallied.targets());
-        let moments = program.add_tensor(buffer::MOMENTS, place, 0, height, 2);
-        let counts = program.add_own(buffer::COUNTS, Rows::Fixed(1), tallied.counts());
-        let sums = program.add_own(buffer::SUMS, Rows::Fixed(2), tallied.sums());
-        let kept = program.add_own(buffer::KEPT, Rows::Fixed(rows), self.answers.columns);
-        // The first step is the fourth of a longer log, and of a longer order.
+        let half = rows.div_ceil(2);
+        // The first step is the fourth of a longer log.
         let record = 3;
-        let op = match tallied {
-            Tallied::Classes { classes } => {
-                let rows = program.add_own("verdicts", Rows::Batch, Op::VERDICT);
-                program.ops.push(Op::Verdict {
-                    answers,
-                    targets,
-                    rows,
-                });
-                Op::TallyClasses {
-                    classes,
-                    record,
-                    rows,
-                    counts,
-                    sums,
-                }
-            }
-            Tallied::Labels { .. } => Op::TallyLabels {
-                record,
-                answers,
-                targets,
-                counts,
-                sums,
-            },
-            Tallied::Values {
-                width,
-                place,
-                levels,
-                ..
-            } => Op::TallyValues {
-                width,
-                place,
-                levels,
-                record,
-                answers,
-                targets,
-                moments,
-                counts,
-                sums,
-            },
-        };
-        program.ops.push(op);
-        program.ops.push(Op::Keep {
+        let stretch = Stretch {
+            record,
+            records: 2,
             first: 0,
-            values: answers,
-            kept,
-        });
-        let half = program.batch;
+            kept: rows,
+            together: pack.together,
+        };
+        let capacity = Capacity {
+            members: pack.members,
+            batch: half,
+            rows: pack.members * rows,
+            order: rows,
+            records: 2,
+        };
+        let function = Activation::Identity;
+        let network = Network::new(1, &[], function, self.outputs, function);
+        let program = Program::tally_of_answers(&network, (self.answer, stretch), capacity);
         let steps = (0..rows).step_by(half).enumerate();
         let steps = steps.map(|(number, first)| Step {
             first: first as u32,
             rows: half.min(rows - first) as u32,
-            record: record + number as u32,
+            record: (record + number) as u32,
             ..Step::default()
         });
         (program, steps.collect())
     }
 
-    fn run(&self, backend: &mut dyn Backend) -> usize {
-        let (program, steps) = self.program();
-        let compiled = backend.compile(&program).expect("it compiles");
-        let order: Vec<u32> = (0..self.answers.rows as u32).collect();
-        let moments = [0.0, 1.0].repeat(self.answer.tallied(self.outputs).targets());
+    /// Each member's answers and targets, one behind the other. The mean of those that answer together is the case's, to the bit.
+    fn write(&self, backend: &mut dyn Backend, program: &Program, pack: Pack) {
+        let rows = self.answers.rows;
+        let (mut answers, mut targets) = (Vec::new(), Vec::new());
+        for member in 0..pack.members {
+            let share = match (pack.together, member % pack.together) {
+                (1, _) => 1.0,
+                (_, 0) => 2.0,
+                _ => 0.0,
+            };
+            answers.extend(self.answers.values.iter().map(|answer| share * answer));
+            targets.extend(&self.targets.values);
+            // Every other group has its rows from the last to the first.
+            let first = (member * rows) as u32;
+            let mut order: Vec<u32> = (first..first + rows as u32).collect();
+            if member / pack.together % 2 == 1 {
+                order.reverse();
+            }
+            let order = Data::U32(&order);
+            backend
+                .write(buffer::ORDER, member, 0, order)
+                .expect("it fits");
+        }
         for (name, data) in [
-            ("all answers", Data::F32(&self.answers.values)),
-            (buffer::WANTED, Data::F32(&self.targets.values)),
-            (buffer::MOMENTS, Data::F32(&moments)),
-            (buffer::ORDER, Data::U32(&order)),
+            (buffer::ANSWERED, Data::F32(&answers)),
+            (buffer::WANTED, Data::F32(&targets)),
         ] {
             backend.write(name, 0, 0, data).expect("it fits");
         }
+        if let Some(described) = program.buffer(buffer::MOMENTS) {
+            let moments = [0.0, 1.0].repeat(described.len / 2);
+            let moments = Data::F32(&moments);
+            backend
+                .write(buffer::MOMENTS, 0, 0, moments)
+                .expect("it fits");
+        }
+    }
+
+    fn run(&self, backend: &mut dyn Backend, pack: Pack) -> usize {
+        let (program, steps) = self.program(pack);
+        let compiled = backend.compile(&program).expect("it compiles");
+        self.write(backend, &program, pack);
         // What was counted before is no part of it.
         run_all(backend, compiled, &steps).expect("it runs");
         run_all(backend, compiled, &steps).expect("it runs");
         steps.len()
     }
 
-    /// Holds what a report says against expected values, on the CPU in both precisions and on the adapter.
+    /// The case's answers and targets in a member's order.
+    fn ordered(&self, pack: Pack, member: usize) -> [Matrix; 2] {
+        let mut order: Vec<u32> = (0..self.answers.rows as u32).collect();
+        if member / pack.together % 2 == 1 {
+            order.reverse();
+        }
+        [&self.answers, &self.targets].map(|matrix| matrix.rows_of(&order))
+    }
+
+    /// Holds what a report says against expected values, on the CPU in both precisions and on the adapter, of a network that answers
+    /// alone and of groups of two that answer together.
     fn hold(&self, told: impl Fn(&Report) -> Vec<Option<f64>>, expected: &[Option<f64>]) {
+        for [members, together] in [[1, 1], [4, 2]] {
+            self.hold_as(Pack { members, together }, &told, expected);
+        }
+    }
+
+    fn hold_as(
+        &self,
+        pack: Pack,
+        told: &dyn Fn(&Report) -> Vec<Option<f64>>,
+        expected: &[Option<f64>],
+    ) {
         let tallied = self.answer.tallied(self.outputs);
-        let report = |counts: &[f64], sums: &[f64], answers: Vec<f32>| {
+        let report = |counts: &[f64], sums: &[f64], kept: Vec<f32>, member: usize| {
+            let [answers, targets] = self.ordered(pack, member);
+            assert_eq!(kept, answers.values);
             let mut report = Report::new(self.answer, self.outputs);
             report.add_tally(counts, sums, &[]);
-            let kept = Matrix {
-                values: answers,
-                ..self.answers.clone()
-            };
-            report.keep(&kept, &self.targets);
+            report.keep(&answers, &targets);
             report
         };
         let expect = |report: &Report, tolerance: f64, on: &str| {
@@ -168,7 +167,7 @@ impl Case {
                 "{found:?} {expected:?} {on}"
             );
             let some = |all: &[Option<f64>]| all.iter().copied().flatten().collect::<Vec<_>>();
-            let (program, _) = self.program();
+            let (program, _) = self.program(pack);
             near(
                 "metric",
                 &some(&found),
@@ -179,24 +178,28 @@ impl Case {
             );
         };
         let mut precise = CpuBackend::<f64>::new();
-        let steps = self.run(&mut precise);
-        let values = |name: &str| precise.values(name, 0).expect("it is there").to_vec();
-        let kept = values(buffer::KEPT)
-            .iter()
-            .map(|&value| value as f32)
-            .collect();
-        let sums = &values(buffer::SUMS)[..steps * tallied.sums()];
-        let all = report(&values(buffer::COUNTS), sums, kept);
-        expect(&all, PRECISE, "the CPU in f64");
+        let steps = self.run(&mut precise, pack);
+        for member in 0..pack.members {
+            let values = |name: &str| precise.values(name, member).expect("it is there").to_vec();
+            let kept = values(buffer::KEPT);
+            let kept = kept.iter().map(|&value| value as f32).collect();
+            let sums = &values(buffer::SUMS)[..steps * tallied.sums()];
+            let all = report(&values(buffer::COUNTS), sums, kept, member);
+            expect(&all, PRECISE, "the CPU in f64");
+        }
         for mut backend in singles() {
-            self.run(&mut *backend);
-            let mut read = |name: &str, len: usize| backend.read(name, 0, 0, len).expect("there");
-            let double = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
-            let counts = double(read(buffer::COUNTS, tallied.counts()));
-            let sums = double(read(buffer::SUMS, steps * tallied.sums()));
-            let kept = read(buffer::KEPT, self.answers.values.len());
-            assert_eq!(kept, self.answers.values, "{}", backend.device());
-            expect(&report(&counts, &sums, kept), SINGLE, &backend.device());
+            self.run(&mut *backend, pack);
+            for member in 0..pack.members {
+                let mut read = |name: &str, len: usize| {
+                    backend.read(name, member, 0, len).expect("it is there")
+                };
+                let double = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
+                let counts: Vec<f64> = double(read(buffer::COUNTS, tallied.counts()));
+                let sums: Vec<f64> = double(read(buffer::SUMS, steps * tallied.sums()));
+                let kept = read(buffer::KEPT, self.answers.values.len());
+                let all = report(&counts, &sums, kept, member);
+                expect(&all, SINGLE, &backend.device());
+            }
         }
     }
 }

@@ -1,16 +1,51 @@
 use std::ops::ControlFlow;
 
-use gpu_mlp::backend::Backend;
+use gpu_mlp::backend::{Backend, Data, run_all, write_weights};
 use gpu_mlp::data::Matrix;
 use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
-use gpu_mlp::predictor::{Averages, average_precision, logits, most_probable, roc_auc};
-use gpu_mlp::program::{Answer, Hyper, Loss, LossFunction, Optimizer, Reduction};
+use gpu_mlp::predictor::{Averages, average_precision, most_probable, roc_auc};
+use gpu_mlp::program::{
+    Answer, Capacity, Hyper, Link, Loss, LossFunction, Optimizer, Program, Reduction, Step, buffer,
+};
 use gpu_mlp::train::{Judge, Member, Monitor, Options, Parts, Rows, Scores, train_judged};
 
 use super::{Digits, Narrow, cpu, gpu};
 
 /// Of each row's score and whether the row is positive.
 type Ranked = fn(&[f32], &dyn Fn(usize) -> bool) -> Option<f64>;
+
+/// What a network's last layer gives for rows of a dataset.
+fn logits(network: &Network, weights: &Weights, inputs: &Matrix, rows: &[u32]) -> Matrix {
+    let mut backend = cpu();
+    let capacity = Capacity {
+        members: 1,
+        batch: rows.len(),
+        rows: inputs.rows,
+        order: rows.len(),
+        records: 1,
+    };
+    let program = Program::inference(network, Link::Identity, capacity);
+    let compiled = backend.compile(&program).expect("it compiles");
+    write_weights(&mut backend, network, buffer::PARAMETERS, 0, weights).expect("they fit");
+    for (name, data) in [
+        (buffer::INPUTS, Data::F32(&inputs.values)),
+        (buffer::ORDER, Data::U32(rows)),
+    ] {
+        backend.write(name, 0, 0, data).expect("it fits");
+    }
+    let step = Step {
+        rows: rows.len() as u32,
+        ..Step::default()
+    };
+    run_all(&mut backend, compiled, &[step]).expect("it runs");
+    let columns = network.outputs();
+    let values = backend.read(buffer::OUTPUTS, 0, 0, rows.len() * columns);
+    Matrix {
+        rows: rows.len(),
+        columns,
+        values: values.expect("they are there"),
+    }
+}
 
 /// What is monitored of logits, by another way than the device's counts.
 fn judged(monitor: Monitor, logits: &Matrix, targets: &[usize]) -> f64 {
@@ -103,10 +138,8 @@ fn what_is_monitored_of_answers_is_counted_on_the_device() {
                 &mut |_| ControlFlow::Continue(()),
             );
             let trained = outcome.expect("it trains").members;
-            let weights: Vec<Weights> = trained.iter().map(|one| one.weights.clone()).collect();
-            let parts = [&validation[..]; 2];
-            let logits = logits(&mut cpu(), &network, &weights, &digits.inputs, &parts);
-            for (member, logits) in trained.iter().zip(logits.expect("it answers")) {
+            for member in &trained {
+                let logits = logits(&network, &member.weights, &digits.inputs, validation);
                 let expected = judged(monitor, &logits, &targets);
                 let last = member.history.last().expect("there are epochs");
                 let found = last.judged.expect("it is judged");

@@ -80,6 +80,14 @@ pub(super) fn evaluations(add: &mut Add<'_>, [m, n, _]: [usize; 3]) {
             });
         }
     }
+    for normal in [false, true] {
+        add(&format!("join {normal}"), &|small| Op::Join {
+            members: small.program.members,
+            normal,
+            answers: small.tensor("answers", batch, 2 * n),
+            output: small.tensor("output", batch, 2 * n),
+        });
+    }
     add("verdict", &|small| Op::Verdict {
         answers: small.tensor("answers", batch, n),
         targets: small.tensor("classes", batch, 1),

@@ -1,9 +1,34 @@
-use super::Real;
+use super::{Real, functions, softmax};
+use crate::model::Activation;
 use crate::program::{Answer, LossFunction};
+
+/// Answers `[rows, columns]` of any kind for logits `[rows, outputs]`, with moments `[targets, 2]`: what the op of this name makes of
+/// them, a softmax or an activation.
+pub(crate) fn of_logits<T: Real>(
+    answer: Answer,
+    logits: &[T],
+    outputs: usize,
+    moments: &[T],
+) -> Vec<T> {
+    let rows = logits.len() / outputs.max(1);
+    let mut output = vec![T::zero(); rows * answer.columns(outputs)];
+    match answer {
+        Answer::Softmax => softmax::softmax(false, logits, outputs, &mut output),
+        Answer::Labels => {
+            let sigmoid = functions::value::<T>(Activation::Sigmoid);
+            for (output, &z) in output.iter_mut().zip(logits) {
+                *output = sigmoid(z);
+            }
+        }
+        Answer::Margins => output.copy_from_slice(logits),
+        _ => answers(answer, logits, moments, &mut output),
+    }
+    output
+}
 
 /// What outputs come to, as [`Answer`] says. Shapes: logits `[rows, outputs]`, moments `[targets, 2]`, output
 /// `[rows, columns]`.
-pub(crate) fn answers<T: Real>(answer: Answer, logits: &[T], moments: &[T], output: &mut [T]) {
+pub(super) fn answers<T: Real>(answer: Answer, logits: &[T], moments: &[T], output: &mut [T]) {
     let value = |target: usize, z: T, logarithm: bool| {
         let learned = z * moments[2 * target + 1] + moments[2 * target];
         if logarithm { learned.exp_m1() } else { learned }

@@ -7,7 +7,7 @@ mod adagrad;
 mod adam;
 mod add;
 mod amsgrad;
-mod answers;
+pub(crate) mod answers;
 mod average;
 mod batch_norm;
 mod batch_norm_gradient;
@@ -24,6 +24,7 @@ mod functions;
 mod gather;
 mod gather_both;
 mod gaussian;
+mod join;
 mod keep;
 mod layer_norm;
 mod layer_norm_gradient;
@@ -55,7 +56,6 @@ mod softmax;
 mod softmax_gradient;
 mod square_sums;
 mod steps;
-pub(crate) mod tally;
 mod tally_classes;
 mod tally_labels;
 mod tally_values;
@@ -75,7 +75,7 @@ use rayon::prelude::*;
 
 use self::tree_product::TreeProduct;
 use super::{Backend, BackendError, Data, Given, Limits, Names, ProgramId, SLICE};
-use crate::program::{Element, LossFunction, LossWeights, Program, Step, record};
+use crate::program::{Element, Op, Program, Step};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
 pub trait Real:
@@ -157,22 +157,6 @@ impl Real for f64 {
     ) {
         product.shared(output, parallelism, TreeProduct::plain);
     }
-}
-
-/// A row's loss, in full precision.
-pub(crate) fn row_loss(function: LossFunction, logits: &[f64], targets: &[f64]) -> f64 {
-    let mut gradient = vec![0.0; logits.len()];
-    let mut record = [0.0; record::WIDTH];
-    loss_gradient::loss_gradient(
-        (function, LossWeights::None),
-        logits,
-        targets,
-        logits.len(),
-        1.0,
-        &mut gradient,
-        &mut record,
-    );
-    record[record::LOSS]
 }
 
 /// What a buffer holds, for one member or for all.
@@ -335,20 +319,23 @@ fn side_by_side<T: Real>(
     shared: &[Values<T>],
     members: &mut [Vec<Values<T>>],
 ) -> usize {
-    if let [own] = members {
+    if let [own] = members
+        && !program.ops.iter().any(Op::joins)
+    {
         let mut memory = steps::Memory {
             shared,
             own,
             skipped: 0,
         };
         let parallelism = gemm::Parallelism::Rayon(0);
+        let ops = (program, &program.ops[..]);
         // On a thread of the pool itself: whoever is none of its own sleeps at each product until the pool has it.
-        return rayon::scope(|_| steps::steps(program, steps, &mut memory, parallelism, SLICE));
+        return rayon::scope(|_| steps::steps(ops, steps, &mut memory, parallelism, SLICE));
     }
-    together(steps, |some| {
+    together(program, steps, members, |ops, some, members| {
         members
             .par_iter_mut()
-            .for_each(|own| alone(program, some, shared, own));
+            .for_each(|own| alone((program, ops), some, shared, own));
     })
 }
 
@@ -359,26 +346,46 @@ fn one_by_one<T: Real>(
     shared: &[Values<T>],
     members: &mut [Vec<Values<T>>],
 ) -> usize {
-    together(steps, |some| {
-        for own in &mut *members {
-            alone(program, some, shared, own);
+    together(program, steps, members, |ops, some, members| {
+        for own in members {
+            alone((program, ops), some, shared, own);
         }
     })
 }
 
-/// Members wait for each other after every few steps, so that all have done the same number at the end.
-fn together(steps: &[Step], mut run: impl FnMut(&[Step])) -> usize {
+/// Members wait for each other after every few steps, so that all have done the same number at the end, and wherever they join.
+fn together<T: Real>(
+    program: &Program,
+    steps: &[Step],
+    members: &mut [Vec<Values<T>>],
+    run: impl Fn(&[Op], &[Step], &mut [Vec<Values<T>>]),
+) -> usize {
+    let most = if program.ops.iter().any(Op::joins) {
+        1
+    } else {
+        16
+    };
     let start = Instant::now();
     let mut done = 0;
     while done < steps.len() && (done == 0 || start.elapsed() < SLICE) {
-        let some = &steps[done..steps.len().min(done + 16)];
-        run(some);
+        let some = &steps[done..steps.len().min(done + most)];
+        for ops in program.ops.split_inclusive(Op::joins) {
+            run(ops, some, members);
+            if let Some(op) = ops.last() {
+                join::across(program, op, &some[0], members);
+            }
+        }
         done += some.len();
     }
     done
 }
 
-fn alone<T: Real>(program: &Program, steps: &[Step], shared: &[Values<T>], own: &mut [Values<T>]) {
+fn alone<T: Real>(
+    program: (&Program, &[Op]),
+    steps: &[Step],
+    shared: &[Values<T>],
+    own: &mut [Values<T>],
+) {
     let mut memory = steps::Memory {
         shared,
         own,

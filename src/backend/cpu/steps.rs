@@ -40,9 +40,9 @@ fn record_of(program: &Program, log: TensorId, step: &Step, first: u32) -> std::
     start..start + tensor.columns
 }
 
-/// Runs steps one after the other, the ops of each in order, until `slice` has passed. Returns how many.
+/// Runs steps one after the other, some neighbouring ops of each in order, until `slice` has passed. Returns how many.
 pub(super) fn steps<T: Real>(
-    program: &Program,
+    (program, ops): (&Program, &[Op]),
     steps: &[Step],
     memory: &mut Memory<'_, T>,
     parallelism: Parallelism,
@@ -53,7 +53,7 @@ pub(super) fn steps<T: Real>(
         if done > 0 && start.elapsed() > slice {
             return done;
         }
-        for op in &program.ops {
+        for op in ops {
             memory.run(program, op, step, parallelism);
         }
     }
@@ -507,6 +507,8 @@ impl<T: Real> Memory<'_, T> {
                 answers::answers(answer, logits, moments, &mut out[range(output)]);
                 self.put(place(output), out);
             }
+            // All members' at once, behind what each of them does alone.
+            Op::Join { .. } => {}
             Op::Verdict {
                 answers,
                 targets,

@@ -44,6 +44,7 @@ fn how(program: &Program, op: &Op, parts: &[Step]) -> Option<How> {
             ..
         } => Some(How::Sum),
         Op::Metrics { .. } => Some(How::Each),
+        Op::Join { .. } => None,
         _ if !op.writes().iter().all(is_of_batch) => None,
         Op::Gather { .. }
         | Op::GatherBoth { .. }

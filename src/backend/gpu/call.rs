@@ -670,6 +670,19 @@ pub(super) fn calls(program: &Program, op: &Op, binding: usize) -> Vec<Call> {
                 factors: None,
             }]
         }
+        Op::Join {
+            members,
+            normal,
+            answers,
+            output,
+        } => vec![Call {
+            kernel: name,
+            constants: vec![("NORMAL", normal.into())],
+            operands: calls.whole(&[answers, output]),
+            scalars: vec![calls.columns(output) as u32, members as u32],
+            grid: groups(program.len(output)),
+            factors: None,
+        }],
         Op::Verdict {
             answers,
             targets,

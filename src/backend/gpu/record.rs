@@ -6,7 +6,7 @@ use super::shader::Pipelines;
 use super::sums::Sums;
 use super::tile::Tiles;
 use crate::backend::BackendError;
-use crate::program::{Buffer, Product, Program, Rows, TensorId};
+use crate::program::{Buffer, Op, Product, Program, Rows, TensorId};
 
 /// Everything one dispatch needs but the step.
 #[derive(Debug)]
@@ -54,10 +54,15 @@ pub(super) fn record(
                 device: device.name.clone(),
             });
         }
+        let together = match *op {
+            Op::Join { members, .. } => members,
+            _ => 1,
+        };
         let calls = calls(program, op, binding);
         for call in calls.into_iter().flat_map(|call| sums.cut(program, call)) {
             let call = tiles.cut(device, program, memory, call);
-            dispatches.extend(record_call(device, pipelines, program, memory, &call)?);
+            let of_call = record_call(device, pipelines, program, memory, (&call, together))?;
+            dispatches.extend(of_call);
         }
     }
     Ok(dispatches)
@@ -72,23 +77,24 @@ pub(super) fn binding_elements(device: &Device) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX) / 4
 }
 
-/// A call becomes one dispatch for as many members as its bindings hold.
+/// A call becomes one dispatch for as many members as its bindings hold, of which `together` are not to be parted.
 fn record_call(
     device: &Device,
     pipelines: &mut Pipelines,
     program: &Program,
     memory: &Memory<'_>,
-    call: &Call,
+    (call, together): (&Call, usize),
 ) -> Result<Vec<Dispatch>, BackendError> {
     let binding = binding_elements(device);
     let mut group = program.members;
     for operand in &call.operands {
         let buffer = &memory.buffers[program.tensors[operand.tensor].buffer];
         let room = binding.saturating_sub(64);
-        if operand.len > room {
+        let needed = operand.len + (together - 1) * buffer.len;
+        if needed > room {
             return Err(BackendError::TooLarge {
                 what: format!("the tensor {}", program.tensors[operand.tensor].name),
-                needed: 4 * operand.len,
+                needed: 4 * needed,
                 limit: 4 * room,
                 device: device.name.clone(),
             });
@@ -97,6 +103,7 @@ fn record_call(
             group = group.min(1 + (room - operand.len) / buffer.len.max(1));
         }
     }
+    group -= group % together;
     let mut dispatches = Vec::new();
     for first in (0..program.members).step_by(group.max(1)) {
         let members = group.min(program.members - first);

@@ -38,6 +38,7 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "dropout_gradient",
     "gather",
     "gather_both",
+    "join",
     "keep",
     "layer_norm",
     "layer_norm_gradient",

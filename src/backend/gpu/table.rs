@@ -147,6 +147,7 @@ fn kind_of(op: &Op) -> Option<u32> {
         | Op::Lookup { .. }
         | Op::LookupGradient { .. }
         | Op::Answers { .. }
+        | Op::Join { .. }
         | Op::Verdict { .. }
         | Op::TallyClasses { .. }
         | Op::TallyLabels { .. }

@@ -112,6 +112,9 @@ impl Op {
             Op::LossGradient { logits, .. } => 8 * width(logits),
             Op::Softmax { logits, .. } => 4 * width(logits),
             Op::Answers { output, .. } => 4 * width(output),
+            Op::Join {
+                members, output, ..
+            } => members * width(output),
             Op::Verdict { answers, .. } | Op::TallyLabels { answers, .. } => 4 * width(answers),
             Op::TallyClasses { rows, .. } => 4 * width(rows),
             // Two means, two squares about them, and what else is made of an error.
@@ -135,6 +138,9 @@ impl Op {
                 ..
             } => gathered(first) + program.len(second),
             Op::Lookup { input, output, .. } => program.len(input) + program.len(output),
+            Op::Join {
+                members, answers, ..
+            } => members * program.len(answers),
             _ => self
                 .reads()
                 .into_iter()

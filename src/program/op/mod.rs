@@ -464,6 +464,19 @@ pub enum Op {
         /// `[batch, columns]`
         output: TensorId,
     },
+    /// The answers of several networks as one, for each of them: output = the mean of the answers of its group's members. Where they
+    /// are a mean μ and a deviation σ of a normal distribution, the deviation is that of the members' distributions together,
+    /// √(mean of (μ − mean μ)² + σ²) (Lakshminarayanan et al. 2017).
+    Join {
+        /// Neighbours in the pack that are a group, from the first member on.
+        members: usize,
+        /// Whether every second column is a deviation.
+        normal: bool,
+        /// `[batch, columns]`
+        answers: TensorId,
+        /// `[batch, columns]`
+        output: TensorId,
+    },
     /// Each row's class, the one answered (the first of equals), how many classes come before its own (of equals the later
     /// ones, of two the first), −log p with p within 2⁻²³ of 0 and 1, the highest answer and its bin.
     Verdict {
@@ -559,6 +572,11 @@ impl Op {
     /// Columns of the rows of [`Op::Verdict`].
     pub const VERDICT: usize = 6;
 
+    /// Whether it reads what other members have made: all of them have to be done with what is before it.
+    pub fn joins(&self) -> bool {
+        matches!(self, Op::Join { .. })
+    }
+
     /// The kernel's name: of its file in `shaders/` and of its twin in `src/backend/cpu/`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -602,6 +620,7 @@ impl Op {
             Op::Lookup { .. } => "lookup",
             Op::LookupGradient { .. } => "lookup_gradient",
             Op::Answers { .. } => "answers",
+            Op::Join { .. } => "join",
             Op::Verdict { .. } => "verdict",
             Op::TallyClasses { .. } => "tally_classes",
             Op::TallyLabels { .. } => "tally_labels",

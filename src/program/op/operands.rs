@@ -91,6 +91,7 @@ impl Op {
                 ..
             } => vec![answers, targets, moments],
             Op::Keep { values, .. } => vec![values],
+            Op::Join { answers, .. } => vec![answers],
             Op::Periodic {
                 input, parameters, ..
             } => vec![input, parameters],
@@ -128,6 +129,7 @@ impl Op {
             | Op::Lookup { output, .. }
             | Op::LookupGradient { output, .. }
             | Op::Answers { output, .. }
+            | Op::Join { output, .. }
             | Op::Softmax { output, .. } => vec![output],
             Op::Verdict { rows, .. } => vec![rows],
             Op::TallyClasses { counts, sums, .. }
