@@ -1,16 +1,17 @@
-// Counts of labels, added to those of the steps before, and the step's rows: `Tallied::Labels` in src/program/tally.rs. The step of
-// the first record begins the counts anew. A label is told from a probability above 1/2 on.
+// Counts of labels, added to those of the steps before, and the step's rows and losses: `Tallied::Labels` in src/program/tally.rs. The
+// step of the first record begins the counts anew. A label is told from a probability above 1/2 on.
 //
 // answers  [batch, labels]
 // targets  [batch, labels]
 // counts   [1, 3 * labels + 1]
-// sums     [records, 1]
+// sums     [records, 1 + labels]
 //
 // A workgroup counts for a label, the last for rows with all of them right: a lane every 64th row, then a tree over the lanes
 // (lib/reduce). A member is a layer of the grid's z.
 
 #import batch
 #import reduce
+#import surprise
 
 struct Shape {
     answers: vec2<u32>,
@@ -31,14 +32,15 @@ struct Shape {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = shape.answers.x + group.z * shape.answers.y;
     let t = shape.targets.x + group.z * shape.targets.y;
-    // (rows with the label that are told to have it, rows with it, rows told to have it), or rows with all labels right
+    // (rows with the label that are told to have it, rows with it, rows told to have it, losses), or rows with all labels right
     var part = vec4<f32>();
     for (var row = lane; row < step.rows; row += GROUP) {
         if group.x < shape.labels {
             let i = row * shape.labels + group.x;
-            let called = answers[a + i] > 0.5;
+            let p = answers[a + i];
+            let called = p > 0.5;
             let there = targets[t + i] > 0.5;
-            part += vec4(one(there && called), one(there), one(called), 0.0);
+            part += vec4(one(there && called), one(there), one(called), surprise(select(1.0 - p, p, there)));
         } else {
             var right = true;
             for (var i = row * shape.labels; i < (row + 1u) * shape.labels; i += 1u) {
@@ -55,8 +57,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if group.x < shape.labels {
             counts[c + 1u] = total.y + select(counts[c + 1u], 0.0, fresh);
             counts[c + 2u] = total.z + select(counts[c + 2u], 0.0, fresh);
+        }
+        let s = shape.sums.x + group.z * shape.sums.y + (step.record - shape.record) * (1u + shape.labels);
+        if group.x < shape.labels {
+            sums[s + 1u + group.x] = total.w;
         } else {
-            sums[shape.sums.x + group.z * shape.sums.y + step.record - shape.record] = f32(step.rows);
+            sums[s] = f32(step.rows);
         }
     }
 }

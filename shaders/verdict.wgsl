@@ -9,8 +9,7 @@
 
 #import batch
 #import reduce
-
-const LEAST = 1.1920929e-7;
+#import surprise
 
 // The upper bounds of all bins but the last, k/15, rounded down: a number is above one or not as it is above k/15.
 const BOUNDS = array<f32, 14>(
@@ -66,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         rows[o] = f32(wanted);
         rows[o + 1u] = min(called, f32(shape.columns - 1u));
         rows[o + 2u] = before;
-        rows[o + 3u] = surprise(clamp(own, LEAST, 1.0 - LEAST));
+        rows[o + 3u] = surprise(own);
         rows[o + 4u] = largest;
         rows[o + 5u] = bin;
     }
@@ -75,11 +74,4 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 fn bound(k: u32) -> f32 {
     var bounds = BOUNDS;
     return bounds[k];
-}
-
-// -log p; near 1 by its series, where a logarithm may have lost what matters.
-fn surprise(p: f32) -> f32 {
-    let q = 1.0 - p;
-    let near = q * (1.0 + q * (0.5 + q * (0.33333333 + q * (0.25 + q * 0.2))));
-    return select(-log(p), near, q < 0.05);
 }

@@ -12,7 +12,6 @@ pub const TOLERANCES: &[(f32, &str, &[&str])] = &[
             "gather_both",
             "keep",
             "lookup",
-            "tally_labels",
         ],
     ),
     (
@@ -82,6 +81,7 @@ pub const TOLERANCES: &[(f32, &str, &[&str])] = &[
             "square_sums",
             "steps",
             "tally_classes",
+            "tally_labels",
             "tally_values",
             "warp",
         ],

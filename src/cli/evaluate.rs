@@ -141,6 +141,7 @@ impl Summary {
                 ("weighted F1", Some(labels.weighted.f1)),
                 ("ROC AUC", labels.roc_auc),
                 ("average precision", labels.average_precision),
+                ("log-loss", labels.log_loss),
             ]);
         }
         if let Some(ranks) = &self.ranks {

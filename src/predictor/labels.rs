@@ -22,6 +22,9 @@ pub struct LabelAverages {
     pub roc_auc: Option<f64>,
     /// The mean over labels of the average precision, 0 for a label that no row has.
     pub average_precision: Option<f64>,
+    /// The mean over rows and labels of −log p where the label is there, else of −log(1 − p), both within 2⁻²³ of 0 and 1; none of no
+    /// rows.
+    pub log_loss: Option<f64>,
 }
 
 /// How well one label is told.
@@ -37,6 +40,8 @@ pub struct LabelScores {
     pub roc_auc: Option<f64>,
     /// Average precision.
     pub average_precision: Option<f64>,
+    /// The mean over rows of the same.
+    pub log_loss: Option<f64>,
 }
 
 /// Rows by whether they have a label and are told to have it.
@@ -73,7 +78,7 @@ pub(super) fn label_scores(
 ) -> (LabelAverages, Vec<LabelScores>) {
     let mut all = Counts::default();
     let mut wrong = 0.0;
-    let of = |(label, [hits, support, called]): (usize, [f64; 3])| {
+    let of = |(label, [hits, support, called, loss]): (usize, [f64; 4])| {
         let answers: Vec<f32> = answers.column(label).collect();
         let there: Vec<bool> = targets.column(label).map(|there| there > 0.5).collect();
         let counts = Counts {
@@ -91,6 +96,7 @@ pub(super) fn label_scores(
             support: support as u64,
             roc_auc: roc_auc(&answers, &|row| there[row]),
             average_precision: average_precision(&answers, &|row| there[row]).filter(|_| some),
+            log_loss: (tally.rows() > 0).then(|| loss / tally.rows() as f64),
         }
     };
     let each: Vec<LabelScores> = tally.labels().enumerate().map(of).collect();
@@ -121,6 +127,7 @@ pub(super) fn label_scores(
         weighted: mean_of(&|scores| scores.support as f64),
         roc_auc: mean(|scores| scores.roc_auc),
         average_precision: mean(|scores| scores.average_precision),
+        log_loss: mean(|scores| scores.log_loss),
     };
     (averages, each)
 }

@@ -11,7 +11,7 @@ pub struct Tally {
     tallied: Tallied,
     rows: f64,
     counts: Vec<f64>,
-    /// Those that add up over steps: of classes −log p and the highest probabilities by bin, of values the losses of quantiles.
+    /// Those that add up over steps: of classes −log p and the highest probabilities by bin, of each label its losses, of values the losses of quantiles.
     sums: Vec<f64>,
     /// By target.
     spreads: Vec<Spread>,
@@ -130,7 +130,7 @@ impl Tally {
     pub fn new(tallied: Tallied) -> Self {
         let (sums, targets) = match tallied {
             Tallied::Classes { .. } => (1 + BINS, 0),
-            Tallied::Labels { .. } => (0, 0),
+            Tallied::Labels { labels } => (labels, 0),
             Tallied::Values {
                 targets, levels, ..
             } => (shares(levels).len(), targets),
@@ -249,14 +249,16 @@ impl Tally {
         (classes > 0 && self.rows > 0.0).then(|| apart / self.rows)
     }
 
-    /// Of each label, the rows that have it and are told to, that have it, and that are told to.
-    pub(super) fn labels(&self) -> impl Iterator<Item = [f64; 3]> + '_ {
+    /// Of each label, the rows that have it and are told to, that have it, and that are told to; and the sum of its losses.
+    pub(super) fn labels(&self) -> impl Iterator<Item = [f64; 4]> + '_ {
         let labels = match self.tallied {
             Tallied::Labels { labels } => labels,
             _ => 0,
         };
         let counts = self.counts.chunks_exact(3).take(labels);
-        counts.map(|counts| [counts[0], counts[1], counts[2]])
+        counts
+            .zip(&self.sums)
+            .map(|(counts, &loss)| [counts[0], counts[1], counts[2], loss])
     }
 
     /// Of each target; none of no rows.

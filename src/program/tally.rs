@@ -83,7 +83,7 @@ pub enum Tallied {
         classes: usize,
     },
     /// Counts: of each label the rows that have it and are told to, that have it, and that are told to; rows with all labels right.
-    /// Sums: rows.
+    /// Sums: rows; of each label −log p where it is there, else −log(1 − p).
     Labels {
         /// How many.
         labels: usize,
@@ -147,7 +147,7 @@ impl Tallied {
     pub fn sums(self) -> usize {
         match self {
             Tallied::Classes { .. } => 2 + BINS,
-            Tallied::Labels { .. } => 1,
+            Tallied::Labels { labels } => 1 + labels,
             Tallied::Values {
                 targets, levels, ..
             } => 1 + targets * spread::WIDTH + shares(levels).len(),

@@ -28,7 +28,7 @@ pub enum Monitor {
     RocAuc,
     /// The average precision of classes
     AveragePrecision,
-    /// The mean of −log of the class's probability, the lower the better
+    /// The mean of −log of the class's probability, or over labels, the lower the better
     LogLoss,
     /// The share of the values' variance that is explained
     R2,
@@ -111,7 +111,10 @@ impl Monitor {
                 Some((labels, _)) => labels.average_precision,
                 None => report.ranks()?.average_precision,
             },
-            Monitor::LogLoss => report.ranks()?.log_loss,
+            Monitor::LogLoss => match report.labels() {
+                Some((labels, _)) => labels.log_loss,
+                None => report.ranks()?.log_loss,
+            },
             Monitor::R2 => tally.r2(),
             Monitor::Mape => tally.mape(),
             Monitor::ExplainedVariance => tally.explained_variance(),

@@ -160,11 +160,7 @@ impl Targets {
         let monitor = config.monitor.unwrap_or_default();
         let (task, link) = (self.encoding.task(), self.loss.link());
         let probable = ![Monitor::LogLoss, Monitor::RocAuc].contains(&monitor);
-        let of_one_class = [
-            Monitor::BalancedAccuracy,
-            Monitor::Matthews,
-            Monitor::LogLoss,
-        ];
+        let of_one_class = [Monitor::BalancedAccuracy, Monitor::Matthews];
         let refused = if !monitor.suits(task) {
             match task {
                 Task::Regression => "is for classes; the target has values: use loss, mae or r2",
@@ -177,7 +173,7 @@ impl Targets {
         } else if link == Link::Ordered && monitor != Monitor::Loss {
             "is of single values; --loss quantile answers several: use loss"
         } else if !self.encoding.labels().is_empty() && of_one_class.contains(&monitor) {
-            "is of one class a row; there are several labels: use loss, accuracy, f1 or roc-auc"
+            "is of one class a row; there are several labels: use loss, accuracy, f1, log-loss or roc-auc"
         } else {
             return Ok(monitor);
         };

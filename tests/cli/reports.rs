@@ -351,5 +351,15 @@ fn labels_that_networks_answer_together_are_counted() {
         near(&told["accuracy"], accuracy, &of);
         let hamming = mean((0..ROWS).map(|row| wrong(row) as f64 / 2.0));
         near(&told["hamming-loss"], hamming, &of);
+        let losses = |label: usize| {
+            mean((0..ROWS).map(|row| {
+                let p = run.answers[row][label];
+                -if there(row)[label] { p } else { 1.0 - p }.ln()
+            }))
+        };
+        for label in [0, 1] {
+            near(&told["targets"][label]["log-loss"], losses(label), &of);
+        }
+        near(&told["log-loss"], f64::midpoint(losses(0), losses(1)), &of);
     }
 }

@@ -325,7 +325,7 @@ fn metrics_of_labels_are_those_of_scikit_learn() {
         columns: usize,
         answers: Vec<f32>,
         targets: Vec<f32>,
-        /// Hamming loss; precision, recall and F1 as macro, micro and weighted averages.
+        /// Hamming loss; precision, recall and F1 as macro, micro and weighted averages; log-loss.
         expected: Vec<f64>,
         /// ROC AUC and average precision.
         ranks: Vec<Option<f64>>,
@@ -351,6 +351,7 @@ fn metrics_of_labels_are_those_of_scikit_learn() {
             let means = means.map(|mean| [mean.precision, mean.recall, mean.f1]);
             let mut told = some(&[&[found.hamming_loss][..], &means.concat()].concat());
             let accuracy = report.tally().accuracy();
+            told.push(found.log_loss);
             told.extend([found.roc_auc, found.average_precision, Some(accuracy)]);
             told
         };

@@ -21,8 +21,6 @@ pub(super) fn verdict<T: Real>(answers: &[T], columns: usize, targets: &[T], row
             };
             before += usize::from(answer > answers[class] || (answer == answers[class] && ahead));
         }
-        let least = T::of(f32::EPSILON);
-        let p = answers[class].max(least).min(T::one() - least);
         // A bin has its upper bound and not its lower.
         let sure = answers[called].to_f64().unwrap_or(f64::NAN);
         let bin = (1..BINS).filter(|&k| sure > k as f64 / BINS as f64).count();
@@ -31,9 +29,15 @@ pub(super) fn verdict<T: Real>(answers: &[T], columns: usize, targets: &[T], row
             whole(class),
             whole(called),
             whole(before),
-            -p.ln(),
+            surprise(answers[class]),
             answers[called],
             whole(bin),
         ]);
     }
+}
+
+/// −log p with p within 2⁻²³ of 0 and 1.
+pub(super) fn surprise<T: Real>(probability: T) -> T {
+    let least = T::of(f32::EPSILON);
+    -probability.max(least).min(T::one() - least).ln()
 }

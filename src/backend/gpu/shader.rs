@@ -100,6 +100,7 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "products",
     "reduce",
     "step",
+    "surprise",
     "turn",
     "update",
     "updates",

@@ -115,7 +115,8 @@ impl Op {
             Op::Join {
                 members, output, ..
             } => members * width(output),
-            Op::Verdict { answers, .. } | Op::TallyLabels { answers, .. } => 4 * width(answers),
+            Op::Verdict { answers, .. } => 4 * width(answers),
+            Op::TallyLabels { answers, .. } => 6 * width(answers),
             Op::TallyClasses { rows, .. } => 4 * width(rows),
             // Two means, two squares about them, and what else is made of an error.
             Op::TallyValues { answers, .. } => 16 * width(answers),

@@ -500,7 +500,7 @@ pub enum Op {
         /// `[records, sums]`
         sums: TensorId,
     },
-    /// Counts of labels, there where a probability is above 1/2: see [`Tallied::Labels`](super::Tallied).
+    /// Counts and losses of labels, there where a probability is above 1/2: see [`Tallied::Labels`](super::Tallied).
     TallyLabels {
         /// Of the first step, which begins the counts anew.
         record: u32,
@@ -510,7 +510,7 @@ pub enum Op {
         targets: TensorId,
         /// `[1, counts]`
         counts: TensorId,
-        /// `[records, 1]`
+        /// `[records, sums]`
         sums: TensorId,
     },
     /// Counts and sums of values and their errors: see [`Tallied::Values`](super::Tallied).
