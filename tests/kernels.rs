@@ -399,6 +399,16 @@ fn what_is_the_fastest_is_tried_once_and_changes_no_bits() {
         assert_eq!(bits(&mut gpu), expected);
         assert_eq!(gpu.tried(), tried, "{again} {damaged}");
     }
+    // Another network's kinds of product stay what they were while this one's are tried anew.
+    let other = &products([256, 128, 64], 1, 1)[0].1;
+    for (program, again, tried) in [(other, false, 1), (program, true, 1), (other, false, 0)] {
+        let mut gpu = tuned(again);
+        gpu.compile(program).expect("it fits");
+        assert_eq!(gpu.tried(), tried, "{again}");
+        // Nor is it tried again by the same backend.
+        gpu.compile(program).expect("it fits");
+        assert_eq!(gpu.tried(), tried, "{again}");
+    }
     // What was damaged is whole again.
     let files = std::fs::read_dir(folder.path().join("cache")).expect("a folder");
     let whole = files.map(|file| std::fs::read(file.expect("a file").path()).expect("it is read"));

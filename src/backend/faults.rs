@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Backend, BackendError, Data, Given, Limits, ProgramId};
+use super::{Backend, BackendError, Data, Given, Limits, ProgramId, Reading};
 use crate::program::{Program, Step, buffer};
 
 /// What fails.
@@ -220,6 +220,22 @@ impl Backend for Faulty {
     ) -> Result<Vec<f32>, BackendError> {
         self.there()?;
         self.inner.read(buffer, member, offset, len)
+    }
+
+    fn begin_read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Reading, BackendError> {
+        self.there()?;
+        self.inner.begin_read(buffer, member, offset, len)
+    }
+
+    fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>, BackendError> {
+        self.there()?;
+        self.inner.finish_read(reading)
     }
 
     fn destroy(&mut self) {

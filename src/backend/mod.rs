@@ -149,6 +149,22 @@ impl BackendError {
     }
 }
 
+/// What is read of a buffer: there already, or on its way by a number that the backend gave it.
+#[derive(Debug)]
+pub enum Reading {
+    /// The values.
+    Done(Vec<f32>),
+    /// The read's number.
+    Pending(u64),
+}
+
+impl Reading {
+    /// Whether there is nothing to wait for.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Reading::Done(_))
+    }
+}
+
 /// What gives a member's values from an element on.
 pub type Given<'a> = &'a (dyn Fn(usize, usize, &mut [f32]) + Sync);
 
@@ -248,6 +264,28 @@ pub trait Backend: Send {
         len: usize,
     ) -> Result<Vec<f32>, BackendError>;
 
+    /// Begins to read, behind all steps so far: what is run or written from now on does not change the values, and may be under way
+    /// before [`Backend::finish_read`] waits for them.
+    fn begin_read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Reading, BackendError> {
+        self.read(buffer, member, offset, len).map(Reading::Done)
+    }
+
+    /// Waits for a read that this backend has begun.
+    fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>, BackendError> {
+        match reading {
+            Reading::Done(values) => Ok(values),
+            Reading::Pending(number) => Err(BackendError::Misuse(format!(
+                "read {number} was begun by another backend"
+            ))),
+        }
+    }
+
     /// Makes the device go away, as a driver's failure does: for tests of what happens then.
     fn destroy(&mut self) {}
 }
@@ -263,6 +301,17 @@ pub fn run_all(
         done += backend.run(program, &steps[done..])?;
     }
     Ok(())
+}
+
+/// Waits for reads that the backend has begun.
+pub fn finish_reads(
+    backend: &mut dyn Backend,
+    readings: Vec<Reading>,
+) -> Result<Vec<Vec<f32>>, BackendError> {
+    let readings = readings.into_iter();
+    readings
+        .map(|reading| backend.finish_read(reading))
+        .collect()
 }
 
 /// Writes a member's weights where compiled programs have them: the trained ones into the buffer `flat`, which is
@@ -288,12 +337,10 @@ pub fn read_weights(
     member: usize,
 ) -> Result<Weights, BackendError> {
     let places = Places::new(network).places;
-    let read = |place: &Place| backend.read(place.among(flat), member, place.offset, place.len());
-    places
-        .iter()
-        .map(read)
-        .collect::<Result<_, _>>()
-        .map(Weights)
+    let begin =
+        |place: &Place| backend.begin_read(place.among(flat), member, place.offset, place.len());
+    let readings: Vec<Reading> = places.iter().map(begin).collect::<Result<_, _>>()?;
+    finish_reads(backend, readings).map(Weights)
 }
 
 /// Whether a step stays inside the program's buffers.

@@ -36,7 +36,7 @@ pub(crate) struct Cli {
     /// Tells more (-v: what is decided, -vv: what is done)
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
-    /// Tries anew which kernels are the fastest on the GPU, instead of taking what is remembered of it
+    /// Tries anew which kernels are the fastest on the GPU for this network, instead of taking what is remembered of it
     #[arg(long, global = true)]
     retune: bool,
 }

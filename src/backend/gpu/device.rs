@@ -178,7 +178,9 @@ impl Device {
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("gpu-mlp"),
             required_features: adapter.features()
-                & (wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE),
+                & (wgpu::Features::SUBGROUP
+                    | wgpu::Features::PIPELINE_CACHE
+                    | wgpu::Features::TIMESTAMP_QUERY),
             required_limits: info.limits.clone(),
             ..Default::default()
         });

@@ -1,9 +1,11 @@
 //! The GPU backend: programs become recorded dispatches of WGSL kernels, through wgpu.
 
 mod call;
+mod clock;
 mod device;
 mod emit;
 mod kept;
+mod readback;
 mod record;
 mod resident;
 mod shader;
@@ -15,8 +17,6 @@ mod tune;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use futures_intrusive::channel::shared::oneshot_channel;
-
 pub use device::{AdapterChoice, AdapterInfo, adapters};
 pub use emit::wgsl;
 pub use shader::{KERNELS, source, specialized};
@@ -24,14 +24,16 @@ pub use sums::Sums;
 pub use tile::Tile;
 pub use tune::Tuning;
 
+use self::clock::Clock;
 use self::device::Device;
 use self::kept::Kept;
+use self::readback::Readback;
 use self::record::{Dispatch, Memory, record};
 use self::resident::Resident;
 use self::shader::Pipelines;
 use self::tile::Tiles;
 use self::tune::{Bench, Tuner};
-use super::{Backend, BackendError, Data, Limits, Names, ProgramId, SLICE};
+use super::{Backend, BackendError, Data, Limits, Names, ProgramId, Reading, SLICE};
 use crate::program::{Program, Step};
 
 /// Steps that one submission holds at most, and distance of their entries in the table of steps.
@@ -74,6 +76,7 @@ pub struct GpuBackend {
     steps: wgpu::Buffer,
     step: wgpu::BindGroup,
     programs: Vec<Compiled>,
+    readback: Readback,
     mode: Mode,
     patience: (Duration, f64),
 }
@@ -153,6 +156,7 @@ impl GpuBackend {
             steps,
             step,
             programs: Vec::new(),
+            readback: Readback::default(),
             mode: Mode::default(),
             patience: PATIENCE,
         })
@@ -192,7 +196,7 @@ impl GpuBackend {
 
     /// Kinds of products that were tried.
     pub fn tried(&self) -> usize {
-        self.tuner.as_ref().map_or(0, |tuner| tuner.tried)
+        self.tuner.as_ref().map_or(0, Tuner::tried)
     }
 
     /// The ways to cut a product that the adapter runs.
@@ -251,6 +255,7 @@ impl GpuBackend {
                 pipelines: &mut self.pipelines,
                 table: &self.steps,
                 step: &self.step,
+                clock: Clock::of(&self.device),
             };
             tuner.tune(&mut bench, program, &memory, (self.sums, &mut self.tiles))?;
         }
@@ -421,8 +426,8 @@ impl Backend for GpuBackend {
                     &mut encoder,
                     &self.steps,
                     &self.step,
-                    dispatches,
-                    now,
+                    (dispatches, now),
+                    None,
                 );
             }
         }
@@ -469,38 +474,42 @@ impl Backend for GpuBackend {
         offset: usize,
         len: usize,
     ) -> Result<Vec<f32>, BackendError> {
+        let reading = self.begin_read(buffer, member, offset, len)?;
+        self.finish_read(reading)
+    }
+
+    fn begin_read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Reading, BackendError> {
         let place = self.names.find(buffer, member, offset, len)?;
         if len == 0 {
-            return Ok(Vec::new());
+            return Ok(Reading::Done(Vec::new()));
         }
         let from = (4 * (member * self.names.buffers[place].len + offset)) as u64;
-        let staging = self.device.handle.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read-back"),
-            size: 4 * len as u64,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut encoder = self
+        let encoder = self
             .device
             .handle
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(&self.buffers[place], from, &staging, 0, 4 * len as u64);
-        self.device.queue.submit([encoder.finish()]);
-        let (sender, receiver) = oneshot_channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver lives until the answer is there, or nobody waits for it.
-            let _ = sender.send(result);
-        });
-        self.device.wait(None, self.limit())?;
-        match pollster::block_on(receiver.receive()) {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(self.device.failed(&error)),
-            None => return Err(self.device.failed(&"a read-back was dropped")),
+        let bytes = 4 * len as u64;
+        let buffer = &self.buffers[place];
+        let number = self
+            .readback
+            .begin(&self.device, encoder, buffer, from, bytes);
+        Ok(Reading::Pending(number))
+    }
+
+    fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>, BackendError> {
+        match reading {
+            Reading::Done(values) => Ok(values),
+            Reading::Pending(number) => {
+                let limit = self.limit();
+                self.readback.finish(&self.device, number, limit)
+            }
         }
-        let view = staging
-            .get_mapped_range(..)
-            .map_err(|error| self.device.failed(&error))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
     }
 
     fn destroy(&mut self) {
@@ -514,15 +523,18 @@ fn encode(
     encoder: &mut wgpu::CommandEncoder,
     table: &wgpu::Buffer,
     step: &wgpu::BindGroup,
-    dispatches: &[Dispatch],
-    steps: &[Step],
+    (dispatches, steps): (&[Dispatch], &[Step]),
+    timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
 ) {
     let mut entries = vec![0_u8; steps.len() * STEP_BYTES];
     for (entry, step) in entries.chunks_exact_mut(STEP_BYTES).zip(steps) {
         entry[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(step));
     }
     device.queue.write_buffer(table, 0, &entries);
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+        label: None,
+        timestamp_writes,
+    });
     for index in 0..steps.len() {
         for dispatch in dispatches {
             pass.set_pipeline(&dispatch.pipeline);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::call::{Factors, calls};
+use super::clock::Clock;
 use super::device::Device;
 use super::encode;
 use super::kept;
@@ -22,7 +23,7 @@ use crate::program::{Buffer, Element, Op, Program, Rows, Step, Transpose};
 pub struct Tuning {
     /// Where what was found is remembered, and pipelines are kept, if anywhere.
     pub folder: Option<PathBuf>,
-    /// Whether to try anew what is remembered.
+    /// Whether to try anew what is remembered of the products that come up; what is remembered of others stays.
     pub again: bool,
     /// What all tries of a backend may take together; what is not tried by then has the tile that its shape suggests.
     pub limit: Duration,
@@ -62,8 +63,9 @@ struct Remembered {
 pub(super) struct Tuner {
     file: Option<PathBuf>,
     left: Duration,
-    /// Products that were tried.
-    pub(super) tried: usize,
+    again: bool,
+    /// Kinds of products that were tried.
+    tried: BTreeSet<String>,
 }
 
 /// The device's side of a try.
@@ -72,6 +74,8 @@ pub(super) struct Bench<'a> {
     pub(super) pipelines: &'a mut Pipelines,
     pub(super) table: &'a wgpu::Buffer,
     pub(super) step: &'a wgpu::BindGroup,
+    /// The device's own, if it has one; else time is taken on the wall.
+    pub(super) clock: Option<Clock>,
 }
 
 impl Tuner {
@@ -79,9 +83,7 @@ impl Tuner {
     pub(super) fn new(device: &Device, tuning: &Tuning, tiles: &mut Tiles) -> Self {
         let name = format!("tiles-{:08x}.json", crc32fast::hash(device.name.as_bytes()));
         let file = tuning.folder.as_ref().map(|folder| folder.join(name));
-        if let Some(file) = &file
-            && !tuning.again
-        {
+        if let Some(file) = &file {
             match remembered(file, device) {
                 Ok(known) => tiles.tuned = known,
                 Err(notice) => log::warn!("{notice}"),
@@ -90,8 +92,14 @@ impl Tuner {
         Tuner {
             file,
             left: tuning.limit,
-            tried: 0,
+            again: tuning.again,
+            tried: BTreeSet::new(),
         }
+    }
+
+    /// How many kinds of products were tried.
+    pub(super) fn tried(&self) -> usize {
+        self.tried.len()
     }
 
     /// Finds the tiles of a program's products, as far as time allows; says so in a line.
@@ -112,7 +120,8 @@ impl Tuner {
             {
                 let fours = fours(program, memory, &call, &factors);
                 let class = class(&factors, fours);
-                if !tiles.tuned.contains_key(&class) {
+                let again = self.again && !self.tried.contains(&class);
+                if again || !tiles.tuned.contains_key(&class) {
                     wanted.entry(class).or_insert((factors, fours));
                 }
             }
@@ -139,7 +148,6 @@ impl Tuner {
         }
         let spent = start.elapsed();
         self.left = self.left.saturating_sub(spent);
-        self.tried += found.len();
         let products = if found.len() == 1 {
             "product"
         } else {
@@ -151,6 +159,7 @@ impl Tuner {
             bench.device.name,
             spent.as_secs_f64()
         );
+        self.tried.append(&mut found);
         if let Some(file) = &self.file {
             let remembered = Remembered {
                 adapter: bench.device.name.clone(),
@@ -288,7 +297,12 @@ fn time(
     Ok(once.min(all / times as u32))
 }
 
-fn run(bench: &Bench<'_>, dispatches: &[Dispatch], times: usize) -> Result<Duration, BackendError> {
+fn run(
+    bench: &mut Bench<'_>,
+    dispatches: &[Dispatch],
+    times: usize,
+) -> Result<Duration, BackendError> {
+    const LIMIT: Duration = Duration::from_secs(60);
     let device = bench.device;
     let mut encoder = device
         .handle
@@ -299,12 +313,15 @@ fn run(bench: &Bench<'_>, dispatches: &[Dispatch], times: usize) -> Result<Durat
         &mut encoder,
         bench.table,
         bench.step,
-        dispatches,
-        &steps,
+        (dispatches, &steps),
+        bench.clock.as_ref().map(Clock::writes),
     );
+    if let Some(clock) = &mut bench.clock {
+        return clock.time(device, encoder, LIMIT);
+    }
     let start = Instant::now();
     let index = device.queue.submit([encoder.finish()]);
-    device.wait(Some(index), Duration::from_secs(60))?;
+    device.wait(Some(index), LIMIT)?;
     Ok(start.elapsed())
 }
 
