@@ -26,6 +26,10 @@ pub enum Purpose {
     Simulation = 5,
     /// What rows are mixed with; the stream's number is the step.
     Mixup = 6,
+    /// Which rows of a file that stays on the disk are held in memory; counted by row.
+    Draw = 7,
+    /// The order in which an epoch visits windows of rows; the stream's number is the epoch.
+    Windows = 8,
 }
 
 /// The cipher's key for a purpose under a seed. The upper word keeps purposes apart.

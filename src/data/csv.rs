@@ -9,7 +9,7 @@ use super::source::Origin;
 use super::table::{Column, Features, Places, Table, Text, TextBuilder, Values};
 
 /// A column while its rows come in.
-enum Builder {
+pub(super) enum Builder {
     /// Numbers so far; the first one that is not finite, with its line.
     Numbers {
         numbers: Vec<f32>,
@@ -24,7 +24,19 @@ enum Builder {
 }
 
 impl Builder {
-    fn push(&mut self, cell: &str, line: u32) {
+    /// Of text from the beginning, or of numbers as long as they are some.
+    pub(super) fn new(text: bool) -> Self {
+        if text {
+            Builder::Text(TextBuilder::default())
+        } else {
+            Builder::Numbers {
+                numbers: Vec::new(),
+                infinite: None,
+            }
+        }
+    }
+
+    pub(super) fn push(&mut self, cell: &str, line: u32) {
         match self {
             Builder::Numbers { numbers, infinite } => match number(cell) {
                 Some(number) => {
@@ -102,19 +114,18 @@ pub(super) fn load(
     if lines.is_empty() {
         return Err(DataError::NoRows { file: records.file });
     }
-    if builders.len() < 2 {
-        return Err(DataError::malformed(
-            &records.file,
-            "the table has a single column; it needs features and a target",
-        ));
-    }
     let positions = find_targets(&records, target)?;
-    if positions.len() == builders.len() {
-        return Err(DataError::malformed(
-            &records.file,
-            "every column is a target; there must be one to predict them from",
-        ));
-    }
+    let table = assemble(records, lines, builders, positions)?;
+    Ok((table, notices))
+}
+
+/// The table of columns that are complete.
+pub(super) fn assemble(
+    records: Records,
+    lines: Vec<u32>,
+    builders: Vec<Builder>,
+    positions: Vec<usize>,
+) -> Result<Table, DataError> {
     let mut features = Vec::with_capacity(builders.len());
     let mut targets: Vec<Option<Column>> = vec![None; positions.len()];
     for (index, (builder, name)) in builders.into_iter().zip(records.names).enumerate() {
@@ -124,31 +135,21 @@ pub(super) fn load(
             None => features.push(column),
         }
     }
-    let table = Table {
+    Ok(Table {
         features: Features::Columns(features),
         targets: targets.into_iter().flatten().collect(),
         origin: records.file,
         places: Places::Lines(lines),
         header: records.header,
         target_positions: positions,
-    };
-    Ok((table, notices))
+    })
 }
 
 /// Reads all rows; the columns in `texts` as text, others as numbers as long as they are.
 fn read(origin: &Origin, texts: &HashSet<usize>) -> Result<Raw, DataError> {
     let mut records = Records::open(origin.open()?, &Expected::Anything)?;
     let mut lines = Vec::new();
-    let start = |index| {
-        if texts.contains(&index) {
-            Builder::Text(TextBuilder::default())
-        } else {
-            Builder::Numbers {
-                numbers: Vec::new(),
-                infinite: None,
-            }
-        }
-    };
+    let start = |index| Builder::new(texts.contains(&index));
     let mut builders: Vec<Builder> = (0..records.names.len()).map(start).collect();
     while let Some(line) = records.next()? {
         lines.push(line);
@@ -183,11 +184,32 @@ fn finish(file: &str, name: String, builder: Builder) -> Result<Column, DataErro
     Ok(Column { name, values })
 }
 
-/// The positions of the target columns, in the order in which they are asked for, as `a,b`; a name may have commas itself.
-fn find_targets(records: &Records, target: Option<&str>) -> Result<Vec<usize>, DataError> {
-    let Some(target) = target else {
-        return Ok(vec![records.names.len() - 1]);
+/// The positions of the target columns, in the order in which they are asked for, as `a,b`; a name may have commas itself. One
+/// column at least is none of them.
+pub(super) fn find_targets(
+    records: &Records,
+    target: Option<&str>,
+) -> Result<Vec<usize>, DataError> {
+    if records.names.len() < 2 {
+        return Err(DataError::malformed(
+            &records.file,
+            "the table has a single column; it needs features and a target",
+        ));
+    }
+    let positions = match target {
+        None => vec![records.names.len() - 1],
+        Some(target) => named_targets(records, target)?,
     };
+    if positions.len() == records.names.len() {
+        return Err(DataError::malformed(
+            &records.file,
+            "every column is a target; there must be one to predict them from",
+        ));
+    }
+    Ok(positions)
+}
+
+fn named_targets(records: &Records, target: &str) -> Result<Vec<usize>, DataError> {
     if !target.contains(',') || records.names.iter().any(|name| name == target) {
         return find_target(records, target).map(|position| vec![position]);
     }

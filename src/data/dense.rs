@@ -1,6 +1,7 @@
 //! Rows of numbers in a fixed binary layout, which NPY and IDX files share once their headers are read.
 
-use std::io::{self, ErrorKind, Read};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use super::error::{DataError, Place};
 use super::source::Bytes;
@@ -112,6 +113,8 @@ pub(super) struct Rows<R = Bytes> {
     reader: R,
     width: usize,
     next: usize,
+    /// Bytes of the file before the first row, for those that move about in it.
+    pub(super) header: u64,
     /// Whether the file is known to be long enough for what its header promises.
     complete: bool,
     /// Whether the rows are rows to the user too, and not the columns of an array in Fortran order.
@@ -176,6 +179,7 @@ impl<R: Read> Rows<R> {
             reader,
             width,
             next: 0,
+            header: 0,
             complete: length.is_some(),
             row_major: true,
         })
@@ -235,6 +239,11 @@ impl<R: Read> Rows<R> {
         })
     }
 
+    /// Bytes that the values of all rows have in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.count * self.width * size_of::<f32>()) as u64
+    }
+
     fn truncated(&self, values: usize) -> DataError {
         DataError::Truncated {
             file: self.file.clone(),
@@ -245,6 +254,18 @@ impl<R: Read> Rows<R> {
                 self.next + values / self.width + 1
             ),
         }
+    }
+}
+
+impl Rows<File> {
+    /// Moves to before a row, counted from 0.
+    pub(super) fn seek(&mut self, row: usize) -> Result<(), DataError> {
+        let size = (self.width * self.encoding.number.size()) as u64;
+        self.reader
+            .seek(SeekFrom::Start(self.header + row as u64 * size))
+            .map_err(|error| DataError::from_io(&self.file, error))?;
+        self.next = row;
+        Ok(())
     }
 }
 

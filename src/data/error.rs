@@ -94,6 +94,14 @@ pub enum DataError {
         column: String,
         value: String,
     },
+    /// Rows that cannot be read from wherever they are.
+    #[error("{file}: its rows cannot be streamed: {what}, or leave out --window")]
+    NotStreamed { file: String, what: &'static str },
+    /// Another file than before.
+    #[error(
+        "{file}: it has changed while it was read: {now} rows are gone; leave it as it is while it is trained on"
+    )]
+    Shrunk { file: String, now: usize },
     /// No column of the name asked for.
     #[error("{file}: there is no target column '{target}'{hint}; the columns are {available}")]
     TargetNotFound {

@@ -1,6 +1,6 @@
 //! IDX, the format of MNIST and its kin: a magic number, the sides, and the numbers in big-endian order.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
@@ -64,14 +64,7 @@ pub(super) fn folder(path: &str) -> Result<Folder, DataError> {
 /// Reads the images at `path` and the labels beside them.
 pub(super) fn load(path: &str, source: Source) -> Result<Table, DataError> {
     let mut images = open(source)?;
-    let Some(beside) = labels_beside(path) else {
-        return Err(DataError::NoTarget {
-            file: path.to_owned(),
-            detail:
-                "put the labels beside it, under the same name with 'labels-idx1' for 'images-idx3'"
-                    .to_owned(),
-        });
-    };
+    let beside = labels_needed(path)?;
     let labels = labels(&beside)?;
     check_lengths(path, images.count, &beside, std::slice::from_ref(&labels))?;
     let features = images.features(images.count)?;
@@ -81,13 +74,29 @@ pub(super) fn load(path: &str, source: Source) -> Result<Table, DataError> {
 /// The labels in a file of one dimension.
 pub(super) fn labels(path: &str) -> Result<Column, DataError> {
     let mut rows = open(Origin::File(path.to_owned()).open()?)?;
-    if rows.width() != 1 {
-        return Err(DataError::malformed(
-            path,
-            format!("there are {} labels a row; one is expected", rows.width()),
-        ));
-    }
+    check_labels(&rows)?;
     Ok(Column::numbers("label", rows.read(rows.count)?.values))
+}
+
+/// Whether rows are a label each.
+pub(super) fn check_labels<R: Read>(rows: &Rows<R>) -> Result<(), DataError> {
+    if rows.width() == 1 {
+        return Ok(());
+    }
+    Err(DataError::malformed(
+        &rows.file,
+        format!("there are {} labels a row; one is expected", rows.width()),
+    ))
+}
+
+/// The file with the labels of the images at `path`, to train on.
+pub(super) fn labels_needed(path: &str) -> Result<String, DataError> {
+    labels_beside(path).ok_or_else(|| DataError::NoTarget {
+        file: path.to_owned(),
+        detail:
+            "put the labels beside it, under the same name with 'labels-idx1' for 'images-idx3'"
+                .to_owned(),
+    })
 }
 
 /// The file with the labels of the images at `path`, with or without compression.
@@ -106,21 +115,31 @@ pub(super) fn labels_beside(path: &str) -> Option<String> {
 
 /// Opens an IDX file of any number of dimensions.
 pub(super) fn open(source: Source) -> Result<Rows, DataError> {
-    let Source {
-        name: file,
-        mut reader,
-        length,
-        ..
-    } = source;
+    open_reader(&source.name, source.reader, source.length)
+}
+
+/// Opens a plain file so that rows can be read from wherever they are.
+pub(super) fn stored(path: &str) -> Result<Rows<File>, DataError> {
+    let failed = |error| DataError::from_io(path, error);
+    let file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    open_reader(path, file, Some(length))
+}
+
+fn open_reader<R: Read>(
+    file: &str,
+    mut reader: R,
+    length: Option<u64>,
+) -> Result<Rows<R>, DataError> {
     let mut read = |bytes: &mut [u8]| {
         reader
             .read_exact(bytes)
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::UnexpectedEof => DataError::Truncated {
-                    file: file.clone(),
+                    file: file.to_owned(),
                     detail: "it ends within its header".to_owned(),
                 },
-                _ => DataError::from_io(&file, error),
+                _ => DataError::from_io(file, error),
             })
     };
     let mut magic = [0u8; 4];
@@ -135,7 +154,7 @@ pub(super) fn open(source: Source) -> Result<Rows, DataError> {
         _ => {
             let magic = u32::from_be_bytes(magic);
             return Err(DataError::malformed(
-                &file,
+                file,
                 format!(
                     "this is no IDX file: it begins with {magic:#010x} where images have 0x00000803"
                 ),
@@ -150,14 +169,11 @@ pub(super) fn open(source: Source) -> Result<Rows, DataError> {
     }
     let header = 4 + 4 * shape.len() as u64;
     let left = length.map(|length| length.saturating_sub(header));
-    Rows::new(
-        &file,
-        reader,
-        Encoding {
-            number,
-            big_endian: true,
-        },
-        &shape,
-        left,
-    )
+    let encoding = Encoding {
+        number,
+        big_endian: true,
+    };
+    let mut rows = Rows::new(file, reader, encoding, &shape, left)?;
+    rows.header = header;
+    Ok(rows)
 }

@@ -25,10 +25,12 @@ mod builtin;
 mod csv;
 mod dense;
 mod dialect;
+mod draw;
 mod error;
 mod fit;
 mod idx;
 mod load;
+mod memory;
 mod moments;
 mod npy;
 mod npz;
@@ -38,7 +40,9 @@ mod quantiles;
 mod records;
 mod scaling;
 mod source;
+mod stored;
 mod stream;
+mod survey;
 mod table;
 mod target;
 mod typed;
@@ -47,6 +51,7 @@ pub use bins::Bins;
 pub use builtin::NAMES as BUILTIN;
 pub use error::{DataError, Notice, Place};
 pub use load::{Loaded, ReadOptions, load};
+pub use memory::memory_there;
 pub use moments::Moments;
 pub use preprocess::{
     ColumnEncoding, InputColumn, InputDescription, Numeric, PreprocessMode, PreprocessOptions,
@@ -54,6 +59,7 @@ pub use preprocess::{
 };
 pub use quantiles::Quantiles;
 pub use scaling::Scaling;
+pub use stored::{Drawn, Stored, draw, memory_needed};
 pub use stream::{Chunks, stream};
 pub use table::{Column, Features, Matrix, Nature, Places, Table, Text, Values};
 pub use target::{Label, TargetEncoding, TargetTransform, Task};

@@ -1,5 +1,6 @@
 //! NPY, an array as numpy saves it: a short header, a Python dictionary in text, and then the numbers.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -65,16 +66,28 @@ pub(super) fn open_reader<R: Read>(
     })
 }
 
+/// Opens the array in a plain file so that rows can be read from wherever they are.
+pub(super) fn stored(path: &str) -> Result<Rows<File>, DataError> {
+    let failed = |error| DataError::from_io(path, error);
+    let mut file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let (header, bytes) = read_header(path, &mut file)?;
+    if header.fortran && header.shape.len() > 1 {
+        return Err(DataError::NotStreamed {
+            file: path.to_owned(),
+            what: "its columns come one after another; save it with numpy.ascontiguousarray",
+        });
+    }
+    let left = length.saturating_sub(bytes);
+    let mut rows = Rows::new(path, file, header.encoding, &header.shape, Some(left))?;
+    rows.header = bytes;
+    Ok(rows)
+}
+
 /// Reads features from `source`, which is open at `path`, and their targets from the file beside it.
 pub(super) fn load(path: &str, source: Source) -> Result<Table, DataError> {
     let features = open(source)?;
-    let Some(beside) = target_beside(path) else {
-        return Err(DataError::NoTarget {
-            file: path.to_owned(),
-            detail: "put the labels beside it as y.npy, or both into one .npz file as X and y"
-                .to_owned(),
-        });
-    };
+    let beside = target_needed(path)?;
     let rows = features.rows();
     let targets = targets(open(Origin::File(beside.clone()).open()?)?)?;
     check_lengths(path, rows, &beside, &targets)?;
@@ -107,7 +120,21 @@ impl<R: Read> Array<R> {
 /// The array as targets: a number a row, or several, which are a target each.
 pub(super) fn targets<R: Read>(array: Array<R>) -> Result<Vec<Column>, DataError> {
     let file = array.file().to_owned();
-    match array.into_features()? {
+    target_columns(&file, array.into_features()?)
+}
+
+/// The file that holds the targets of the features at `path`, to train on.
+pub(super) fn target_needed(path: &str) -> Result<String, DataError> {
+    target_beside(path).ok_or_else(|| DataError::NoTarget {
+        file: path.to_owned(),
+        detail: "put the labels beside it as y.npy, or both into one .npz file as X and y"
+            .to_owned(),
+    })
+}
+
+/// Rows of an array as targets.
+pub(super) fn target_columns(file: &str, rows: Features) -> Result<Vec<Column>, DataError> {
+    match rows {
         Features::Numbers { matrix, .. } if matrix.columns == 1 => {
             Ok(vec![Column::numbers("y", matrix.values)])
         }
@@ -119,7 +146,7 @@ pub(super) fn targets<R: Read>(array: Array<R>) -> Result<Vec<Column>, DataError
             Ok((0..matrix.columns).map(column).collect())
         }
         other => Err(DataError::malformed(
-            &file,
+            file,
             format!(
                 "the target has {} values a row, and these in rows themselves; save it with a row for each row",
                 other.width()
@@ -135,6 +162,15 @@ pub(super) fn check_lengths(
     columns: &[Column],
 ) -> Result<(), DataError> {
     let labels = columns.first().map_or(0, |column| column.values.len());
+    check_counts(features, rows, targets, labels)
+}
+
+pub(super) fn check_counts(
+    features: &str,
+    rows: usize,
+    targets: &str,
+    labels: usize,
+) -> Result<(), DataError> {
     if rows == labels {
         return Ok(());
     }

@@ -1,7 +1,8 @@
 //! The rows of a CSV or TSV file, with or without a header.
 
 use std::collections::HashSet;
-use std::io::{self, Cursor, Read};
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 
 use csv::{ErrorKind, Reader, StringRecord};
 
@@ -19,6 +20,19 @@ pub(super) struct Records {
     record: StringRecord,
     /// The first row, if it is no header.
     first: Option<(StringRecord, u32)>,
+    delimiter: u8,
+    /// Whether lines end in carriage returns alone.
+    returns: bool,
+    /// Lines above the one that the reader began with.
+    above: u32,
+}
+
+/// Where a row begins in its file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mark {
+    byte: u64,
+    /// Lines above it.
+    above: u32,
 }
 
 /// How to see whether the first row is a header.
@@ -52,11 +66,7 @@ impl Records {
 
         // Every row ends in a line feed then, the last one too.
         let bytes = Cursor::new(sample).chain(reader).chain(&b"\n"[..]);
-        let bytes: Bytes = if returns {
-            Box::new(Returns(bytes))
-        } else {
-            Box::new(bytes)
-        };
+        let bytes = turned(Box::new(bytes), returns);
         let mut records = Records {
             file,
             names: Vec::new(),
@@ -66,6 +76,9 @@ impl Records {
                 .from_reader(bytes),
             record: StringRecord::new(),
             first: None,
+            delimiter,
+            returns,
+            above: 0,
         };
         if !records.advance()? {
             return Err(DataError::Empty { file: records.file });
@@ -124,7 +137,33 @@ impl Records {
             .flat_map(str::bytes)
             .filter(|&byte| byte == b'\n')
             .count();
-        (self.reader.position().line() as u32).saturating_sub(1 + within as u32)
+        let line = self.above + self.reader.position().line() as u32;
+        line.saturating_sub(1 + within as u32)
+    }
+
+    /// Where the next row begins.
+    pub(super) fn mark(&self) -> Mark {
+        match &self.first {
+            Some(_) => Mark::default(),
+            None => Mark {
+                byte: self.reader.position().byte(),
+                above: self.above + self.reader.position().line() as u32 - 1,
+            },
+        }
+    }
+
+    /// Moves to before a row of the plain file that this is read from.
+    pub(super) fn seek(&mut self, mark: Mark) -> Result<(), DataError> {
+        let failed = |error| DataError::from_io(&self.file, error);
+        let mut file = File::open(&self.file).map_err(failed)?;
+        file.seek(SeekFrom::Start(mark.byte)).map_err(failed)?;
+        let bytes = BufReader::with_capacity(1 << 16, file).chain(&b"\n"[..]);
+        self.reader = dialect::rows(self.delimiter)
+            .buffer_capacity(1 << 16)
+            .from_reader(turned(Box::new(bytes), self.returns));
+        self.above = mark.above;
+        self.first = None;
+        Ok(())
     }
 
     fn advance(&mut self) -> Result<bool, DataError> {
@@ -145,6 +184,14 @@ impl Records {
                 return Ok(more);
             }
         }
+    }
+}
+
+fn turned(bytes: Bytes, returns: bool) -> Bytes {
+    if returns {
+        Box::new(Returns(bytes))
+    } else {
+        bytes
     }
 }
 

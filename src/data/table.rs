@@ -102,6 +102,8 @@ pub enum Places {
     Lines(Vec<u32>),
     /// Rows follow one another; this is the number of the first, from 0.
     From(usize),
+    /// The number of each row, from 0.
+    At(Vec<usize>),
 }
 
 /// A named column.
@@ -290,6 +292,7 @@ impl Table {
         match &self.places {
             Places::Lines(lines) => Place::Line(lines[row]),
             Places::From(first) => Place::Row(first + row + 1),
+            Places::At(rows) => Place::Row(rows[row] + 1),
         }
     }
 
@@ -324,6 +327,7 @@ impl Table {
             places: match &self.places {
                 Places::Lines(lines) => Places::Lines(lines[rows].to_vec()),
                 Places::From(first) => Places::From(first + rows.start),
+                Places::At(places) => Places::At(places[rows].to_vec()),
             },
             header: self.header,
             target_positions: self.target_positions.clone(),

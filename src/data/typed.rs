@@ -4,7 +4,7 @@ use super::csv;
 use super::dialect::is_missing;
 use super::error::{DataError, Place, list};
 use super::preprocess::{Kind, Preprocessing};
-use super::records::{Expected, Records};
+use super::records::{Expected, Mark, Records};
 use super::source::Source;
 use super::table::{Column, Features, Places, Table, TextBuilder, Values};
 use super::target::{TargetEncoding, Task};
@@ -86,6 +86,21 @@ impl TypedRecords {
             any: false,
             by_name,
         })
+    }
+
+    /// Moves to before a row of the plain file that this is read from.
+    pub(super) fn seek(&mut self, mark: Mark) -> Result<(), DataError> {
+        // There were rows when it was marked.
+        self.any = true;
+        self.records.seek(mark)
+    }
+
+    /// Leaves out so many rows.
+    pub(super) fn skip(&mut self, rows: usize) -> Result<(), DataError> {
+        for _ in 0..rows {
+            self.records.next()?;
+        }
+        Ok(())
     }
 
     /// The next rows, at most `most`; `None` at the end.
