@@ -75,7 +75,7 @@ fn mendable(cause: &(dyn std::error::Error + 'static)) -> bool {
         return match error {
             TrainError::Backend(error) => mendable(error),
             TrainError::Diverged { .. } => false,
-            TrainError::Weights(_) | TrainError::Data(_) => true,
+            TrainError::Weights(_) | TrainError::Data(_) | TrainError::Read(_) => true,
         };
     }
     if let Some(error) = cause.downcast_ref::<PredictError>() {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::backend::gpu::wgsl;
-use gpu_mlp::data::{Numeric, ReadOptions, load};
+use gpu_mlp::data::Numeric;
 use gpu_mlp::model::Network;
 use gpu_mlp::program::{Augmentation, Capacity, Loss, LossWeights, Op, Optimizer, Program};
 use gpu_mlp::train::{BatchSize, Config, Plan};
@@ -51,11 +51,8 @@ type Step = (Network, Loss, Option<Optimizer>, Augmentation, Capacity);
 
 /// The step that training on the data would make.
 fn data(options: &Options) -> Result<Step> {
-    let read = ReadOptions {
-        target: options.config.target.clone(),
-    };
     let data = options.data.as_deref().unwrap_or("digits");
-    let plan = Plan::new(&load(data, &read)?, &options.config, None)?;
+    let plan = Plan::open(data, &options.config, None)?;
     let [rows, ..] = plan.counts();
     let training = plan.options();
     let batch = training.batch_size.unwrap_or(rows);

@@ -3,10 +3,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::model::load_tensors;
 use gpu_mlp::runs::{Found, RunFolder};
-use gpu_mlp::train::{Config, Plan};
+use gpu_mlp::train::{Config, Plan, Window};
 
 use super::device::DeviceChoice;
 use super::error::bad_input;
@@ -69,10 +68,6 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
             )));
         }
     }
-    let read = ReadOptions {
-        target: run.given.target.clone(),
-    };
-    let loaded = load(&run.data, &read)?;
     let config = Config {
         epochs: if more > epochs {
             Some(more)
@@ -87,8 +82,12 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         Some(_) => None,
         None => run.init_from.as_deref().map(load_tensors).transpose()?,
     };
-    let plan = Plan::new(&loaded, &config, initial.as_ref())?;
-    drop(loaded);
+    // However much memory there is now, the rows are read as they were.
+    let read = Config {
+        window: Some(run.effective.window.unwrap_or(Window::None)),
+        ..config.clone()
+    };
+    let plan = Plan::open(&run.data, &read, initial.as_ref())?;
     folder.check(&plan)?;
     introduce(&plan, &run.data);
     let mut device = match options.device {

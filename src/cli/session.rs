@@ -187,6 +187,15 @@ pub(super) fn introduce(plan: &Plan, data: &str) {
         plan.network,
         plan.network.parameter_count()
     );
+    if let Some((windows, sample)) = plan.windows() {
+        log::info!(
+            "rows are streamed in {} window{} of {} rows, shuffled by window and within each; {sample} of them, drawn at random, \
+             decide how inputs are encoded and are what the figures of training rows are of",
+            windows.count(),
+            if windows.count() == 1 { "" } else { "s" },
+            windows.window()
+        );
+    }
     if validation + test == 0 && plan.config.folds.is_none() {
         log::info!("no rows are kept from training: the figures are of the rows trained on");
     }

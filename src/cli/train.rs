@@ -3,7 +3,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::elastic::PoolOptions;
 use gpu_mlp::elastic::policy::PolicyName;
 use gpu_mlp::elastic::simulate::Scheduling;
@@ -280,12 +279,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         writable("--out-of-fold", path)?;
     }
     let initial = chosen.init_from.as_deref().map(load_tensors).transpose()?;
-    let read = ReadOptions {
-        target: chosen.config.target.clone(),
-    };
-    let loaded = load(&chosen.data, &read)?;
-    let mut plan = Plan::new(&loaded, &chosen.config, initial.as_ref())?;
-    drop(loaded);
+    let mut plan = Plan::open(&chosen.data, &chosen.config, initial.as_ref())?;
     if chosen.workers.workers.is_some() && chosen.config.shards.is_none() {
         let [rows, ..] = plan.counts();
         let batch = plan.options().batch_size.unwrap_or(rows);

@@ -21,6 +21,20 @@ impl ClassWeight {
         classes: &[u32],
         train: &[u32],
     ) -> Result<Vec<f32>, String> {
+        let weights = self.of_classes(labels, classes, train)?;
+        Ok(classes
+            .iter()
+            .map(|&class| weights[class as usize])
+            .collect())
+    }
+
+    /// The weight of each class.
+    pub(super) fn of_classes(
+        &self,
+        labels: &[String],
+        classes: &[u32],
+        train: &[u32],
+    ) -> Result<Vec<f32>, String> {
         let mut counts = vec![0.0_f64; labels.len()];
         for &row in train {
             counts[classes[row as usize] as usize] += 1.0;
@@ -55,8 +69,10 @@ impl ClassWeight {
             return Err("--class-weight: no row counts; give a class that there are rows of a weight above 0".into());
         }
         let mean = total / train.len() as f64;
-        let weight = |&class: &u32| (weights[class as usize] / mean) as f32;
-        Ok(classes.iter().map(weight).collect())
+        Ok(weights
+            .iter()
+            .map(|weight| (weight / mean) as f32)
+            .collect())
     }
 }
 

@@ -1,10 +1,12 @@
-use super::config::{BatchSize, Config};
+use super::config::{BatchSize, Config, Window};
 use super::division::Division;
 use super::sample_weight::take_weights;
+use super::streamed::Source;
 use super::targets::Targets;
+use super::windows::Windows;
 use super::{Fold, Member, OptimizerChoice, Options, Parts, Sampling, TrainError};
 use crate::data::{
-    DataError, Loaded, Matrix, Notice, Numeric, PreprocessMode, Preprocessing, Table,
+    DataError, Drawn, Loaded, Matrix, Notice, Numeric, PreprocessMode, Preprocessing, Table,
 };
 use crate::model::{
     Activation, NamedTensors, Network, Normalization, Weights, WeightsError, initialize,
@@ -31,6 +33,9 @@ pub struct Plan {
     pub(super) rows: [Vec<u32>; 3],
     pub(super) folds: Vec<Fold>,
     pub(super) preprocessing: Preprocessing,
+    /// Where the training rows are, if those above only stand for them.
+    source: Option<Source>,
+    pub(super) windows: Option<Windows>,
 }
 
 /// Why a dataset does not become a trained model.
@@ -67,12 +72,22 @@ impl Plan {
         config: &Config,
         initial: Option<&NamedTensors>,
     ) -> Result<Self, FitError> {
+        Plan::build(loaded, config, initial, None)
+    }
+
+    /// The same of rows that were drawn of a larger dataset, which is read in windows.
+    pub(super) fn build(
+        loaded: &Loaded,
+        config: &Config,
+        initial: Option<&NamedTensors>,
+        streamed: Option<(&Drawn, Window, bool)>,
+    ) -> Result<Self, FitError> {
         let weighed = config.sample_weight.as_deref();
         let weighed = weighed.map(|column| take_weights(&loaded.train, column));
         let weighed = weighed.transpose().map_err(FitError::Option)?;
         let table = weighed.as_ref().map_or(&loaded.train, |(table, _)| table);
         let mut targets = Targets::new(config, table, loaded.test.as_ref())?;
-        let few = table.len() < FEW;
+        let few = streamed.map_or(table.len(), |(drawn, ..)| drawn.stored.len()) < FEW;
         let config = &if few {
             config.clone()
         } else {
@@ -81,7 +96,10 @@ impl Plan {
         let own = loaded.test.as_ref().map(Table::len);
         let mut classes = targets.classes();
         classes.truncate(table.len());
-        let division = Division::new(config, &classes, own, few)?;
+        let division = match streamed {
+            Some((drawn, ..)) => Division::drawn(config, drawn, own, few)?,
+            None => Division::new(config, &classes, own, few)?,
+        };
         let train = &division.rows[0][..];
         let encoded = config.encoding().map_err(FitError::Option)?;
         let mode = encoded.mode;
@@ -169,6 +187,7 @@ impl Plan {
                 shuffle: Some(config.shuffle.unwrap_or(true)),
                 seed: Some(config.seed.unwrap_or(1)),
                 target: Some(targets.encoding.names().join(",")),
+                window: None,
                 ..config.clone()
             },
             network,
@@ -176,11 +195,17 @@ impl Plan {
             initial,
             inputs,
             targets,
+            source: streamed.map(|(drawn, window, asked)| {
+                let [_, validation, test] = &division.rows;
+                Source::new(drawn, [validation, test], window, asked)
+            }),
+            windows: None,
             rows: division.rows,
             folds: division.folds,
             preprocessing,
         };
         plan.decide_training()?;
+        plan.decide_window()?;
         Ok(plan)
     }
 
@@ -279,6 +304,32 @@ impl Plan {
         Ok(())
     }
 
+    /// Rows of a window, where the training rows stay in their files.
+    fn decide_window(&mut self) -> Result<(), FitError> {
+        let Some(source) = &self.source else {
+            return Ok(());
+        };
+        let rows = source.rows();
+        let batch = self.options.batch_size.unwrap_or(rows);
+        let step = batch.saturating_mul(self.options.accumulate).min(rows);
+        let width = self.inputs.columns + self.targets.learned.columns;
+        let window = source.window(step, width)?;
+        self.config.window = Some(Window::Rows(window));
+        let windows =
+            source
+                .clone()
+                .windows(window, &self.config, &self.preprocessing, &self.targets);
+        self.windows = Some(windows);
+        Ok(())
+    }
+
+    /// The windows that training rows are read in, if they stay in their files, and how many of them stand for all where these are
+    /// encoded and reported.
+    pub fn windows(&self) -> Option<(&Windows, usize)> {
+        let windows = self.windows.as_ref()?;
+        Some((windows, self.rows[0].len()))
+    }
+
     /// How the loop is run.
     pub fn options(&self) -> &Options {
         &self.options
@@ -286,12 +337,16 @@ impl Plan {
 
     /// All rows that go to the device.
     pub fn dataset(&self) -> usize {
-        self.inputs.rows
+        let window = self.windows.as_ref().map_or(0, Windows::window);
+        self.inputs.rows + window
     }
 
     /// Rows for training, validation and test; of a fold, where there are folds.
     pub fn counts(&self) -> [usize; 3] {
-        let [train, validation, test] = [0, 1, 2].map(|part| self.rows[part].len());
+        let [mut train, validation, test] = [0, 1, 2].map(|part| self.rows[part].len());
+        if let Some(source) = &self.source {
+            train = source.rows();
+        }
         let least = self.folds.iter().min_by_key(|fold| fold.train.len());
         least.map_or([train, validation, test], |fold| {
             [fold.train.len(), fold.validation.len(), test]

@@ -107,6 +107,7 @@ impl Plan {
                 moments: &self.targets.moments,
                 wanted: &self.targets.wanted,
             }),
+            windows: self.windows.as_ref(),
         })
     }
 
@@ -164,6 +165,9 @@ impl Plan {
         }
         for rows in &self.rows {
             hasher.update(bytemuck::cast_slice(rows));
+        }
+        if let Some(windows) = &self.windows {
+            hasher.update(&windows.rows().to_le_bytes());
         }
         let encoding = (&self.preprocessing, &targets.encoding, &targets.moments);
         let encoding = serde_json::to_vec(&encoding);

@@ -1,6 +1,9 @@
 use super::Curve;
 use super::rows::Rows;
 use super::training::Options;
+use super::windows::Windows;
+use std::ops::Range;
+
 use crate::backend::Limits;
 use crate::model::Network;
 use crate::program::{Capacity, Step, record};
@@ -20,8 +23,11 @@ pub(super) enum Part {
 pub(super) struct Layout {
     members: usize,
     dataset: usize,
-    /// Rows of each part.
+    /// Rows of each part that are evaluated.
     parts: [usize; 3],
+    /// Training rows of an epoch, and those of a round that the order has at a time.
+    trained: usize,
+    ordered: usize,
     /// Rows a step.
     pub(super) batch: usize,
     /// Rows a micro-batch: the batch, where the device takes it whole.
@@ -43,31 +49,41 @@ impl Layout {
     pub(super) fn new(
         network: &Network,
         members: usize,
-        rows: Rows<'_>,
+        (rows, windows): (Rows<'_>, Option<&Windows>),
         options: &Options,
         limits: Limits,
     ) -> Layout {
         let parts = rows.counts();
         let widest = network.widest().max(record::WIDTH);
         let taken = limits.rows.min(limits.tensor / widest).max(1);
-        let batch = options.batch_size.unwrap_or(parts[0]);
+        let trained = windows.map_or(parts[0], Windows::rows).max(1);
+        let batch = options.batch_size.unwrap_or(trained);
         let most = taken.min(batch).max(1);
-        let batch = batch.saturating_mul(options.accumulate).clamp(1, parts[0]);
-        let short = (ROUND_STEPS / parts[0].div_ceil(batch)).min(ROUND_ROWS / parts[0]);
+        let batch = batch.saturating_mul(options.accumulate).clamp(1, trained);
+        let short = (ROUND_STEPS / trained.div_ceil(batch)).min(ROUND_ROWS / trained);
         let watched = matches!(options.schedule.curve, Curve::Plateau { .. });
         let looked_at =
             parts[1] > 0 || options.patience.is_some() || watched || options.lbfgs.is_some();
+        let window = windows.map(Windows::window);
+        let round = if looked_at || window.is_some() {
+            1
+        } else {
+            short.max(1)
+        };
         Layout {
             members,
-            dataset: rows.inputs.rows,
+            // What stays comes first, then the window.
+            dataset: rows.inputs.rows + window.unwrap_or(0),
             parts,
+            trained,
+            ordered: window.map_or(round * trained, |window| window.max(parts[0])),
             batch,
             // Micro-batches of one size, as even as can be.
             micro: batch.div_ceil(batch.div_ceil(most)),
             evaluated: taken
                 .min(EVALUATED)
                 .min(parts[0].max(parts[1]).max(parts[2])),
-            round: if looked_at { 1 } else { short.max(1) },
+            round,
         }
     }
 
@@ -89,16 +105,15 @@ impl Layout {
     }
 
     pub(super) fn steps_per_epoch(&self) -> usize {
-        self.parts[0].div_ceil(self.batch)
+        self.trained.div_ceil(self.batch)
     }
 
     /// Position of the part's first row in the order.
     pub(super) fn first(&self, part: Part) -> usize {
-        let trained = self.round * self.parts[0];
         match part {
             Part::Train => 0,
-            Part::Validation => trained,
-            Part::Test => trained + self.parts[1],
+            Part::Validation => self.ordered,
+            Part::Test => self.ordered + self.parts[1],
         }
     }
 
@@ -113,27 +128,26 @@ impl Layout {
         }
     }
 
-    /// The steps of some epochs, each in its micro-batches, after `before` updates.
+    /// The steps of stretches of the order, each in its micro-batches, after `before` updates.
     pub(super) fn training_steps(
         &self,
         options: &Options,
         network: &Network,
         before: u64,
-        epochs: usize,
+        stretches: &[Range<usize>],
     ) -> Vec<Vec<Step>> {
-        let rows = self.parts[0];
         let per_epoch = self.steps_per_epoch() as u64;
         let total = per_epoch.saturating_mul(options.epochs as u64);
         let total = total.min(options.max_steps.unwrap_or(u64::MAX));
         let mut record = 0;
-        let mut steps = Vec::with_capacity(epochs * self.steps_per_epoch());
-        let starts = |epoch| {
-            (0..rows)
-                .step_by(self.batch)
-                .map(move |start| (epoch, start))
+        let mut steps = Vec::with_capacity(stretches.len() * self.steps_per_epoch());
+        let starts = |stretch: &Range<usize>| {
+            let end = stretch.end;
+            let starts = stretch.clone().step_by(self.batch);
+            starts.map(move |start| (start, end))
         };
-        for (epoch, start) in (0..epochs).flat_map(starts) {
-            let end = rows.min(start + self.batch);
+        for (start, end) in stretches.iter().flat_map(starts) {
+            let end = end.min(start + self.batch);
             let [correction1, correction2, correction3] = options
                 .optimizer
                 .corrections(before + steps.len() as u64 + 1);
@@ -143,7 +157,7 @@ impl Layout {
             let micro = (start..end).step_by(self.micro).map(|first| {
                 record += 1;
                 Step {
-                    first: (epoch * rows + first) as u32,
+                    first: first as u32,
                     rows: self.micro.min(end - first) as u32,
                     record: record - 1,
                     loss_scale,

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::Scores;
 use crate::backend::BackendError;
+use crate::data::DataError;
 use crate::model::{Weights, WeightsError};
 
 /// One pass over the training rows, for one member.
@@ -98,6 +99,9 @@ pub enum TrainError {
     /// The initial weights are not this network's.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// Rows that were read on the way.
+    #[error(transparent)]
+    Read(#[from] DataError),
     /// Sizes that do not belong together.
     #[error("{0}")]
     Data(String),

@@ -9,7 +9,8 @@ use super::rows::{Member, Rows};
 use super::sampling::{self, Sampling};
 use super::scores::{Scores, Totals, add};
 use super::state::State;
-use super::training::{Judge, Observe, Options};
+use super::training::{Judge, Observe, Options, Training};
+use super::windows::Streamed;
 use crate::backend::{
     Backend, BackendError, Data, ProgramId, read_weights, run_all, write_weights,
 };
@@ -34,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) rows: Rows<'a>,
     pub(super) options: &'a Options,
     pub(super) layout: Layout,
+    /// Where training rows come from that are read on the way.
+    pub(super) streamed: Option<Streamed<'a>>,
     learn: Learn,
     pub(super) evaluate: ProgramId,
     /// What judges validation rows, and the program that does.
@@ -53,12 +56,17 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(
         backend: &'a mut dyn Backend,
-        network: &'a Network,
-        members: &'a [Member],
-        rows: Rows<'a>,
-        options: &'a Options,
+        training: Training<'a>,
         layout: Layout,
     ) -> Result<Self, TrainError> {
+        let Training {
+            network,
+            members,
+            rows,
+            options,
+            judge: _,
+            windows,
+        } = training;
         let Options {
             loss,
             optimizer,
@@ -113,6 +121,7 @@ impl<'a> Run<'a> {
             rows,
             options,
             layout,
+            streamed: windows.map(Streamed::new),
             learn,
             evaluate,
             judge: None,
@@ -148,6 +157,9 @@ impl<'a> Run<'a> {
     pub(super) fn set(&mut self, state: State) -> Result<(), BackendError> {
         self.folded = state.done;
         self.ordered = false;
+        if let Some(streamed) = &mut self.streamed {
+            streamed.forget();
+        }
         self.state = state;
         for member in 0..self.members.len() {
             let factor = self.state.plateaus[member].factor();
@@ -292,15 +304,18 @@ impl<'a> Run<'a> {
         let first_epoch = self.state.epoch;
         let last = self.options.epochs.min(first_epoch + self.layout.round - 1);
         let epochs = first_epoch..last + 1;
-        self.write_orders(epochs.clone())?;
+        if self.streamed.is_none() {
+            self.write_orders(epochs.clone())?;
+        }
+        let stretches = self.stretches(epochs.len());
         let per_epoch = self.layout.steps_per_epoch();
         let all = (per_epoch as u64).saturating_mul(self.options.epochs as u64);
         let total = all.min(self.options.max_steps.unwrap_or(u64::MAX));
         let before = self.state.steps - self.state.done as u64;
         let left = usize::try_from(total - before).unwrap_or(usize::MAX);
-        let mut steps =
-            self.layout
-                .training_steps(self.options, self.network, before, epochs.len());
+        let mut steps = self
+            .layout
+            .training_steps(self.options, self.network, before, &stretches);
         for step in steps.iter_mut().flatten() {
             step.rate *= self.state.rate as f32;
         }
@@ -319,6 +334,7 @@ impl<'a> Run<'a> {
             } else {
                 guard.until(self.state.steps)
             };
+            let most = self.bring(done)?.min(most);
             let slice = &steps[done..steps.len().min(done.saturating_add(most))];
             let ran = self.learn(slice)?;
             if first {

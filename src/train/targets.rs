@@ -1,7 +1,7 @@
 //! What the network shall answer for each row: the target's encoding, its loss, its scale and its weights.
 
 use super::sample_weight::row_weights;
-use super::{Config, FitError, Monitor};
+use super::{Config, FitError, Monitor, TrainError};
 use crate::data::{Matrix, Moments, Table, TargetEncoding, TargetTransform, Task};
 use crate::program::{Link, Loss, LossFunction, LossWeights};
 
@@ -16,6 +16,12 @@ pub(super) struct Targets {
     pub(super) learned: Matrix,
     /// What a regression's targets were standardised by, each; none where they were not.
     pub(super) moments: Vec<Moments>,
+    /// The same as they were found, mean and deviation.
+    scales: Vec<[f64; 2]>,
+    /// What training rows of each class count, where they do not count alike.
+    of_classes: Option<Vec<f32>>,
+    /// What labels that are there count.
+    of_labels: Option<Vec<f32>>,
 }
 
 impl Targets {
@@ -28,10 +34,10 @@ impl Targets {
         let encoding = TargetEncoding::fit(table, config.task)?;
         let loss = loss(config, &encoding)?;
         let mut wanted = encoding.apply(table)?;
-        check(config, loss, table, &wanted)?;
+        check(config, loss, table, &wanted).map_err(FitError::Option)?;
         if let Some(test) = test {
             let more = encoding.apply(test)?;
-            check(config, loss, test, &more)?;
+            check(config, loss, test, &more).map_err(FitError::Option)?;
             wanted.rows += more.rows;
             wanted.values.extend(more.values);
         }
@@ -41,7 +47,53 @@ impl Targets {
             learned: wanted.clone(),
             wanted,
             moments: Vec::new(),
+            scales: Vec::new(),
+            of_classes: None,
+            of_labels: None,
         })
+    }
+
+    /// What encodes further training rows, without those that are here.
+    pub(super) fn encoder(&self) -> Targets {
+        let empty = |matrix: &Matrix| Matrix {
+            columns: matrix.columns,
+            ..Matrix::default()
+        };
+        Targets {
+            encoding: self.encoding.clone(),
+            loss: self.loss,
+            wanted: empty(&self.wanted),
+            learned: empty(&self.learned),
+            moments: self.moments.clone(),
+            scales: self.scales.clone(),
+            of_classes: self.of_classes.clone(),
+            of_labels: self.of_labels.clone(),
+        }
+    }
+
+    /// What is learned of further training rows: as [`Targets::scale`] and [`Targets::weigh`] made it of those here.
+    pub(super) fn encode(&self, config: &Config, table: &Table) -> Result<Matrix, TrainError> {
+        let wanted = self.encoding.apply(table)?;
+        check(config, self.loss, table, &wanted).map_err(TrainError::Data)?;
+        let mut learned = wanted.clone();
+        transformed(config, &mut learned);
+        for (column, &scale) in self.scales.iter().enumerate() {
+            standardise(&mut learned, column, scale);
+        }
+        let width = self.learned.columns - wanted.columns;
+        if width > 0 {
+            let of_class = |row: usize| {
+                let of_classes = self.of_classes.as_ref();
+                of_classes.map_or(1.0, |weights| weights[wanted.row(row)[0] as usize])
+            };
+            let mut weights = vec![1.0; wanted.rows * width];
+            for (row, places) in weights.chunks_mut(width).enumerate() {
+                places.fill(of_class(row));
+                count_labels(places, wanted.row(row), self.of_labels.as_deref());
+            }
+            join(&mut learned, &weights, width);
+        }
+        Ok(learned)
     }
 
     /// Each row's class; one for all where a row has not one of several.
@@ -77,16 +129,11 @@ impl Targets {
         }
         let columns = self.learned.columns;
         for column in 0..columns {
-            let values = self.learned.values.iter().skip(column).step_by(columns);
             let of_row = |&row: &u32| f64::from(self.learned.row(row as usize)[column]);
             let (mean, variance) = mean_and_variance(train.iter().map(of_row));
             let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-            let scaled = values.map(|&value| ((f64::from(value) - mean) / deviation) as f32);
-            let scaled: Vec<f32> = scaled.collect();
-            let places = self.learned.values.iter_mut().skip(column).step_by(columns);
-            for (place, value) in places.zip(scaled) {
-                *place = value;
-            }
+            standardise(&mut self.learned, column, [mean, deviation]);
+            self.scales.push([mean, deviation]);
             self.moments.push(Moments {
                 mean: mean as f32,
                 deviation: deviation as f32,
@@ -123,21 +170,14 @@ impl Targets {
             if let Some(of_rows) = &of_rows {
                 places.fill(of_rows[row]);
             }
-            let there = self.wanted.row(row).iter().zip(of_labels.iter().flatten());
-            for (place, (&there, weight)) in places.iter_mut().zip(there) {
-                *place *= if there > 0.0 { *weight } else { 1.0 };
-            }
+            count_labels(places, self.wanted.row(row), of_labels.as_deref());
         }
-        let columns = self.learned.columns;
-        let rows = self
-            .learned
-            .values
-            .chunks(columns)
-            .zip(weights.chunks(width));
-        self.learned.values = rows
-            .flat_map(|(target, weights)| [target, weights].concat())
-            .collect();
-        self.learned.columns += width;
+        join(&mut self.learned, &weights, width);
+        self.of_labels = of_labels;
+        if let Some(weight) = &config.class_weight {
+            let of_classes = weight.of_classes(self.encoding.classes(), &classes, train);
+            self.of_classes = Some(of_classes.map_err(FitError::Option)?);
+        }
         Ok(())
     }
 
@@ -205,15 +245,40 @@ fn loss(config: &Config, target: &TargetEncoding) -> Result<Loss, FitError> {
     Ok(Loss::new(function, config.reduction.unwrap_or_default()))
 }
 
-/// Refuses targets that counts cannot have, or that the transformation asked for has nothing for.
-fn check(config: &Config, loss: Loss, table: &Table, targets: &Matrix) -> Result<(), FitError> {
+/// What labels count that are there.
+fn count_labels(weights: &mut [f32], wanted: &[f32], of_labels: Option<&[f32]>) {
+    let there = wanted.iter().zip(of_labels.into_iter().flatten());
+    for (place, (&there, weight)) in weights.iter_mut().zip(there) {
+        *place *= if there > 0.0 { *weight } else { 1.0 };
+    }
+}
+
+/// Puts each row's weights behind its targets.
+fn join(learned: &mut Matrix, weights: &[f32], width: usize) {
+    let rows = learned.values.chunks(learned.columns);
+    learned.values = rows
+        .zip(weights.chunks(width))
+        .flat_map(|(target, weights)| [target, weights].concat())
+        .collect();
+    learned.columns += width;
+}
+
+fn standardise(learned: &mut Matrix, column: usize, [mean, deviation]: [f64; 2]) {
+    let columns = learned.columns;
+    for value in learned.values.iter_mut().skip(column).step_by(columns) {
+        *value = ((f64::from(*value) - mean) / deviation) as f32;
+    }
+}
+
+/// Refuses targets that counts cannot have, or that the transformation asked for has nothing for, in a sentence.
+fn check(config: &Config, loss: Loss, table: &Table, targets: &Matrix) -> Result<(), String> {
     let refuse = |place: usize, what: &str| {
-        Err(FitError::Option(format!(
+        Err(format!(
             "{what}; {}: {} has {}",
             table.origin,
             table.place(place / targets.columns),
             targets.values[place]
-        )))
+        ))
     };
     let negative = targets.values.iter().position(|&count| count < 0.0);
     if let Some(place) = negative.filter(|_| loss.link() == Link::Exponential) {
@@ -245,10 +310,17 @@ fn transform(config: &Config, targets: &mut Targets) -> Result<(), FitError> {
             "--target-transform {transform} does not go with {what}; leave it out"
         )));
     }
-    for value in &mut targets.learned.values {
-        *value = transform.forward(f64::from(*value)) as f32;
-    }
+    transformed(config, &mut targets.learned);
     Ok(())
+}
+
+fn transformed(config: &Config, learned: &mut Matrix) {
+    let transform = config.target_transform.unwrap_or_default();
+    if transform != TargetTransform::None {
+        for value in &mut learned.values {
+            *value = transform.forward(f64::from(*value)) as f32;
+        }
+    }
 }
 
 pub(super) fn mean_and_variance(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {

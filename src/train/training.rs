@@ -11,6 +11,7 @@ use super::run::Run;
 use super::sampling::Sampling;
 use super::schedule::Schedule;
 use super::scores::Monitor;
+use super::windows::Windows;
 use crate::backend::Backend;
 use crate::data::{Matrix, Moments};
 use crate::model::{Network, Normalization};
@@ -111,6 +112,7 @@ pub fn train_judged(
         rows,
         options,
         judge,
+        windows: None,
     };
     attempt(backend, training, &mut Guard::default(), observe)
 }
@@ -128,6 +130,9 @@ pub struct Training<'a> {
     pub options: &'a Options,
     /// What the monitored value is of, where the sums of every step do not tell it.
     pub judge: Option<Judge<'a>>,
+    /// Training rows that are read on the way; those for training among `rows` then only stand for them where a trained network is
+    /// reported on.
+    pub windows: Option<&'a Windows>,
 }
 
 /// The same from a snapshot on, if there is one, leaving others on the way, and with spares for a backend that fails. One whose
@@ -164,6 +169,7 @@ pub(super) fn attempt(
         rows,
         options,
         judge,
+        windows,
     } = training;
     check(network, members, rows, options)?;
     let monitor = options.monitor;
@@ -174,12 +180,15 @@ pub(super) fn attempt(
     }
     let mut limits = backend.limits();
     limits.rows = guard.most(limits.rows);
-    let mut layout = Layout::new(network, members.len(), rows, options, limits);
+    let mut layout = Layout::new(network, members.len(), (rows, windows), options, limits);
+    if let Some(windows) = windows {
+        windows.check(layout.batch)?;
+    }
     layout.cut(backend.shards());
     // A batch's statistics are of the whole batch, and shards have their size already.
     let whole = network.normalization == Normalization::Batch || backend.shards().is_some();
     guard.holds((!whole).then_some(layout.micro.max(layout.evaluated)));
-    let mut run = Run::new(backend, network, members, rows, options, layout)?;
+    let mut run = Run::new(backend, training, layout)?;
     if let Some(judge) = judge.filter(|_| !monitor.is_summed()) {
         run.judge(judge)?;
     }

@@ -15,6 +15,7 @@ mod packs;
 mod reports;
 mod targets;
 mod train;
+mod windows;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -86,6 +86,22 @@ fn a_run_whose_device_fails_has_the_bits_of_one_whose_device_does_not() {
     }
 }
 
+#[test]
+fn a_device_that_fails_within_a_window_is_given_its_rows_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = super::snapshots::rows_in_a_file(folder.path());
+    let config = Config::from_toml("window = 64\nepochs = 3\nhidden = [12]\nbatch-size = 16");
+    let plan = Plan::open(&data, &config.expect("it is valid"), None).expect("it is opened");
+    for gpu in [false, true] {
+        let (whole, _) = fit(&plan, gpu, &Faults::default(), 0);
+        let faults: Faults = "lose@3,lose@22,lose@51".parse().expect("faults");
+        let (fitted, told) = fit(&plan, gpu, &faults, 3);
+        assert_eq!((faults.left(), told.len()), (0, 3), "{told:?}");
+        let members = |fitted: Result<Fitted, FitError>| fitted.expect("it trains").model.members;
+        assert_eq!(members(fitted), members(whole));
+    }
+}
+
 /// A device that takes no program of more rows than it has memory for.
 struct Small {
     inner: Box<dyn Backend>,

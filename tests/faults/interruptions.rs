@@ -79,6 +79,25 @@ fn runs_that_are_killed_at_random_moments_end_on_the_bits_of_those_that_are_not(
 }
 
 #[test]
+fn a_run_that_is_killed_within_a_window_goes_on_with_its_rows() {
+    let place = Place::new();
+    super::snapshots::rows_in_a_file(place.folder.path());
+    let options = "rows.csv --device cpu --epochs 30 --hidden 12 --batch-size 16 --window 64 --checkpoint-every 7";
+    place.ok(&format!("train {options} --run whole"));
+    let mut running = place.until(&format!("train {options} --run run"), 2000);
+    assert!(running.kill(), "it has not ended");
+    // However much memory there is.
+    let (code, told) = place.run("resume run");
+    assert_eq!(code, 0, "{told}");
+    assert!(
+        told.contains("rows are streamed in 7 windows of 64 rows"),
+        "{told}"
+    );
+    let model = |run: &str| place.bytes(format!("{run}/model.safetensors"));
+    assert!(model("run") == model("whole"));
+}
+
+#[test]
 fn a_termination_and_ctrl_c_leave_a_checkpoint_and_the_best_model_and_lose_nothing() {
     let place = Place::new();
     // Steps so many that no checkpoint is due.

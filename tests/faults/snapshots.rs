@@ -6,14 +6,12 @@ use std::sync::Arc;
 use gpu_mlp::backend::Backend;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
-use gpu_mlp::data::{ReadOptions, load};
 use gpu_mlp::runs::checkpoint::{decode, encode};
 use gpu_mlp::train::{Config, Due, Event, Fitted, Guard, Interval, Plan, Snapshot};
 
 fn plan(data: &str, options: &str) -> Plan {
     let config = Config::from_toml(options).expect(options);
-    let loaded = load(data, &ReadOptions::default()).expect("it is built in");
-    Plan::new(&loaded, &config, None).expect(options)
+    Plan::open(data, &config, None).expect(options)
 }
 
 /// Trains from a snapshot on, and returns those that it leaves every few steps.
@@ -165,6 +163,45 @@ fn any_snapshot_leads_to_the_same_end_on_the_adapter() {
         ),
     ] {
         goes_on(data, options, true, every);
+    }
+}
+
+/// Rows of two classes, in a file of their own.
+pub(super) fn rows_in_a_file(folder: &std::path::Path) -> String {
+    let row = |row: usize| {
+        let (x, y) = ((row * 37) % 101, (row * 53) % 97);
+        format!("{x}.5,{y},{}\n", ["a", "b"][usize::from(x > y)])
+    };
+    let table: String = (0..500).map(row).collect();
+    let path = folder.join("rows.csv");
+    std::fs::write(&path, "x,y,kind\n".to_owned() + &table).expect("it is written");
+    path.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn any_snapshot_leads_to_the_same_end_within_windows_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = rows_in_a_file(folder.path());
+    for (options, gpu) in [
+        (
+            "window = 64\nepochs = 3\nhidden = [12]\nvalidation = 0.1\nbatch-size = 16",
+            false,
+        ),
+        (
+            "window = 96\nepochs = 3\nhidden = [12]\nbatch-size = 16\naccumulate = 2\nmixup = 0.4\nensemble = 2",
+            false,
+        ),
+        (
+            "window = \"2KiB\"\nepochs = 2\nhidden = [12]\nbatch-size = 16\nnoise = 0.1",
+            true,
+        ),
+    ] {
+        assert!(
+            plan(&data, options)
+                .windows()
+                .is_some_and(|(windows, _)| windows.count() > 2)
+        );
+        goes_on(&data, options, gpu, 5);
     }
 }
 

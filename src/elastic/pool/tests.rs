@@ -233,6 +233,7 @@ fn with<R>(make: impl FnOnce(Training<'_>) -> R) -> R {
         rows,
         options: &options,
         judge: None,
+        windows: None,
     })
 }
 

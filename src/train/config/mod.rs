@@ -1,7 +1,9 @@
 mod batch_size;
 mod limits;
+mod window;
 
 pub use batch_size::BatchSize;
+pub use window::Window;
 
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
@@ -59,6 +61,15 @@ pub struct Config {
     /// them together
     #[arg(long, allow_negative_numbers = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=1000), help_heading = "Data")]
     pub folds: Option<u32>,
+    /// Rows stay in their files and are read so many at a time, as 100000 or 512MiB; none holds them in memory [default: none where
+    /// they fit]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SIZE",
+        help_heading = "Data"
+    )]
+    pub window: Option<Window>,
     /// Networks, of each fold if there are folds, whose answers are averaged [default: 1]
     #[arg(long, allow_negative_numbers = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Network")]
     pub ensemble: Option<u32>,
@@ -343,6 +354,7 @@ impl Config {
             validation: self.validation.or(other.validation),
             test: self.test.or(other.test),
             folds: self.folds.or(other.folds),
+            window: self.window.or(other.window),
             ensemble: self.ensemble.or(other.ensemble),
             hidden: self.hidden.or(other.hidden),
             activation: self.activation.or(other.activation),

@@ -20,7 +20,10 @@ impl Run<'_> {
         observe: &mut Observe<'_>,
     ) -> Result<End, TrainError> {
         self.write_orders(1..2)?;
-        let steps = self.layout.training_steps(self.options, self.network, 0, 1);
+        let stretches = self.stretches(1);
+        let steps = self
+            .layout
+            .training_steps(self.options, self.network, 0, &stretches);
         let rows = self.rows.counts()[0] as u64;
         let places = Places::new(self.network);
         let mut searches = Vec::with_capacity(self.members.len());
