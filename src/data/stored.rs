@@ -54,6 +54,13 @@ pub struct Drawn {
     pub most: usize,
 }
 
+impl Drawn {
+    /// Rows of so many values that are held for a purpose at most.
+    pub fn most_of(&self, width: usize) -> usize {
+        share(width).min(self.most)
+    }
+}
+
 /// Rows of each kind that are drawn: for training's sample, for validation and for the test. Fewer of wide ones.
 const MOST_DRAWN: usize = 1 << 15;
 const LEAST_DRAWN: usize = 1 << 10;
@@ -215,6 +222,12 @@ pub fn draw(source: &str, options: &ReadOptions, seed: u64) -> Result<Drawn, Dat
             what,
         })
     };
+    let fixed = || match options.target {
+        None => Ok(()),
+        Some(_) => Err(DataError::TargetFixed {
+            file: source.to_owned(),
+        }),
+    };
     if builtin::NAMES.contains(&source) {
         return refuse("it is built in: give a file");
     }
@@ -222,9 +235,7 @@ pub fn draw(source: &str, options: &ReadOptions, seed: u64) -> Result<Drawn, Dat
         return refuse("standard input is read once: give a file");
     }
     if Path::new(source).is_dir() {
-        if options.target.is_some() {
-            return load(source, options).and(refuse("give its files"));
-        }
+        fixed()?;
         let folder = idx::folder(source)?;
         let none = ReadOptions::default();
         let test = folder.test.as_deref().map(|test| load(test, &none));
@@ -253,11 +264,7 @@ pub fn draw(source: &str, options: &ReadOptions, seed: u64) -> Result<Drawn, Dat
             (stored, found.table, found.rows, found.order, found.notices)
         }
         Format::Npy | Format::Idx => {
-            if options.target.is_some() {
-                return Err(DataError::TargetFixed {
-                    file: source.to_owned(),
-                });
-            }
+            fixed()?;
             let arrays = Arrays {
                 format,
                 features: source.to_owned(),

@@ -1,7 +1,9 @@
 //! What each row is for.
 
+use std::ops::Range;
+
 use super::{Config, FitError, Fold, folds, split};
-use crate::data::Drawn;
+use crate::data::{DataError, Drawn, Matrix, Preprocessing, Table};
 
 /// Rows by what they are for.
 pub(super) struct Division {
@@ -10,6 +12,8 @@ pub(super) struct Division {
     pub(super) folds: Vec<Fold>,
     /// Of validation and test, of all rows.
     pub(super) shares: [f64; 2],
+    /// Rows of a larger dataset's file that are held out, in rising order.
+    pub(super) held_out: Vec<usize>,
 }
 
 impl Division {
@@ -47,6 +51,7 @@ impl Division {
             rows: [parts.train, parts.validation, parts.test],
             folds,
             shares: [validation, test],
+            held_out: Vec::new(),
         })
     }
 
@@ -68,17 +73,84 @@ impl Division {
         let validation = count(shares[0]).min(all - 1 - test);
         let (test, rest) = drawn.order.split_at(test);
         let (validation, train) = rest.split_at(validation);
-        let mut rows = [train, validation, test].map(<[u32]>::to_vec);
+        let own = all as u32..(all + own.unwrap_or(0)) as u32;
+        let parts = [train, validation, test];
+        Ok(Division::of_parts(drawn, parts, own, shares))
+    }
+
+    /// Parts of what was drawn, and the rows that come behind it for the test.
+    fn of_parts(drawn: &Drawn, parts: [&[u32]; 3], own: Range<u32>, shares: [f64; 2]) -> Self {
+        let [_, validation, test] = parts;
+        let places = validation.iter().chain(test);
+        let mut held_out: Vec<usize> = places.map(|&place| drawn.rows[place as usize]).collect();
+        held_out.sort_unstable();
+        let mut rows = parts.map(<[u32]>::to_vec);
         for part in &mut rows {
             part.sort_unstable();
         }
-        rows[2].extend(all as u32..(all + own.unwrap_or(0)) as u32);
-        Ok(Division {
+        rows[2].extend(own);
+        Division {
             rows,
             folds: Vec::new(),
             shares,
-        })
+            held_out,
+        }
     }
+
+    /// The same with fewer rows drawn for each purpose, where they are so wide once they are encoded that not all can be held.
+    pub(super) fn narrowed(&self, drawn: &Drawn, inputs: usize) -> Option<Self> {
+        let most = drawn.most_of(inputs);
+        if most == drawn.most {
+            return None;
+        }
+        let all = drawn.order.len() as u32;
+        let parts = self.rows.each_ref().map(|part| {
+            let of_part = |place: &&u32| part.binary_search(place).is_ok();
+            let first = drawn.order.iter().filter(of_part).take(most);
+            first.copied().collect::<Vec<u32>>()
+        });
+        let own = all..self.rows[2].last().map_or(all, |last| all.max(last + 1));
+        let [train, validation, test] = parts.each_ref().map(Vec::as_slice);
+        Some(Division::of_parts(
+            drawn,
+            [train, validation, test],
+            own,
+            self.shares,
+        ))
+    }
+
+    /// Numbers the rows that are of use anew. Returns what they were.
+    pub(super) fn renumber(&mut self) -> Vec<u32> {
+        let mut kept = self.rows.concat();
+        kept.sort_unstable();
+        for row in self.rows.iter_mut().flatten() {
+            *row = kept.partition_point(|other| other < row) as u32;
+        }
+        kept
+    }
+}
+
+/// Some rows of a table, encoded a few at a time; those behind its end are left out.
+pub(super) fn encoded(
+    preprocessing: &Preprocessing,
+    table: &Table,
+    rows: &[u32],
+) -> Result<Matrix, DataError> {
+    const SOME: usize = 1024;
+    let mut encoded = Matrix {
+        columns: preprocessing.inputs(),
+        ..Matrix::default()
+    };
+    for first in (0..table.len()).step_by(SOME) {
+        let end = table.len().min(first + SOME);
+        let some = preprocessing.apply(&table.slice(first..end))?;
+        let own = |&row: &u32| rows.binary_search(&row).is_ok();
+        for row in (first as u32..end as u32).filter(own) {
+            encoded.values.extend(some.row(row as usize - first));
+            encoded.rows += 1;
+        }
+    }
+    Ok(encoded)
 }
 
 /// Of validation and test; nothing is kept for the test where that is not asked for, if it would be of no use.

@@ -1,5 +1,5 @@
 use super::config::{BatchSize, Config, Window};
-use super::division::Division;
+use super::division::{Division, encoded};
 use super::sample_weight::take_weights;
 use super::streamed::Source;
 use super::targets::Targets;
@@ -96,16 +96,22 @@ impl Plan {
         let own = loaded.test.as_ref().map(Table::len);
         let mut classes = targets.classes();
         classes.truncate(table.len());
-        let division = match streamed {
+        let mut division = match streamed {
             Some((drawn, ..)) => Division::drawn(config, drawn, own, few)?,
             None => Division::new(config, &classes, own, few)?,
         };
         let train = &division.rows[0][..];
-        let encoded = config.encoding().map_err(FitError::Option)?;
-        let mode = encoded.mode;
-        let (preprocessing, mut notices) = Preprocessing::fit(table, train, encoded)?;
+        let encoding = config.encoding().map_err(FitError::Option)?;
+        let mode = encoding.mode;
+        let (preprocessing, mut notices) = Preprocessing::fit(table, train, encoding)?;
         notices.splice(0..0, loaded.notices.clone());
-        let mut inputs = preprocessing.apply(table)?;
+        let narrowed = streamed
+            .and_then(|(drawn, ..)| division.narrowed(drawn, preprocessing.inputs()))
+            .map(|mut narrowed| (narrowed.renumber(), narrowed));
+        let mut inputs = match &narrowed {
+            Some((kept, _)) => encoded(&preprocessing, table, kept)?,
+            None => preprocessing.apply(table)?,
+        };
         if let Some(own) = &loaded.test {
             let more = preprocessing.apply(own)?;
             inputs.rows += more.rows;
@@ -114,6 +120,10 @@ impl Plan {
         targets.scale(config, mode == PreprocessMode::None, train)?;
         let of_column = weighed.as_ref().map(|(_, weights)| &weights[..]);
         targets.weigh(config, of_column, train)?;
+        if let Some((kept, narrowed)) = narrowed {
+            targets.keep(&kept);
+            division = narrowed;
+        }
         let loss = targets.loss;
         let output = config.output_activation.unwrap_or(Activation::Identity);
         if output != Activation::Identity && loss.function != LossFunction::Mse {
@@ -130,9 +140,9 @@ impl Plan {
             .map_err(FitError::Option)?;
         let lbfgs = config.chosen_lbfgs().map_err(FitError::Option)?;
         let batch = match config.batch_size {
-            Some(BatchSize::Rows(rows)) => rows.min(train.len()),
+            Some(BatchSize::Rows(rows)) => rows.min(division.rows[0].len()),
             Some(BatchSize::Auto) | None if lbfgs.is_none() => 1,
-            Some(BatchSize::All | BatchSize::Auto) | None => train.len(),
+            Some(BatchSize::All | BatchSize::Auto) | None => division.rows[0].len(),
         };
         check_memory(&network, batch, config)?;
         let init = config.init.unwrap_or_default();
@@ -166,14 +176,14 @@ impl Plan {
             config: Config {
                 task: Some(task),
                 preprocess: Some(mode),
-                numeric: Some(encoded.numeric),
-                one_hot_up_to: Some(encoded.one_hot_up_to as u32),
+                numeric: Some(encoding.numeric),
+                one_hot_up_to: Some(encoding.one_hot_up_to as u32),
                 embedding_dim: network
                     .embeddings
                     .lookup
                     .as_ref()
                     .map(|lookup| lookup.width as u32),
-                bins: (encoded.numeric == Numeric::Piecewise).then_some(encoded.bins as u32),
+                bins: (encoding.numeric == Numeric::Piecewise).then_some(encoding.bins as u32),
                 validation: Some(division.shares[0]),
                 test: Some(division.shares[1]),
                 hidden: Some(config.hidden.clone().unwrap_or_default()),
@@ -195,9 +205,11 @@ impl Plan {
             initial,
             inputs,
             targets,
-            source: streamed.map(|(drawn, window, asked)| {
-                let [_, validation, test] = &division.rows;
-                Source::new(drawn, [validation, test], window, asked)
+            source: streamed.map(|(drawn, window, asked)| Source {
+                stored: drawn.stored.clone(),
+                held_out: division.held_out,
+                window,
+                asked,
             }),
             windows: None,
             rows: division.rows,

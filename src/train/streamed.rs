@@ -6,7 +6,7 @@ use super::targets::Targets;
 use super::windows::{Encoded, Windows};
 use super::{BatchSize, Config, FitError, OptimizerChoice, Plan, Sampling, TrainError, Window};
 use crate::data::{
-    Drawn, Matrix, Preprocessing, ReadOptions, Stored, draw, load, memory_needed, memory_there,
+    Matrix, Preprocessing, ReadOptions, Stored, draw, load, memory_needed, memory_there,
 };
 use crate::model::NamedTensors;
 
@@ -23,20 +23,6 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// The rows drawn in the places given are held out.
-    pub(super) fn new(drawn: &Drawn, held_out: [&[u32]; 2], window: Window, asked: bool) -> Self {
-        let own = held_out.into_iter().flatten();
-        let in_file = own.filter_map(|&place| drawn.rows.get(place as usize).copied());
-        let mut held_out: Vec<usize> = in_file.collect();
-        held_out.sort_unstable();
-        Source {
-            stored: drawn.stored.clone(),
-            held_out,
-            window,
-            asked,
-        }
-    }
-
     /// Rows to train on.
     pub(super) fn rows(&self) -> usize {
         self.stored.len() - self.held_out.len()
@@ -197,6 +183,74 @@ fn refusal(config: &Config) -> Option<&'static str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn opened(table: &str, options: &str) -> Plan {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rows.csv");
+        std::fs::write(&path, table).expect("it is written");
+        let config = Config::from_toml(options).expect(options);
+        let plan = Plan::open(path.to_str().expect("text"), &config, None).expect(options);
+        let windows = plan.windows.as_ref().expect("it is streamed");
+        // Rows are read as long as the file is there.
+        let read: Vec<f32> = (0..windows.count())
+            .flat_map(|window| windows.rows_of(window).expect("they are read"))
+            .collect();
+        let held = plan.rows[1..].iter().flatten();
+        let held = held.flat_map(|&row| plan.inputs.row(row as usize));
+        let mut all: Vec<f32> = held.chain(&read).copied().collect();
+        all.sort_by(f32::total_cmp);
+        let columns = plan.inputs.columns;
+        assert_eq!(read.len(), windows.rows() * columns);
+        if columns == 1 {
+            let expected: Vec<f32> = (0..table.lines().count() as u16 - 1)
+                .map(f32::from)
+                .collect();
+            assert_eq!(all, expected);
+            // They come in the file's order.
+            assert!(read.is_sorted());
+        }
+        plan
+    }
+
+    #[test]
+    fn windows_and_what_is_held_out_are_all_rows_once() {
+        let rows: String = (0..2600)
+            .map(|row| format!("{row},{}\n", row * 7 % 31))
+            .collect();
+        let table = format!("x,y\n{rows}");
+        for window in ["100", "640", "5000"] {
+            let options = format!(
+                "window = {window}\npreprocess = \"none\"\nbatch-size = 20\nvalidation = 0.1\ntask = \"regression\""
+            );
+            let plan = opened(&table, &options);
+            assert_eq!(plan.counts(), [1820, 260, 520]);
+        }
+    }
+
+    #[test]
+    fn fewer_rows_are_held_of_texts_that_become_many_inputs() {
+        let cells = |row: usize| (1..=20).map(move |column| format!("t{},", row * column % 199));
+        let header: String = (0..20).map(|column| format!("c{column},")).collect();
+        let rows: String = (0..6000)
+            .map(|row| cells(row).collect::<String>() + ["a\n", "b\n"][row % 2])
+            .collect();
+        let plan = opened(
+            &format!("{header}y\n{rows}"),
+            "window = 64\nbatch-size = 32\nvalidation = 0.1",
+        );
+        assert!(plan.inputs.columns > 3900);
+        // What was drawn for the test and is not held is trained on.
+        let most = (1 << 22) / plan.inputs.columns;
+        assert_eq!(plan.counts(), [6000 - 600 - most, 600, most]);
+        assert_eq!(plan.rows[0].len(), most);
+        assert_eq!(plan.inputs.rows, plan.targets.learned.rows);
+        assert!(
+            plan.rows
+                .iter()
+                .flatten()
+                .all(|&row| (row as usize) < plan.inputs.rows)
+        );
+    }
 
     proptest! {
         #[test]

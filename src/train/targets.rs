@@ -53,6 +53,15 @@ impl Targets {
         })
     }
 
+    /// Keeps these rows alone.
+    pub(super) fn keep(&mut self, rows: &[u32]) {
+        for matrix in [&mut self.wanted, &mut self.learned] {
+            let values = rows.iter().flat_map(|&row| matrix.row(row as usize));
+            matrix.values = values.copied().collect();
+            matrix.rows = rows.len();
+        }
+    }
+
     /// What encodes further training rows, without those that are here.
     pub(super) fn encoder(&self) -> Targets {
         let empty = |matrix: &Matrix| Matrix {

@@ -60,6 +60,12 @@ impl Windows {
         first..self.rows.min(first + self.window)
     }
 
+    /// The inputs of a window's rows.
+    #[cfg(test)]
+    pub(super) fn rows_of(&self, window: usize) -> Result<Vec<f32>, TrainError> {
+        (self.read)(self.range(window)).map(|[inputs, _]| inputs.values)
+    }
+
     /// The windows of an epoch (counted from 0) as it visits them: a function of the seed and the epoch.
     fn visits(&self, shuffled: bool, seed: u64, epoch: u32) -> Vec<u32> {
         let mut windows: Vec<u32> = (0..self.count() as u32).collect();
