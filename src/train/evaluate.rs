@@ -3,21 +3,32 @@ use super::outcome::TrainError;
 use super::run::Run;
 use super::scores::{Monitor, Scores, Totals, summed};
 use super::training::{Judge, Options};
-use crate::backend::{BackendError, Data, run_all};
+use crate::backend::{BackendError, Data, Reading, finish_reads, run_all};
 use crate::data::Matrix;
 use crate::predictor::{ATTEMPTS, Report, uncounted};
 use crate::program::{Program, Step, Stretch, buffer, record};
 
 /// How well the networks of a run do.
 impl<'a> Run<'a> {
-    /// Scores of a part of the rows under the present weights, by member; `None` if the part is empty.
-    pub(super) fn evaluate(&mut self, part: Part) -> Result<Option<Vec<Scores>>, BackendError> {
+    /// Scores of a part of the rows under the present weights, by member; `None` if the part is empty. Of its steps so many were
+    /// `begun` before.
+    fn evaluate(&mut self, part: Part, begun: usize) -> Result<Option<Vec<Scores>>, BackendError> {
         let steps = self.layout.evaluation_steps(part);
         if steps.is_empty() {
             return Ok(None);
         }
-        run_all(self.backend, self.evaluate, &steps)?;
+        run_all(self.backend, self.evaluate, &steps[begun..])?;
         self.scores(&steps).map(Some)
+    }
+
+    /// Hands the device the first of the steps that judge the validation rows. Returns how many.
+    pub(super) fn begin_validation(&mut self) -> Result<usize, BackendError> {
+        let steps = self.layout.evaluation_steps(Part::Validation);
+        if steps.is_empty() {
+            return Ok(0);
+        }
+        let judging = self.judge.as_ref().map(|(_, program)| *program);
+        self.backend.run(judging.unwrap_or(self.evaluate), &steps)
     }
 
     /// Makes a judge of the validation rows ready.
@@ -52,10 +63,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Scores of the validation rows, with what the judge says of them if there is one.
-    pub(super) fn validate(&mut self) -> Result<Option<Vec<Validated>>, TrainError> {
+    /// Scores of the validation rows, with what the judge says of them if there is one; so many of the steps were `begun` before.
+    pub(super) fn validate(&mut self, begun: usize) -> Result<Option<Vec<Validated>>, TrainError> {
         let Some((judge, program)) = self.judge else {
-            let scores = self.evaluate(Part::Validation)?;
+            let scores = self.evaluate(Part::Validation, begun)?;
             let plain = |scores| Validated {
                 scores,
                 judged: None,
@@ -66,8 +77,9 @@ impl<'a> Run<'a> {
         let rows = self.rows.counts()[1] as u64;
         let mut reports = Vec::new();
         // Of workers, one counts; where it is lost before it has told, the next begins anew.
-        for _ in 0..ATTEMPTS {
-            run_all(self.backend, program, &steps)?;
+        for attempt in 0..ATTEMPTS {
+            let begun = if attempt == 0 { begun } else { 0 };
+            run_all(self.backend, program, &steps[begun..])?;
             reports = (0..self.members.len())
                 .map(|member| self.report(&judge, member, steps.len()))
                 .collect::<Result<Vec<_>, _>>()?;
@@ -101,19 +113,24 @@ impl<'a> Run<'a> {
     ) -> Result<Report, BackendError> {
         let outputs = self.network.outputs();
         let tallied = judge.answer.tallied(outputs);
-        let mut read = |name: &str, len: usize| self.backend.read(name, member, 0, len);
-        let double = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
-        let counts = double(read(buffer::COUNTS, tallied.counts())?);
-        let sums = double(read(buffer::SUMS, steps * tallied.sums())?);
+        let mut begin = |name: &str, len: usize| self.backend.begin_read(name, member, 0, len);
+        let readings = vec![
+            begin(buffer::COUNTS, tallied.counts())?,
+            begin(buffer::SUMS, steps * tallied.sums())?,
+        ];
+        let read = finish_reads(self.backend, readings)?;
+        let double = |values: &Vec<f32>| values.iter().copied().map(f64::from).collect();
+        let [counts, sums]: [Vec<f64>; 2] = [double(&read[0]), double(&read[1])];
         let mut report = Report::new(judge.answer, outputs);
         report.add_tally(&counts, &sums, judge.moments);
         if self.options.monitor.ranks() {
             let rows = self.rows.of(member).validation;
             let columns = judge.answer.columns(outputs);
+            let len = rows.len() * columns;
             let answers = Matrix {
                 rows: rows.len(),
                 columns,
-                values: read(buffer::KEPT, rows.len() * columns)?,
+                values: self.backend.read(buffer::KEPT, member, 0, len)?,
             };
             report.keep(&answers, &judge.wanted.rows_of(rows));
         }
@@ -137,18 +154,24 @@ impl<'a> Run<'a> {
                 .write(buffer::ORDER, member, 0, Data::U32(order))?;
         }
         Ok([
-            self.evaluate(Part::Train)?,
-            self.evaluate(Part::Validation)?,
-            self.evaluate(Part::Test)?,
+            self.evaluate(Part::Train, 0)?,
+            self.evaluate(Part::Validation, 0)?,
+            self.evaluate(Part::Test, 0)?,
         ])
     }
 
     /// What consecutive steps have left in the log, by member.
     pub(super) fn log(&mut self, steps: &[Step]) -> Result<Vec<Vec<f32>>, BackendError> {
+        let readings = self.begin_log(steps)?;
+        finish_reads(self.backend, readings)
+    }
+
+    /// Begins to read that.
+    pub(super) fn begin_log(&mut self, steps: &[Step]) -> Result<Vec<Reading>, BackendError> {
         let first = steps.first().map_or(0, |step| step.record as usize) * record::WIDTH;
         let len = steps.len() * record::WIDTH;
         (0..self.members.len())
-            .map(|member| self.backend.read(buffer::LOG, member, first, len))
+            .map(|member| self.backend.begin_read(buffer::LOG, member, first, len))
             .collect()
     }
 

@@ -12,7 +12,8 @@ use super::state::State;
 use super::training::{Judge, Observe, Options, Training};
 use super::windows::Streamed;
 use crate::backend::{
-    Backend, BackendError, Data, ProgramId, read_weights, run_all, write_weights,
+    Backend, BackendError, Data, ProgramId, Reading, finish_reads, read_weights, run_all,
+    write_weights,
 };
 use crate::model::{Network, Weights};
 use crate::program::{Program, Step, buffer, record};
@@ -364,13 +365,18 @@ impl<'a> Run<'a> {
                 ControlFlow::Break(()) => Due::End,
             };
             if self.state.done < steps.len() && (due == Due::End || guard.due(self.state.steps)) {
-                self.fold(&steps)?;
+                let log = self.begin_fold(&steps)?;
+                self.fold(&steps, log)?;
                 self.take(guard, due)?;
             }
         }
-        self.fold(&steps)?;
-        self.measured.2 += start.elapsed();
-        let validated = self.validate()?;
+        // The device goes on with validation rows while the records of the training rows come back.
+        let log = self.begin_fold(&steps)?;
+        let there = log.iter().all(Reading::is_done).then(|| start.elapsed());
+        let begun = self.begin_validation()?;
+        self.fold(&steps, log)?;
+        self.measured.2 += there.unwrap_or_else(|| start.elapsed());
+        let validated = self.validate(begun)?;
         let done = &steps[..self.state.done];
         let whole = done.len() == steps.len();
         let mut stopped = flow;
@@ -400,11 +406,16 @@ impl<'a> Run<'a> {
         Ok(stopped)
     }
 
-    /// Adds the records of the round's last steps to its totals.
-    fn fold(&mut self, steps: &[Vec<Step>]) -> Result<(), BackendError> {
+    /// Begins to read the records of the round's last steps.
+    fn begin_fold(&mut self, steps: &[Vec<Step>]) -> Result<Vec<Reading>, BackendError> {
+        self.begin_log(&steps[self.folded..self.state.done].concat())
+    }
+
+    /// Adds these records to the round's totals.
+    fn fold(&mut self, steps: &[Vec<Step>], log: Vec<Reading>) -> Result<(), BackendError> {
         let per_epoch = self.layout.steps_per_epoch();
         let done = self.state.done;
-        let log = self.log(&steps[self.folded..done].concat())?;
+        let log = finish_reads(self.backend, log)?;
         let mut record = 0;
         while self.folded < done {
             let epoch = self.folded / per_epoch;

@@ -5,6 +5,7 @@ mod devices;
 mod ends;
 mod monitor;
 mod packs;
+mod readback;
 
 use std::ops::ControlFlow;
 

@@ -115,6 +115,9 @@ enum Failure {
     Lost,
 }
 
+/// How long a device that has failed may take for what is under way still.
+const LAST: Duration = Duration::from_secs(10);
+
 /// An opened device with its queue, and the first error that it reported.
 #[derive(Debug)]
 pub(super) struct Device {
@@ -232,11 +235,21 @@ impl Device {
 
     /// The first error that the device reported since it was opened: once it failed, it stays failed.
     pub(super) fn check(&self) -> Result<(), BackendError> {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((failure, reason)) = &*fault else {
+        let noted = || {
+            let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+            fault.clone()
+        };
+        if noted().is_some_and(|(failure, _)| failure < Failure::Lost) {
+            // Behind a loss everything fails, and the loss itself is told once nothing is under way any more.
+            let _ = self.handle.poll(wgpu::PollType::Wait {
+                submission_index: None,
+                timeout: Some(LAST),
+            });
+        }
+        let Some((failure, reason)) = noted() else {
             return Ok(());
         };
-        let (device, reason) = (self.name.clone(), line(reason));
+        let (device, reason) = (self.name.clone(), line(&reason));
         Err(match failure {
             Failure::Error => BackendError::Device { device, reason },
             Failure::OutOfMemory => BackendError::OutOfMemory { device, reason },

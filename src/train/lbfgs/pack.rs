@@ -108,7 +108,7 @@ impl Run<'_> {
             self.measured.0 += 1;
             self.measured.2 = start.elapsed();
             self.settle(&searches)?;
-            let validated = self.validate()?;
+            let validated = self.validate(0)?;
             let here = searches.iter().map(|search| search.here.as_ref());
             let trained: Vec<_> = here
                 .map(|here| here.map(|here| here.scores).unwrap_or_default())
