@@ -256,7 +256,15 @@ impl Run<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::backend::cpu::CpuBackend;
+    use crate::model::{Activation, Initializer, Network, initialize};
+    use crate::program::{Hyper, Loss, LossFunction, Optimizer, Reduction};
+    use crate::train::training::attempt;
+    use crate::train::{Guard, Member, Options, Outcome, Parts, Rows, Training};
 
     #[test]
     fn windows_cover_all_rows_and_are_visited_once_an_epoch() {
@@ -272,5 +280,93 @@ mod tests {
         assert_ne!(visits, windows.visits(true, 2, 0));
         assert_eq!(sorted, windows.visits(false, 1, 0));
         assert!(windows.check(32).is_ok() && windows.check(64).is_err());
+    }
+
+    /// Where windows were read: in this thread, or ahead in another.
+    type Reads = Arc<Mutex<Vec<(Range<usize>, bool)>>>;
+
+    fn train(rows: usize, window: usize, epochs: usize) -> (Outcome, Vec<(Range<usize>, bool)>) {
+        let network = Network::new(2, &[3], Activation::Tanh, 1, Activation::Identity);
+        let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
+        let options = Options::plain(loss, Optimizer::ADAM, 8, epochs);
+        let matrix = |rows: Range<usize>, columns: usize| Matrix {
+            rows: rows.len(),
+            columns,
+            values: rows
+                .flat_map(|row| {
+                    (0..columns).map(move |column| ((row * 7 + column * 3) % 11) as f32 / 11.0)
+                })
+                .collect(),
+        };
+        let reads = Reads::default();
+        let (seen, here) = (Arc::clone(&reads), std::thread::current().id());
+        let read = move |rows: Range<usize>| {
+            let ahead = std::thread::current().id() != here;
+            seen.lock()
+                .expect("nobody failed")
+                .push((rows.clone(), ahead));
+            Ok([matrix(rows.clone(), 2), matrix(rows, 1)])
+        };
+        let windows = Windows::new(rows, window, Arc::new(read));
+        let (inputs, targets) = (matrix(0..5, 2), matrix(0..5, 1));
+        let parts = [Parts {
+            train: &[0, 1, 2],
+            validation: &[3],
+            test: &[4],
+        }];
+        let member = Member {
+            weights: initialize(&network, Initializer::Auto, 1),
+            hyper: Hyper {
+                learning_rate: 0.01,
+                ..Hyper::default()
+            },
+            seed: 1,
+        };
+        let training = Training {
+            network: &network,
+            members: &[member],
+            rows: Rows {
+                inputs: &inputs,
+                targets: &targets,
+                parts: &parts,
+            },
+            options: &options,
+            judge: None,
+            windows: Some(&windows),
+        };
+        let mut backend = CpuBackend::<f32>::new();
+        let outcome = attempt(&mut backend, training, &mut Guard::default(), &mut |_| {
+            ControlFlow::Continue(())
+        });
+        let reads = reads.lock().expect("nobody failed").clone();
+        (outcome.expect("it trains"), reads)
+    }
+
+    #[test]
+    fn each_window_is_read_once_an_epoch_while_another_is_trained_on() {
+        let (outcome, reads) = train(100, 16, 3);
+        assert_eq!((outcome.steps, outcome.samples), (3 * 13, 300));
+        let ahead: Vec<bool> = reads.iter().map(|(_, ahead)| *ahead).collect();
+        assert!(!ahead[0] && ahead[1..].iter().all(|ahead| *ahead));
+        // One that ends an epoch and begins the next is not read again.
+        let mut counts = [0; 7];
+        for (rows, _) in &reads {
+            assert_eq!(rows.end, 100.min(rows.start + 16));
+            counts[rows.start / 16] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (1..=3).contains(count)),
+            "{counts:?}"
+        );
+        assert!((19..=21).contains(&reads.len()), "{}", reads.len());
+        // One window stays where it is.
+        assert_eq!(train(30, 30, 4).1.len(), 1);
+    }
+
+    #[test]
+    fn windows_that_cut_a_step_are_refused() {
+        let windows = Windows::new(100, 20, Arc::new(|_| unreachable!("none is read")));
+        let error = windows.check(8).expect_err("20 are no multiple of 8");
+        assert!(error.to_string().contains("no multiple of a step's 8"));
     }
 }

@@ -170,6 +170,13 @@ fn workers_come_to_the_same_bits_however_many_there_are() {
             "{workers}"
         );
     }
+    // One that is lost in the middle makes no difference.
+    let mut command = place.command(&format!("train {words} --workers cpu:1*3"));
+    let output = command.env("GPU_MLP_FAULTS", "lose@23").output();
+    let told = output.expect("it runs").stderr;
+    assert!(String::from_utf8_lossy(&told).contains("is lost"));
+    let model = load_tensors(&place.path("model.safetensors"));
+    assert!(model.expect("a model") == one);
 }
 
 #[test]
