@@ -148,6 +148,7 @@ impl<'a> Run<'a> {
     /// All rows once more under the present weights: training, validation and test rows, each by member.
     pub(super) fn evaluate_all(&mut self) -> Result<[Option<Vec<Scores>>; 3], BackendError> {
         let count = self.rows.counts()[0];
+        self.ordered = None;
         for member in 0..self.members.len() {
             let order = &self.rows.of(member).train[..count];
             self.backend

@@ -47,8 +47,8 @@ pub(super) struct Run<'a> {
     pub(super) state: State,
     /// Steps of the round whose records are in the state's totals.
     folded: usize,
-    /// Whether the orders on the device are those of the round.
-    ordered: bool,
+    /// Epochs whose orders the device has.
+    pub(super) ordered: Option<Range<usize>>,
     /// Whether this process has made a step.
     begun: bool,
     pub(super) measured: (u64, u64, Duration),
@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
             lasting,
             state: State::new(members.len()),
             folded: 0,
-            ordered: false,
+            ordered: None,
             begun: false,
             measured: (0, 0, Duration::ZERO),
         };
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
     /// Takes a state over; the buffers hold what belongs to it.
     pub(super) fn set(&mut self, state: State) -> Result<(), BackendError> {
         self.folded = state.done;
-        self.ordered = false;
+        self.ordered = None;
         if let Some(streamed) = &mut self.streamed {
             streamed.forget();
         }
@@ -261,7 +261,9 @@ impl<'a> Run<'a> {
         } = *self.options;
         let alpha = self.options.augmentation.mixup;
         let mixes = alpha > 0.0;
-        if !shuffle && sampling == Sampling::Each && !mixes && self.ordered {
+        let same = !shuffle && sampling == Sampling::Each && !mixes;
+        let known = |known: &Range<usize>| same || *known == epochs;
+        if self.ordered.as_ref().is_some_and(known) {
             return Ok(());
         }
         let count = self.rows.counts()[0];
@@ -290,7 +292,7 @@ impl<'a> Run<'a> {
                 mixing.write(self.backend, index)?;
             }
         }
-        self.ordered = true;
+        self.ordered = Some(epochs);
         Ok(())
     }
 
@@ -370,7 +372,12 @@ impl<'a> Run<'a> {
                 self.take(guard, due)?;
             }
         }
-        // The device goes on with validation rows while the records of the training rows come back.
+        if flow.is_continue() && self.streamed.is_none() && before + (steps.len() as u64) < total {
+            // The next orders are drawn while the device makes the last steps.
+            let last = self.options.epochs.min(last + self.layout.round);
+            self.write_orders(epochs.end..last + 1)?;
+        }
+        // It goes on with validation rows while the records of the training rows come back.
         let log = self.begin_fold(&steps)?;
         let there = log.iter().all(Reading::is_done).then(|| start.elapsed());
         let begun = self.begin_validation()?;

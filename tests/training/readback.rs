@@ -7,6 +7,7 @@ use super::{Digits, cpu, gpu};
 /// What a trainer asked for, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
+    Ordered,
     Run(ProgramId),
     Begun(u64),
     Finished(u64),
@@ -40,6 +41,9 @@ impl Backend for Deferred {
         offset: usize,
         data: Data<'_>,
     ) -> Result<(), BackendError> {
+        if buffer == buffer::ORDER {
+            self.asked.push(Asked::Ordered);
+        }
         self.inner.write(buffer, member, offset, data)
     }
     fn read(
@@ -104,6 +108,11 @@ fn validation_rows_are_under_way_before_the_losses_of_training_are_waited_for() 
         )
     });
     assert_eq!(overlapped.count(), epochs);
+    // Before them the next epoch's orders, but for the last epoch.
+    let drawn = asked.windows(3);
+    let drawn =
+        drawn.filter(|asked| matches!(asked, [Asked::Ordered, Asked::Ordered, Asked::Begun(_)]));
+    assert_eq!(drawn.count(), epochs - 1);
     // All that was begun was waited for, in order.
     let finished = asked.iter().filter_map(|asked| match asked {
         Asked::Finished(number) => Some(*number),
