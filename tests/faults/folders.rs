@@ -7,7 +7,7 @@ use super::{Place, ended, errors};
 
 /// A run that was stopped behind a few checkpoints, and its model as it would have been uninterrupted.
 fn stopped(place: &Place) -> Vec<u8> {
-    let train = "train rows.csv --device cpu --epochs 150 --hidden 64 --checkpoint-every 10 --keep-checkpoints 4 --run";
+    let train = "train rows.csv --device cpu --epochs 600 --hidden 64 --checkpoint-every 10 --keep-checkpoints 4 --run";
     let row = |row: usize| format!("{},{},{}\n", row % 7, row * row % 11, row % 3);
     let rows: String = (0..1000).map(row).collect();
     fs::write(place.path("rows.csv"), format!("a,b,c\n{rows}")).expect("it is written");
