@@ -5,9 +5,10 @@
 //! `cargo bench --bench elastic [-- W2 W5 cost predicted slowed]`: workloads and parts whose names begin with one of the words.
 //! The part `slowed` of W2 writes docs/slowed.svg.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gpu_mlp::backend::cpu::CpuBackend;
@@ -145,8 +146,8 @@ impl Case {
             steps,
             next: 0,
         };
-        // Memory is touched for the first time, and a pool gets to know its workers.
-        case.rate(SLICE)?;
+        // Memory is touched for the first time, and a pool gets to know its workers and how many of them help.
+        case.rate(4 * SLICE)?;
         Ok(case)
     }
 
@@ -448,17 +449,17 @@ fn predicted(work: &Workload) -> Result<(), BackendError> {
         pool(2, 1, PolicyName::Throughput, work.batch, &Arc::default())?,
         work,
     )?;
-    let mut parts = [Parts::new(work)?, Parts::new(work)?];
+    let mut parts = Parts::both(work)?;
     for _ in 0..ROUNDS {
         let found = Parts::measure(&mut parts)?;
-        let message = message();
+        let step = Duration::from_secs_f64(1.0 / both.rate(SLICE)?);
         let setup = Setup {
             steps: 200,
             shards_per_worker: PoolOptions::shards_of(work.batch) as u32 / 2,
             shard_time: found[0],
             update: found[1],
-            message,
-            delay: message,
+            message: message(),
+            delay: delay(step),
             ..setup()
         };
         let outcome = simulate(&setup, 2, Scheduling::Central, PolicyName::Throughput);
@@ -469,11 +470,11 @@ fn predicted(work: &Workload) -> Result<(), BackendError> {
     }
     let (predicted, measured, setup) = last;
     println!(
-        "{:31} a shard {:.3} ms, an update {:.3} ms, a message {:.1} µs: {:.2} ms a step predicted, {:.2} ms measured {:6.1} %",
+        "{:31} a shard {:.3} ms, an update {:.3} ms, a message {:.1} µs on its way: {:.2} ms a step predicted, {:.2} ms measured {:6.1} %",
         work.name,
         1e3 * setup.shard_time,
         1e3 * setup.update,
-        1e6 * setup.message,
+        1e6 * setup.delay,
         1e3 * predicted,
         1e3 * measured,
         100.0 * median(ratios),
@@ -504,7 +505,7 @@ fn setup() -> Setup {
     }
 }
 
-/// Half of a message's way to another thread and back, in seconds.
+/// Seconds that a message takes its receiver: half of the way to another thread and back.
 fn message() -> f64 {
     const COUNT: u32 = 200;
     let (there, inbox) = channel::<()>();
@@ -529,24 +530,65 @@ fn message() -> f64 {
     seconds / f64::from(2 * COUNT)
 }
 
-/// What a worker does in a step, on a backend of its own: half of the shards, and the update by two sums.
+/// Seconds until a message is with a thread that has been asleep for so long.
+fn delay(asleep: Duration) -> f64 {
+    const COUNT: usize = 50;
+    let (there, inbox) = channel::<Instant>();
+    let sleeper = std::thread::spawn(move || {
+        let ways = inbox.iter().map(|sent| sent.elapsed().as_secs_f64());
+        ways.collect::<Vec<_>>()
+    });
+    for _ in 0..COUNT {
+        std::thread::sleep(asleep);
+        if there.send(Instant::now()).is_err() {
+            break;
+        }
+    }
+    drop(there);
+    median(sleeper.join().unwrap_or_default())
+}
+
+/// Sums that two have posted for each other.
+type Board = [Mutex<Arc<Vec<f32>>>; 2];
+
+/// What is posted in a place, after a sum of one's own if there is one.
+fn post(board: &Board, place: usize, own: Option<&Arc<Vec<f32>>>) -> Arc<Vec<f32>> {
+    let mut posted = board[place].lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(own) = own {
+        *posted = Arc::clone(own);
+    }
+    Arc::clone(&posted)
+}
+
+/// What a worker does in a step, on a backend of its own: half of the shards, and the update by its sum and the other's.
 struct Parts {
     case: Case,
-    values: usize,
-    sums: [Vec<f32>; 2],
+    place: usize,
+    board: Arc<Board>,
+    /// Sums that were posted, whose memory serves again.
+    sent: VecDeque<Arc<Vec<f32>>>,
 }
 
 impl Parts {
-    fn new(work: &Workload) -> Result<Self, BackendError> {
+    fn new(work: &Workload, place: usize, board: &Arc<Board>) -> Result<Self, BackendError> {
         let worker = Slowed {
             inner: CpuBackend::with_threads(1)?,
             slow: Arc::default(),
             shards: Some(PoolOptions::shards_of(work.batch)),
         };
-        let case = Case::new(Box::new(worker), work)?;
+        Ok(Parts {
+            case: Case::new(Box::new(worker), work)?,
+            place,
+            board: Arc::clone(board),
+            sent: VecDeque::new(),
+        })
+    }
+
+    fn both(work: &Workload) -> Result<[Parts; 2], BackendError> {
         let values = gpu_mlp::program::Places::new(&work.network).len;
-        let sums = [1, 2].map(|_| vec![1e-3; values]);
-        Ok(Parts { case, values, sums })
+        let board = [1, 2].map(|_| Mutex::new(Arc::new(vec![1e-3; values])));
+        let board = Arc::new(board);
+        Ok([Parts::new(work, 0, &board)?, Parts::new(work, 1, &board)?])
     }
 
     /// Seconds a shard, and seconds an update, of two that are at it at a time, as workers are.
@@ -564,8 +606,8 @@ impl Parts {
         let Loop::Shards([gradients, update], steps) = &self.case.steps else {
             return Ok([f64::NAN; 2]);
         };
-        let (backend, sums) = (&mut self.case.backend, &self.sums);
-        let mut spare = Vec::new();
+        let (backend, board) = (&mut self.case.backend, &*self.board);
+        let values = post(board, self.place, None).len();
         let (start, mut times) = (Instant::now(), [Duration::ZERO; 2]);
         let (mut count, mut shards) = (0, 0);
         while start.elapsed() < SLICE {
@@ -573,14 +615,18 @@ impl Parts {
             let half = &step[..step.len() / 2];
             let begun = Instant::now();
             backend.run_together(*gradients, half)?;
-            spare = backend.take(buffer::GRADIENTS, 0, self.values, spare)?;
+            let oldest = self.sent.len() >= 3;
+            let spare = oldest.then(|| self.sent.pop_front()).flatten();
+            let spare = spare.and_then(Arc::into_inner).unwrap_or_default();
+            let sum = Arc::new(backend.take(buffer::GRADIENTS, 0, values, spare)?);
+            self.sent.push_back(post(board, self.place, Some(&sum)));
+            drop(sum);
             times[0] += begun.elapsed();
             let begun = Instant::now();
-            backend.update(*update, &step[0], [1, self.values], &|_, first, values| {
-                for (value, (a, b)) in values
-                    .iter_mut()
-                    .zip(sums[0][first..].iter().zip(&sums[1][first..]))
-                {
+            let sums = [0, 1].map(|place| post(board, place, None));
+            backend.update(*update, &step[0], [1, values], &|_, first, values| {
+                let [a, b] = sums.each_ref().map(|sum| &sum[first..]);
+                for (value, (a, b)) in values.iter_mut().zip(a.iter().zip(b)) {
                     *value = a + b;
                 }
             })?;

@@ -18,6 +18,9 @@ const STEPS: usize = 16;
 /// What fewer workers have to win, as a share, so that noise does not decide.
 const MARGIN: f64 = 0.03;
 
+/// Steps after which a number is given up if each of them took so many times as long as the best's.
+const GLANCE: (usize, f64) = (4, 1.25);
+
 impl Crowd {
     pub(super) fn new(all: usize) -> Self {
         Crowd {
@@ -48,12 +51,15 @@ impl Crowd {
             return None;
         }
         self.times.push(seconds);
-        if self.times.len() < STEPS {
+        let tried = self.times.len();
+        let is_slower = |best: f64| self.times.iter().all(|time| *time > best * GLANCE.1);
+        let hopeless = tried >= GLANCE.0 && self.best.is_some_and(|(_, best)| is_slower(best));
+        if tried < STEPS && !hopeless {
             return None;
         }
         self.times.sort_by(f64::total_cmp);
         // The first steps of a number are slower, as memory is new and rates are unknown; the quartile does not see them.
-        let usual = self.times[STEPS / 4];
+        let usual = self.times[tried / 4];
         self.times.clear();
         let (best, time) = match self.best {
             Some((best, time)) if usual > time * (1.0 - MARGIN) => (best, time),
@@ -102,6 +108,15 @@ mod tests {
             prop_assert!(seconds(found) <= seconds(all));
             prop_assert!(seconds(found) < 1.35 * best, "{found} of {all}: {} for {best}", seconds(found));
         }
+    }
+
+    #[test]
+    fn a_number_that_is_far_slower_is_given_up_early() {
+        let mut crowd = Crowd::new(2);
+        let times =
+            (0..).map_while(|_| (!crowd.settled).then(|| crowd.step(1.0 / crowd.now() as f64)));
+        // Sixteen with two, and a glance at one.
+        assert_eq!((times.count(), crowd.now()), (20, 2));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::peer::{Call, Members, home};
-use super::tree::{Node, Term};
+use super::tree::{Node, Term, add};
 use super::verify::sampled;
+use crate::backend::cpu::wide;
 use crate::program::{Program, Step};
 
 /// Numbers that several may hold without a copy of their own.
@@ -32,8 +33,14 @@ impl Values {
 /// Whether all are numbers, and none infinite.
 pub(super) fn are_finite(values: &[f32]) -> bool {
     // The largest exponent is of what is no number or infinite; a maximum of integers is several lanes at a time.
-    let magnitudes = values.iter().map(|value| value.to_bits() & 0x7fff_ffff);
-    magnitudes.fold(0, u32::max) < f32::INFINITY.to_bits()
+    let largest = wide(
+        #[inline(always)]
+        || {
+            let magnitudes = values.iter().map(|value| value.to_bits() & 0x7fff_ffff);
+            magnitudes.fold(0, u32::max)
+        },
+    );
+    largest < f32::INFINITY.to_bits()
 }
 
 /// Whether sums are.
@@ -104,17 +111,11 @@ impl Total {
 
     fn add_piece(&self, first: usize, out: &mut [f32]) {
         match self {
-            Total::Of(Values(values)) => {
-                for (sum, value) in out.iter_mut().zip(&values[first..]) {
-                    *sum += value;
-                }
-            }
+            Total::Of(Values(values)) => add(out, &values[first..]),
             Total::Both(_) => {
                 let (mut rest, len) = ([0.0; PIECE], out.len());
                 self.read_piece(first, &mut rest[..len]);
-                for (sum, value) in out.iter_mut().zip(rest) {
-                    *sum += value;
-                }
+                add(out, &rest);
             }
         }
     }

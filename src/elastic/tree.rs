@@ -1,5 +1,6 @@
 //! The order in which shards are summed up: a binary tree over their numbers, whoever computed them.
 
+use crate::backend::cpu::wide;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -93,10 +94,20 @@ impl Term for () {
 
 impl Term for Vec<f32> {
     fn add(&mut self, other: &Self) {
-        for (value, other) in self.iter_mut().zip(other) {
-            *value += other;
-        }
+        add(self, other);
     }
+}
+
+/// Adds values to as many sums.
+pub(super) fn add(sums: &mut [f32], values: &[f32]) {
+    wide(
+        #[inline(always)]
+        || {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += value;
+            }
+        },
+    );
 }
 
 /// Sums of some of a step's shards: no two of them overlap, and two that are next to each other in the tree are one.

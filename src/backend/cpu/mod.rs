@@ -74,6 +74,7 @@ use std::time::Instant;
 use num_traits::Float;
 use rayon::prelude::*;
 
+pub(crate) use self::share::wide;
 use self::tree_product::TreeProduct;
 use super::{Backend, BackendError, Data, Given, Limits, Names, ProgramId, SLICE};
 use crate::program::{Element, Op, Program, Rows, Step};

@@ -8,7 +8,7 @@ const SHARED_FROM: usize = 1 << 15;
 
 /// Runs `f` with the vectors of the processor that it finds itself on. What `f` calls has to be inlined to have them too.
 #[inline(always)]
-pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
