@@ -52,12 +52,14 @@ impl Crew {
 }
 
 impl Crew {
-    /// Takes note of what a worker took for a shard: seconds of computing, and from its order to its answer.
+    /// Takes note of what a worker took for a shard: seconds of computing, and from its order to its answer. What was run with it
+    /// is such a share of what the worker has of the step.
     pub(super) fn note(
         &mut self,
         worker: usize,
         rows: u32,
         (computing, response): (f64, f64),
+        share: f64,
         policy: &mut dyn Policy,
     ) {
         let Worker { device, stats, .. } = self.workers[worker];
@@ -69,7 +71,9 @@ impl Crew {
             recent: stats.rate.map(|rate| 1.0 / rate),
             seconds: computing,
         });
-        self.workers[worker].stats.add(rows, computing, response);
+        self.workers[worker]
+            .stats
+            .add(rows, (computing, response), share);
     }
 
     /// Where each member's shards begin, if the policy gives so many equal ones out among the live workers; and who those are.
@@ -195,7 +199,8 @@ impl<T: Term> Round<T> {
         let count = ran.len().max(1) as f64;
         let rows = self.shards[ran.start as usize].rows;
         let times = (seconds / count, (now - hand.since) / count);
-        crew.note(worker, rows, times, policy);
+        let share = count / hand.held.len().max(1) as f64;
+        crew.note(worker, rows, times, share, policy);
         let is_open = |other: &Node| {
             let other = other.range(of);
             other.end <= ran.start || ran.end <= other.start

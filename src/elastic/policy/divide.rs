@@ -1,6 +1,6 @@
 use super::{Policy, Shard, View};
 
-/// Gives shards out one by one, the largest first, each to the worker that would be done with it first: Graham's LPT rule for
+/// Gives shards out, a few at a time, the largest first, to the worker that would be done with them first: Graham's LPT rule for
 /// related machines. `seconds` is what a worker (by position) takes for so many rows.
 pub(super) fn longest_first(
     view: &View<'_>,
@@ -13,25 +13,35 @@ pub(super) fn longest_first(
         before,
         worker,
     };
+    let rows = |shards: &[usize]| shards.iter().map(|&shard| view.shards[shard].rows).sum();
+    let alike = |a: &usize, b: &usize| view.shards[*a].rows == view.shards[*b].rows;
+    let unit = unit(order.len(), view.live().count());
+    let units = order.chunk_by(alike).flat_map(|alike| alike.chunks(unit));
     let mut assigned = vec![0; view.shards.len()];
-    let mut rows = order.first().map_or(0, |&shard| view.shards[shard].rows);
-    let mut heap: std::collections::BinaryHeap<Finish> = view
-        .live()
-        .map(|worker| finish(worker, 0.0, rows))
-        .collect();
-    for shard in order {
-        if view.shards[shard].rows != rows {
-            rows = view.shards[shard].rows;
+    let (mut size, mut heap) = (0, std::collections::BinaryHeap::new());
+    heap.extend(view.live().map(|worker| finish(worker, 0.0, size)));
+    for shards in units {
+        if rows(shards) != size {
+            size = rows(shards);
             heap = heap
                 .into_iter()
-                .map(|next| finish(next.worker, next.before, rows))
+                .map(|next: Finish| finish(next.worker, next.before, size))
                 .collect();
         }
         let first = heap.pop()?;
-        assigned[shard] = first.worker;
-        heap.push(finish(first.worker, first.at, rows));
+        for &shard in shards {
+            assigned[shard] = first.worker;
+        }
+        heap.push(finish(first.worker, first.at, size));
     }
     Some(assigned)
+}
+
+/// Shards that are given out at a time: a power of two, as neighbours that make up a node cost less together than alone, and at
+/// least four times for each worker, so that what they get can follow their rates.
+fn unit(shards: usize, workers: usize) -> usize {
+    let most = shards / (4 * workers.max(1));
+    most.checked_ilog2().map_or(1, |exponent| 1 << exponent)
 }
 
 /// When a worker would be done with one shard more.

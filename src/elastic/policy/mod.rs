@@ -49,10 +49,11 @@ pub struct Stats {
 const NEWEST: f64 = 0.3;
 
 impl Stats {
-    /// Takes in a shard of `rows` rows that took `computing` seconds, answered `response` seconds behind its order.
-    pub fn add(&mut self, rows: u32, computing: f64, response: f64) {
+    /// Takes in a shard of `rows` rows that took `computing` seconds, answered `response` seconds behind its order. What was run
+    /// with it is such a `share` of what the worker has of the step.
+    pub fn add(&mut self, rows: u32, (computing, response): (f64, f64), share: f64) {
         let mean = |before: Option<f64>, now: f64| {
-            Some(before.map_or(now, |before| before + NEWEST * (now - before)))
+            Some(before.map_or(now, |before| before + NEWEST * share * (now - before)))
         };
         // Times are averaged, not rates: a mean of rates would be too high.
         let each = computing.max(1e-9) / f64::from(rows.max(1));

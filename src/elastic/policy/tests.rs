@@ -145,6 +145,15 @@ fn counts(name: PolicyName, workers: &[Worker], shards: u32) -> Vec<usize> {
 }
 
 #[test]
+fn shards_are_given_out_in_pairs_where_there_are_many() {
+    // One by one it would be 13 : 3 and 9 : 7, which are five and four nodes to run and to add up.
+    let slowed = [of_rate(400.0), of_rate(100.0)];
+    assert_eq!(counts(PolicyName::Throughput, &slowed, 16), [14, 2]);
+    let alike = [of_rate(400.0), of_rate(340.0)];
+    assert_eq!(counts(PolicyName::Throughput, &alike, 16), [8, 8]);
+}
+
+#[test]
 fn each_policy_divides_as_its_name_says() {
     let mut workers = [of_rate(100.0), of_rate(300.0), of_rate(400.0)];
     workers[0].weight = 6.0;
@@ -171,8 +180,8 @@ fn a_worker_without_a_record_is_tried() {
 #[test]
 fn a_worker_that_slows_down_is_known_after_a_few_shards() {
     let mut stats = Stats::default();
-    (0..20).for_each(|_| stats.add(8, 0.01, 0.01));
-    (0..8).for_each(|_| stats.add(8, 0.04, 0.04));
+    (0..20).for_each(|_| stats.add(8, (0.01, 0.01), 1.0));
+    (0..8).for_each(|_| stats.add(8, (0.04, 0.04), 1.0));
     let rate = stats.rate.expect("it has records");
     assert!((200.0..212.0).contains(&rate), "{rate}");
 }

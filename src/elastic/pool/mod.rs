@@ -460,7 +460,7 @@ impl Pool {
         }
         if let Some(step) = ran.first() {
             let policy = &mut *self.policy;
-            self.crew.note(worker, step.rows, (each, each), policy);
+            self.crew.note(worker, step.rows, (each, each), 1.0, policy);
         }
     }
 

@@ -305,7 +305,7 @@ impl Distributed<'_> {
         let each = seconds / node.range(self.fleet.shards.len() as u32).len().max(1) as f64;
         self.fleet
             .crew
-            .note(worker, ROWS, (each, each), &mut *self.policy);
+            .note(worker, ROWS, (each, each), 1.0, &mut *self.policy);
         self.post(now, rank, letters);
     }
 
