@@ -86,11 +86,6 @@ impl<T> Start<T> {
     }
 }
 
-/// Whether threads share a product of these sizes, if there are several.
-pub(super) fn is_shared(m: usize, n: usize, k: usize) -> bool {
-    m * n * k >= PARALLEL_FROM
-}
-
 /// output`[m, n]` = a`[m, k]`·b`[k, n]`, or output += a·b.
 pub(super) fn matmul<T: Real>(
     a: Factor<T>,
@@ -124,10 +119,10 @@ pub(super) fn matmul_then<T: Real>(
     let by_columns = n >= UNIT * threads;
     let (side, other) = if by_columns { (n, m) } else { (m, n) };
     let least = UNIT + SUMMED_OTHERWISE / other + 1;
-    let parts = if is_shared(m, n, k) {
-        threads.min(side / least).max(1)
-    } else {
+    let parts = if m * n * k < PARALLEL_FROM {
         1
+    } else {
+        threads.min(side / least).max(1)
     };
     let border = |part: usize| {
         if part == parts {

@@ -9,7 +9,6 @@ mod add;
 mod amsgrad;
 pub(crate) mod answers;
 mod average;
-mod awake;
 mod batch_norm;
 mod batch_norm_gradient;
 mod batch_norm_inference;
@@ -77,7 +76,7 @@ use rayon::prelude::*;
 pub(crate) use self::share::wide;
 use self::tree_product::TreeProduct;
 use super::{Backend, BackendError, Data, Given, Limits, Names, ProgramId, SLICE};
-use crate::program::{Element, Op, Program, Rows, Step};
+use crate::program::{Element, Op, Program, Step};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
 pub trait Real:
@@ -289,8 +288,7 @@ impl<T: Real> CpuBackend<T> {
         let own = &mut self.own[..];
         let mut on_all = || {
             if let [own] = &mut *own {
-                let stay = has_shared_work(program);
-                return awake::awake(stay, || with(0, own, gemm::Parallelism::Rayon(0)));
+                return with(0, own, gemm::Parallelism::Rayon(0));
             }
             let members = own.par_iter_mut().enumerate();
             members.for_each(|(member, own)| with(member, own, gemm::Parallelism::None));
@@ -332,25 +330,14 @@ fn side_by_side<T: Real>(
         };
         let parallelism = gemm::Parallelism::Rayon(0);
         let ops = (program, &program.ops[..]);
-        return awake::awake(has_shared_work(program), || {
-            steps::steps(ops, steps, &mut memory, parallelism, SLICE)
-        });
+        // On a thread of the pool itself: whoever is none of its own sleeps at each product until the pool has it.
+        return rayon::scope(|_| steps::steps(ops, steps, &mut memory, parallelism, SLICE));
     }
     together(program, steps, members, |ops, some, members| {
         members
             .par_iter_mut()
             .for_each(|own| alone((program, ops), some, shared, own));
     })
-}
-
-/// Whether a full batch has a product that threads share.
-fn has_shared_work(program: &Program) -> bool {
-    let rows = |rows| match rows {
-        Rows::Batch => program.batch,
-        Rows::Fixed(rows) => rows,
-    };
-    let mut products = program.ops.iter().filter_map(|op| op.product(program));
-    products.any(|of| matmul::is_shared(rows(of.m), of.n, rows(of.k)))
 }
 
 /// Runs steps on this thread.
