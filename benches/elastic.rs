@@ -350,7 +350,7 @@ fn cost(work: &Workload) -> Result<(), BackendError> {
 }
 
 /// How long each half of a run lasts: before a worker is slowed, and from then on.
-const HALF: Duration = Duration::from_secs(8);
+const HALF: Duration = Duration::from_secs(4);
 
 /// Runs with each policy in which one of two workers is slowed in the middle.
 const SLOWED_ROUNDS: usize = 3;

@@ -1,9 +1,10 @@
 //! The order in which shards are summed up: a binary tree over their numbers, whoever computed them.
 
-use crate::backend::cpu::wide;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use crate::backend::cpu::wide;
 
 /// A node of the tree: the sum of the shards from `index·2^level` on, 2^level of them, as far as there are so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
