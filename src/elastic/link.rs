@@ -1,5 +1,6 @@
+use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,8 @@ pub(super) struct Link {
     due: Option<Instant>,
     /// Programs that it was given.
     pub(super) programs: usize,
+    /// What ends with its threads.
+    ends: Vec<Receiver<Infallible>>,
 }
 
 /// How often a lost worker is opened again at most, and how often on one device while another could take its place.
@@ -112,6 +115,7 @@ impl Link {
             failure: None,
             due: None,
             programs: 0,
+            ends: Vec::new(),
         }
     }
 
@@ -124,7 +128,10 @@ impl Link {
         self.sender = Some(sender);
         let (start, life, answers) = (self.start.clone(), self.life, answers.clone());
         let name = format!("worker {position}");
+        let (alive, end) = channel();
+        self.ends.push(end);
         let run = move || {
+            let _alive = alive;
             let mut outbox = Channel {
                 answers,
                 position,
@@ -169,6 +176,14 @@ impl Link {
         self.sender = None;
         self.live = false;
         self.late = false;
+    }
+
+    /// Waits for its threads' ends. One that is waited for no longer may never come to it.
+    pub(super) fn join(&mut self, until: Instant) {
+        for end in self.ends.drain(..) {
+            // It is never sent anything: what comes is the end, or the time.
+            let _ = end.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
     }
 
     /// Notes a loss, and when it is to be opened again. A device that was lost too often makes room for the next, which is

@@ -64,7 +64,8 @@ impl Place {
         let output = self.run(words);
         assert!(
             output.status.success(),
-            "{words}: {}",
+            "{words}: {}: {}",
+            output.status,
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8(output.stdout).expect("text")

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use wgpu::{Adapter, DeviceType, Instance, InstanceDescriptor, Limits};
@@ -40,11 +40,20 @@ pub fn adapters() -> Vec<AdapterInfo> {
     listed().into_iter().map(|(info, _)| info).collect()
 }
 
+/// The way to the drivers, which is never closed: one that is unloaded while the program ends, or while another of its
+/// threads opens it, crashes.
+fn instance() -> &'static Instance {
+    static INSTANCE: OnceLock<Instance> = OnceLock::new();
+    INSTANCE.get_or_init(|| {
+        // DX12, Metal and Vulkan alone: GL's compute shaders lack the limits that our kernels need.
+        let mut descriptor = InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = wgpu::Backends::PRIMARY;
+        Instance::new(descriptor)
+    })
+}
+
 fn listed() -> Vec<(AdapterInfo, Adapter)> {
-    // DX12, Metal and Vulkan alone: GL's compute shaders lack the limits that our kernels need.
-    let mut descriptor = InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::PRIMARY;
-    let instance = Instance::new(descriptor);
+    let instance = instance();
     let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
     adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
         DeviceType::DiscreteGpu => 0,

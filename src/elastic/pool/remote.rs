@@ -114,10 +114,21 @@ impl Pool {
     }
 }
 
+/// How long workers may take to let go of their devices.
+const LAST: Duration = Duration::from_secs(10);
+
 impl Drop for Pool {
+    /// A program that ends while its threads still let go of their devices makes drivers crash.
     fn drop(&mut self) {
+        let until = Instant::now() + LAST;
+        let hangs: Vec<bool> = self.links.iter().map(|link| link.late).collect();
         for link in &mut self.links {
             link.close();
+        }
+        for (link, hangs) in self.links.iter_mut().zip(hangs) {
+            if !hangs {
+                link.join(until);
+            }
         }
     }
 }

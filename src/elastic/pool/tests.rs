@@ -310,6 +310,28 @@ fn the_bits_are_those_of_one_worker_for_any_number_of_them_policy_and_scheduling
 }
 
 #[test]
+fn a_closed_pool_holds_no_backend_any_more() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let held = Arc::downgrade(&calls);
+    let opener = move || -> Result<Box<dyn Backend>, BackendError> {
+        Ok(Box::new(Faulty {
+            inner: CpuBackend::with_threads(1)?,
+            calls: held.upgrade().expect("the test has it"),
+            faults: Arc::default(),
+            corrupt: None,
+        }))
+    };
+    let mut one = spec(BTreeMap::new());
+    one.start = Start::Thread(Arc::new(opener));
+    let (trained, _) = outcome(
+        vec![one; 3],
+        options(PolicyName::RoundRobin, Scheduling::Central),
+    );
+    assert_eq!(Arc::strong_count(&calls), 1);
+    assert_eq!(trained, reference());
+}
+
+#[test]
 fn the_plain_loop_comes_to_the_same_but_for_rounding() {
     let mut plain = CpuBackend::<f32>::with_threads(1).expect("it opens");
     let plain = run(&mut plain).expect("it trains");
