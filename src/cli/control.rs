@@ -9,7 +9,7 @@ use gpu_mlp::elastic::{Ends, Joined, PoolReport, Remote, Start};
 use serde::{Deserialize, Serialize};
 
 use super::error::bad_input;
-use super::workers::Workers;
+use super::workers::{Crew, Workers};
 use super::{output, report};
 
 /// Add or remove the workers of a run that is training
@@ -75,15 +75,15 @@ pub(super) fn status(options: &StatusOptions) -> Result<ExitCode> {
 }
 
 /// What a trainer does with a request.
-fn answer(request: &Request, remote: &Remote) -> Reply {
+fn answer(request: &Request, crew: &Crew) -> Reply {
     match request {
-        Request::Status => remote.report().map_or_else(
+        Request::Status => crew.remote.report().map_or_else(
             || Reply::Failed("the first step is not made yet".into()),
             Reply::Status,
         ),
         Request::Scale(list) => match list.parse::<Workers>() {
             Ok(workers) => {
-                remote.scale(workers.specs());
+                crew.scale(&workers);
                 Reply::Done
             }
             Err(reason) => Reply::Failed(reason),
@@ -134,11 +134,11 @@ mod socket {
     use std::time::Duration;
 
     use super::{
-        Ends, Listening, Path, Remote, Reply, Request, Result, SOCKET, answer, bad_input, take_in,
+        Crew, Ends, Listening, Path, Reply, Request, Result, SOCKET, answer, bad_input, take_in,
     };
 
     /// Listens in a run's folder, until the process ends.
-    pub(in super::super) fn listen(folder: &Path, remote: Remote) -> std::io::Result<Listening> {
+    pub(in super::super) fn listen(folder: &Path, crew: Crew) -> std::io::Result<Listening> {
         let path = folder.join(SOCKET);
         // The folder is locked by this process: a socket that is there is of one that ended.
         let _ = std::fs::remove_file(&path);
@@ -146,7 +146,7 @@ mod socket {
         let serve = move || {
             for stream in listener.incoming().flatten() {
                 // Who asks and goes away has no answer.
-                let _ = talk(stream, &remote);
+                let _ = talk(stream, &crew);
             }
         };
         std::thread::Builder::new()
@@ -155,13 +155,13 @@ mod socket {
         Ok(Listening { path })
     }
 
-    fn talk(mut stream: UnixStream, remote: &Remote) -> std::io::Result<()> {
+    fn talk(mut stream: UnixStream, crew: &Crew) -> std::io::Result<()> {
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         let mut line = String::new();
         BufReader::new(&stream).read_line(&mut line)?;
         let request: Result<Request, _> = serde_json::from_str(&line);
         let reply = match &request {
-            Ok(request) => answer(request, remote),
+            Ok(request) => answer(request, crew),
             Err(error) => Reply::Failed(error.to_string()),
         };
         serde_json::to_writer(&mut stream, &reply)?;
@@ -172,7 +172,7 @@ mod socket {
                 input: Box::new(stream.try_clone()?),
                 output: Box::new(stream),
             };
-            take_in(&list, ends, remote);
+            take_in(&list, ends, &crew.remote);
         }
         Ok(())
     }
@@ -207,9 +207,9 @@ mod socket {
 
 #[cfg(not(unix))]
 mod socket {
-    use super::{Ends, Listening, Path, Remote, Reply, Request, Result, bad_input};
+    use super::{Crew, Ends, Listening, Path, Reply, Request, Result, bad_input};
 
-    pub(in super::super) fn listen(_: &Path, _: Remote) -> std::io::Result<Listening> {
+    pub(in super::super) fn listen(_: &Path, _: Crew) -> std::io::Result<Listening> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
 

@@ -108,7 +108,7 @@ pub(crate) fn retune() {
 /// Names the folder for what is remembered of adapters, or none if it is empty.
 const CACHE: &str = "GPU_MLP_CACHE";
 
-fn cache_folder() -> Option<PathBuf> {
+pub(super) fn cache_folder() -> Option<PathBuf> {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(folder) = std::env::var_os(CACHE) {
         return (!folder.is_empty()).then(|| folder.into());

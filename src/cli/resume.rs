@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::model::load_tensors;
-use gpu_mlp::runs::{Found, RunFolder};
+use gpu_mlp::runs::{Description, Found, RunFolder};
 use gpu_mlp::train::{Config, Plan, Window};
 
 use super::device::DeviceChoice;
@@ -97,26 +97,22 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
             .parse()
             .map_err(|reason: String| bad_input(reason))?,
     };
-    let mut workers = options.workers;
-    if plan.config.shards.is_none() && workers.workers.is_some() {
+    if plan.config.shards.is_none()
+        && let Some(option) = options.workers.given()
+    {
         return Err(bad_input(format!(
-            "--workers: {name} began without workers, and would come to other bits with them; leave it out"
+            "{option}: {name} began without workers, and would come to other bits with them; leave it out"
         )));
     }
-    if let (None, Some(list)) = (&workers.workers, &run.workers) {
-        let list = list.parse().map_err(|reason: String| bad_input(reason))?;
-        workers.workers = Some(list);
-    }
-    workers.check(None)?;
+    let workers = options.workers.or(WorkerOptions::of(&run)?);
     let trainer = workers.open(&mut device, &plan)?;
-    folder.description = gpu_mlp::runs::Description {
+    folder.description = workers.describe(Description {
         given: config,
         effective: plan.config.clone(),
         device: device.to_string(),
-        workers: workers.workers.as_ref().map(ToString::to_string),
         end: None,
         ..run
-    };
+    });
     match &found {
         None => log::warn!("{name}: no checkpoint was written yet; the run begins anew"),
         Some(Found {

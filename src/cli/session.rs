@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Error, Result};
-use gpu_mlp::elastic::Remote;
 use gpu_mlp::runs::RunFolder;
 use gpu_mlp::train::{End, Event, FitError, Fitted, Guard, Plan, Snapshot};
 use serde_json::json;
@@ -51,14 +50,14 @@ impl Session {
             begun,
             json!({ "step": before, "device": self.trainer.backend.device() }),
         );
-        let remote = self.trainer.remote.clone();
-        let workers = || remote.as_ref().and_then(Remote::live);
+        let crew = self.trainer.crew.clone();
+        let workers = || crew.as_ref().and_then(|crew| crew.remote.live());
         let listening = self
             .folder
             .as_ref()
-            .zip(remote.clone())
-            .map(|(folder, remote)| {
-                control::listen(folder.path(), remote).inspect_err(|error| {
+            .zip(crew.clone())
+            .map(|(folder, crew)| {
+                control::listen(folder.path(), crew).inspect_err(|error| {
                     log::warn!("gpu-mlp status and scale do not reach this run: {error}");
                 })
             });
@@ -67,9 +66,19 @@ impl Session {
         let mut guard = Guard::default();
         guard.from = self.from.take().map(Arc::new);
         guard.spares = std::mem::take(&mut self.trainer.spares);
-        if let (Some(folder), Some(keeper)) = (&self.folder, &keeper) {
-            guard.every = Some(folder.description.checkpoint_every);
-            guard.keep = Some(Box::new(|snapshot, due| keeper.keep(snapshot, due)));
+        guard.every = self
+            .folder
+            .as_ref()
+            .map(|folder| folder.description.checkpoint_every);
+        let learning = crew.as_ref().filter(|crew| crew.learns());
+        if keeper.is_some() || learning.is_some() {
+            guard.keep = Some(Box::new(|snapshot, due| {
+                if let Some(keeper) = &keeper {
+                    keeper.keep(snapshot, due);
+                }
+                // A run that is killed loses as little of these.
+                learning.inspect(|crew| crew.remember());
+            }));
         }
         let fitted = plan.fit_guarded(&mut self.trainer.backend, &mut guard, &mut |event| {
             match event {
@@ -158,7 +167,9 @@ impl Session {
         if let Some(path) = &self.out_of_fold {
             report::out_of_fold(&fitted, path)?;
         }
-        let workers = self.trainer.report();
+        let crew = self.trainer.crew.as_ref();
+        crew.inspect(|crew| crew.remember());
+        let workers = crew.and_then(|crew| crew.remote.report());
         report::report(
             &fitted,
             &self.trainer.backend.device(),

@@ -230,13 +230,13 @@ impl Chosen {
         let description = Description {
             init_from: self.init_from.as_deref().map(absolute).transpose()?,
             device: self.device.to_string(),
-            workers: self.workers.workers.as_ref().map(ToString::to_string),
             out: absolute(&self.out)?,
             out_of_fold: self.out_of_fold.as_deref().map(absolute).transpose()?,
             checkpoint_every: self.checkpoint_every,
             keep_checkpoints: self.keep_checkpoints,
             ..description
         };
+        let description = self.workers.describe(description);
         Ok(RunFolder::create(path, description)?)
     }
 }

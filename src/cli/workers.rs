@@ -13,12 +13,11 @@ use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, adapters};
 use gpu_mlp::elastic::policy::{DeviceKind, PolicyName};
 use gpu_mlp::elastic::simulate::Scheduling;
-use gpu_mlp::elastic::{
-    Pool, PoolOptions, PoolReport, Remote, Spec, Start, load_records, save_records,
-};
+use gpu_mlp::elastic::{Pool, PoolOptions, Remote, Spec, Start, load_records, save_records};
+use gpu_mlp::runs::Description;
 use gpu_mlp::train::{Plan, Spare};
 
-use super::device::{DeviceChoice, faulty, open_adapter, open_for, spares};
+use super::device::{DeviceChoice, cache_folder, faulty, open_adapter, open_for, spares};
 use super::error::bad_input;
 
 /// How workers share a step.
@@ -283,20 +282,31 @@ fn apart(spec: &mut Spec, program: &str) {
     }
 }
 
-/// Where the policy `learned` keeps its records.
-fn memory() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = if cfg!(windows) {
-        folder("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        folder("HOME").map(|home| home.join("Library/Caches"))
-    } else {
-        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
-    };
-    cache.map(|cache| cache.join("gpu-mlp/shard-times.json"))
-}
-
 impl WorkerOptions {
+    /// Those of a run that was kept.
+    pub(super) fn of(run: &Description) -> Result<WorkerOptions> {
+        let list = run.workers.as_deref().map(str::parse).transpose();
+        Ok(WorkerOptions {
+            workers: list.map_err(|reason: String| bad_input(reason))?,
+            policy: run.policy,
+            scheduling: run.scheduling,
+            worker_processes: run.worker_processes,
+            verify: run.verify,
+        })
+    }
+
+    /// A run's description with these.
+    pub(super) fn describe(&self, run: Description) -> Description {
+        Description {
+            workers: self.workers.as_ref().map(ToString::to_string),
+            policy: self.policy,
+            scheduling: self.scheduling,
+            worker_processes: self.worker_processes,
+            verify: self.verify,
+            ..run
+        }
+    }
+
     /// These, with what they leave out taken from `other`.
     pub(super) fn or(self, other: WorkerOptions) -> WorkerOptions {
         WorkerOptions {
@@ -308,23 +318,28 @@ impl WorkerOptions {
         }
     }
 
-    /// Refuses what does not go together.
-    pub(super) fn check(&self, shards: Option<u32>) -> Result<()> {
-        let needing = [
+    /// The first of the options that is given.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--workers", self.workers.is_some()),
             ("--policy", self.policy.is_some()),
             ("--scheduling", self.scheduling.is_some()),
             ("--worker-processes", self.worker_processes.is_some()),
             ("--verify", self.verify.is_some()),
-            ("--shards", shards.is_some()),
         ];
-        for (option, given) in needing {
-            if given && self.workers.is_none() {
-                return Err(bad_input(format!(
-                    "{option} needs --workers; give both, or neither"
-                )));
-            }
+        let mut given = options.into_iter().filter(|(_, given)| *given);
+        given.next().map(|(option, _)| option)
+    }
+
+    /// Refuses what does not go together.
+    pub(super) fn check(&self, shards: Option<u32>) -> Result<()> {
+        let given = self.given().or(shards.map(|_| "--shards"));
+        match given {
+            Some(option) if self.workers.is_none() => Err(bad_input(format!(
+                "{option} needs --workers; give both, or neither"
+            ))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Opens what trains a plan, with a way to the workers and what takes their place if all of them fail.
@@ -334,7 +349,7 @@ impl WorkerOptions {
             return Ok(Trainer {
                 spares: spares(device, &backend.device()),
                 backend,
-                remote: None,
+                crew: None,
             });
         };
         if plan.options().lbfgs.is_some() {
@@ -343,10 +358,10 @@ impl WorkerOptions {
             ));
         }
         let policy = self.policy.unwrap_or_default();
-        let records = match memory() {
-            Some(path) if policy == PolicyName::Learned => load_records(&path),
-            _ => Vec::new(),
-        };
+        let learned = policy == PolicyName::Learned;
+        let memory = cache_folder().filter(|_| learned);
+        let memory = memory.map(|folder| folder.join("shard-times.json"));
+        let records = memory.as_deref().map(load_records).unwrap_or_default();
         let options = PoolOptions {
             shards: shards as usize,
             policy,
@@ -355,18 +370,17 @@ impl WorkerOptions {
             verify: self.verify.unwrap_or(0.0),
             ..PoolOptions::default()
         };
-        let mut specs = workers.specs();
-        for spec in &mut specs {
-            failing(spec);
-        }
-        if self.worker_processes == Some(true) {
-            let program = std::env::current_exe()?.display().to_string();
-            for spec in &mut specs {
-                apart(spec, &program);
-            }
-        }
+        let program = match self.worker_processes {
+            Some(true) => Some(std::env::current_exe()?.display().to_string()),
+            _ => None,
+        };
+        let crew = Crew {
+            remote: options.remote.clone(),
+            program,
+            memory,
+        };
+        let specs = crew.specs(workers);
         let backend = Box::new(Pool::open(specs.clone(), options.clone())?);
-        let remote = Some(options.remote.clone());
         let again = move || {
             let pool = Pool::open(specs.clone(), options.clone())?;
             Ok(Box::new(pool) as Box<dyn Backend>)
@@ -378,7 +392,7 @@ impl WorkerOptions {
         });
         Ok(Trainer {
             backend,
-            remote,
+            crew: Some(crew),
             spares: spares.collect(),
         })
     }
@@ -387,27 +401,57 @@ impl WorkerOptions {
 /// What trains.
 pub(super) struct Trainer {
     pub(super) backend: Box<dyn Backend>,
-    /// A way to the workers, if there are some.
-    pub(super) remote: Option<Remote>,
+    /// The workers, if there are some.
+    pub(super) crew: Option<Crew>,
     /// What takes its place when it fails.
     pub(super) spares: Vec<Spare<'static>>,
 }
 
-impl Trainer {
-    /// What each worker did, if there are several. What the policy has learned is kept for the next run.
-    pub(super) fn report(&self) -> Option<PoolReport> {
-        let remote = self.remote.as_ref()?;
-        let report = remote.report()?;
-        if report.policy == PolicyName::Learned
-            && let Some(path) = memory()
-            && let Err(error) = save_records(&path, &remote.records())
+/// The workers of a run: a way to them, and how more of them come to be.
+#[derive(Clone)]
+pub(super) struct Crew {
+    pub(super) remote: Remote,
+    /// The program that each is a process of, if each is one of its own.
+    program: Option<String>,
+    /// Where the policy `learned` keeps its records.
+    memory: Option<PathBuf>,
+}
+
+impl Crew {
+    /// Workers to be, as this run has them.
+    fn specs(&self, workers: &Workers) -> Vec<Spec> {
+        let mut specs = workers.specs();
+        for spec in &mut specs {
+            failing(spec);
+            if let Some(program) = &self.program {
+                apart(spec, program);
+            }
+        }
+        specs
+    }
+
+    /// Asks for these workers in place of those that are there.
+    pub(super) fn scale(&self, workers: &Workers) {
+        self.remote.scale(self.specs(workers));
+    }
+
+    /// Whether there is something to [remember](Crew::remember).
+    pub(super) fn learns(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Keeps what the policy has learned from for the next run.
+    pub(super) fn remember(&self) {
+        let records = self.remote.records();
+        // Before the first step there is nothing, which is not to take the place of what is kept.
+        if let Some(path) = self.memory.as_ref().filter(|_| !records.is_empty())
+            && let Err(error) = save_records(path, &records)
         {
             log::warn!(
                 "{}: {error}; the next run begins without these",
                 path.display()
             );
         }
-        Some(report)
     }
 }
 

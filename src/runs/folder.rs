@@ -9,6 +9,8 @@ use serde_json::Value;
 use super::keeper::checkpoints;
 use super::log::lines;
 use super::{Keeper, Log, RunError, checkpoint};
+use crate::elastic::policy::PolicyName;
+use crate::elastic::simulate::Scheduling;
 use crate::model::WholeFile;
 use crate::train::{Config, Interval, Plan, Snapshot};
 
@@ -40,8 +42,15 @@ pub struct Description {
     /// What trained, as `--device` takes it.
     pub device: String,
     /// The workers, as `--workers` takes them, if there were some.
-    #[serde(default)]
     pub workers: Option<String>,
+    /// Which of them runs which shard, if that was said.
+    pub policy: Option<PolicyName>,
+    /// Who decides, if that was said.
+    pub scheduling: Option<Scheduling>,
+    /// The share of shards that are run twice, if one was said.
+    pub verify: Option<f64>,
+    /// Whether each is a process of its own, if that was said.
+    pub worker_processes: Option<bool>,
     /// The model file, by its whole path.
     pub out: PathBuf,
     /// With folds, the file for what each row's fold answers.
@@ -94,6 +103,10 @@ impl Description {
             effective: plan.config.clone(),
             device: String::new(),
             workers: None,
+            policy: None,
+            scheduling: None,
+            verify: None,
+            worker_processes: None,
             out: PathBuf::new(),
             out_of_fold: None,
             checkpoint_every: Interval::default(),

@@ -1,6 +1,3 @@
-use std::process::Stdio;
-use std::time::{Duration, Instant};
-
 use super::{Place, classes};
 
 #[test]
@@ -147,160 +144,92 @@ fn a_run_goes_on_with_other_workers() {
     );
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn a_worker_process_that_is_killed_is_replaced_and_the_model_is_the_same() {
+fn a_run_goes_on_with_the_policy_that_it_began_with_unless_another_is_asked_for() {
     let place = Place::new();
     place.file("data.csv", classes());
-    let words = "train data.csv --hidden 12 --batch-size 16 --epochs 4000 --patience 0 --run";
-    place.ok(&format!("{words} whole --workers cpu:1"));
-    let child = place
-        .command(&format!(
-            "{words} killed --workers cpu:1*3 --worker-processes"
-        ))
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let start = Instant::now();
-    while !place.run("status killed").status.success() {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "it does not train"
-        );
-    }
-    let of = format!("/proc/{0}/task", child.id());
-    let tasks = std::fs::read_dir(of).expect("its threads").flatten();
-    let workers: String = tasks
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .collect();
-    let worker = workers.split_whitespace().next().expect("a worker process");
-    let killed = std::process::Command::new("kill")
-        .args(["-9", worker])
-        .status();
-    assert!(killed.expect("it runs").success());
-    let output = child.wait_with_output().expect("it ends");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && told.contains("is lost"),
-        "{told}"
-    );
-    let model =
-        |run: &str| std::fs::read(place.path(run).join("model.safetensors")).expect("a model");
-    assert!(model("whole") == model("killed"));
-}
-
-#[cfg(unix)]
-#[test]
-fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
-    let place = Place::new();
-    place.file("data.csv", classes());
-    let words = "train data.csv --hidden 12 --batch-size 16 --epochs 8000 --patience 0 --run";
-    place.ok(&format!("{words} whole --workers cpu:1"));
-    let mut trainer = place
-        .command(&format!("{words} run --workers cpu:1"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let start = Instant::now();
-    while !place.run("status run").status.success() {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "it does not train"
-        );
-    }
-    let mut worker = place
-        .command("worker --join run --device cpu:1")
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let told = || {
-        let output = place.run("status run --json");
-        let told = serde_json::from_slice::<serde_json::Value>(&output.stdout).ok()?;
-        Some(told["workers"].as_array()?.clone())
+    let begun = "--policy round-robin --scheduling distributed --verify 1 --worker-processes";
+    place.ok(&format!(
+        "{} --run run --workers cpu:1*2 {begun}",
+        TRAIN.replace("--epochs 3", "--epochs 1")
+    ));
+    let goes_on = |words: &str| {
+        let mut command = place.command(&format!("resume run --json {words}"));
+        // Threads fail as they are asked to, processes do not.
+        let output = command.env("GPU_MLP_FAULTS", "lose@0").output();
+        let output = output.expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words}: {told}");
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an object");
+        told["pool"].clone()
     };
-    let joined = || told().and_then(|workers| workers.get(1).cloned());
-    let mut shards = 0;
-    while shards == 0 {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "it does not come"
-        );
-        shards = joined().map_or(0, |worker| worker["shards"].as_u64().unwrap_or(0));
-    }
-    let pid = worker.id().to_string();
-    let left = std::process::Command::new("kill")
-        .args(["-INT", &pid])
-        .status();
-    assert!(left.expect("it runs").success());
-    worker.wait().expect("it ends");
-    while joined().is_some_and(|worker| worker["live"] == true) {
-        assert!(start.elapsed() < Duration::from_secs(60), "it does not go");
-    }
-    assert!(joined().is_none_or(|worker| worker["losses"] == 1));
-    assert!(trainer.wait().expect("it ends").success());
-    let model =
-        |run: &str| std::fs::read(place.path(run).join("model.safetensors")).expect("a model");
-    assert!(model("whole") == model("run"));
-    let (code, line) = place.fails("worker --join run --device cpu:1");
+    let losses = |pool: &serde_json::Value| {
+        let workers = pool["workers"].as_array().expect("a list").iter();
+        workers
+            .filter_map(|worker| worker["losses"].as_u64())
+            .sum::<u64>()
+    };
+    let pool = goes_on("--epochs 2");
+    assert_eq!(
+        (&pool["policy"], &pool["scheduling"]),
+        (&"round-robin".into(), &"distributed".into())
+    );
     assert!(
-        code == 2 && line.contains("not training with --workers"),
+        pool["verified"].as_u64() > Some(0) && losses(&pool) == 0,
+        "{pool}"
+    );
+    let other = "--policy weighted --scheduling central --verify 0 --worker-processes=false";
+    for words in [format!("--epochs 3 {other}"), "--epochs 4".into()] {
+        let pool = goes_on(&words);
+        assert_eq!(
+            (&pool["policy"], &pool["scheduling"], &pool["verified"]),
+            (&"weighted".into(), &"central".into(), &0.into())
+        );
+        assert_eq!(losses(&pool), 1, "{pool}");
+    }
+    place.ok("train data.csv --epochs 1 --run plain");
+    let (code, line) = place.fails("resume plain --epochs 2 --policy weighted");
+    assert!(
+        code == 2 && line.contains("--policy: plain began without workers"),
         "{line}"
     );
 }
 
-#[cfg(unix)]
+/// Records that the policy `learned` has kept.
+fn records(place: &Place) -> Vec<serde_json::Value> {
+    let text = std::fs::read(place.path("cache/shard-times.json")).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
 #[test]
-fn a_run_is_scaled_while_it_trains() {
+fn what_was_learned_of_shards_times_is_kept_for_the_next_run_in_the_cache_folder() {
     let place = Place::new();
     place.file("data.csv", classes());
-    let words =
-        "train data.csv --hidden 12 --batch-size 16 --epochs 1000000 --run run --workers cpu:1";
-    let mut child = place
-        .command(words)
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let live = || {
-        let output = place.run("status run --json");
-        let told = serde_json::from_slice::<serde_json::Value>(&output.stdout).ok()?;
-        let workers = told["workers"].as_array()?.clone();
-        Some(
-            workers
-                .iter()
-                .filter(|worker| worker["live"] == true)
-                .count(),
-        )
-    };
-    let until = |wanted: usize| {
-        let start = Instant::now();
-        while live() != Some(wanted) {
-            assert!(
-                start.elapsed() < Duration::from_secs(60),
-                "{wanted} workers do not come"
-            );
+    let words = format!("{TRAIN} --workers cpu:1*2 --policy learned");
+    let user = |command: &mut std::process::Command| {
+        let folder = place.path("user");
+        for name in ["HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"] {
+            command.env(name, &folder);
         }
+        assert!(command.status().expect("it runs").success());
+        folder.exists()
     };
-    until(1);
-    place.ok("scale run --workers cpu:1*3");
-    until(3);
-    place.ok("scale run --workers cpu:2");
-    // The last of the others goes when this one has come.
-    let start = Instant::now();
-    while !place.ok("status run").contains("cpu (2 threads)") {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "it does not come"
-        );
-    }
-    until(1);
-    child.kill().expect("it is killed");
-    child.wait().expect("it ends");
-    let (code, line) = place.fails("status run");
     assert!(
-        code == 2 && line.contains("not training with --workers"),
-        "{line}"
+        !user(&mut place.command(&words)),
+        "an empty name is no cache"
     );
+    let cached = || {
+        let mut command = place.command(&words);
+        command.env("GPU_MLP_CACHE", place.path("cache"));
+        assert!(!user(&mut command), "the cache is elsewhere");
+        records(&place)
+    };
+    let first = cached();
+    // Of nine steps, each has a record at least: shards that are run together have one.
+    assert!(first.len() >= 9, "{first:?}");
+    let second = cached();
+    assert!(second.len() >= first.len() + 9, "{second:?}");
+    assert_eq!(first[..], second[..first.len()]);
 }
 
 #[test]

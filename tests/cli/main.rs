@@ -16,6 +16,8 @@ mod reports;
 mod targets;
 mod train;
 mod windows;
+#[cfg(unix)]
+mod workers;
 
 use std::fs;
 use std::path::{Path, PathBuf};

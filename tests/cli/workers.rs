@@ -1,0 +1,236 @@
+//! Runs whose workers come, go and are asked about while they train.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Place, classes};
+
+/// The bytes of a checkpoint's tensor.
+fn tensor(path: &Path, name: &str) -> Vec<u8> {
+    let bytes = std::fs::read(path).expect("a checkpoint");
+    let (length, rest) = bytes.split_at(8);
+    let length = u64::from_le_bytes(length.try_into().expect("eight bytes"));
+    let (header, data) = rest.split_at(length as usize);
+    let header: Value = serde_json::from_slice(header).expect("JSON");
+    let place = |end: usize| {
+        header[name]["data_offsets"][end]
+            .as_u64()
+            .expect("a number") as usize
+    };
+    data[place(0)..place(1)].to_vec()
+}
+
+/// A run that trains until it is ended.
+struct Trainer<'a> {
+    place: &'a Place,
+    child: Child,
+}
+
+impl Drop for Trainer<'_> {
+    fn drop(&mut self) {
+        // It may have ended; a test that failed leaves nothing behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const TRAIN: &str =
+    "train data.csv --hidden 12 --batch-size 16 --epochs 1000000 --patience 0 --schedule constant";
+
+/// Waits for something of another process.
+fn until<T>(what: &str, mut so: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = so() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "not so: {what}");
+    }
+}
+
+impl<'a> Trainer<'a> {
+    /// Starts one in the folder `run`, and waits until it trains.
+    fn start(place: &'a Place, words: &str) -> Self {
+        let child = place
+            .command(&format!("{TRAIN} --run run {words}"))
+            .env("GPU_MLP_CACHE", place.path("cache"))
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(place.path("told")).expect("a file"))
+            .spawn()
+            .expect("it starts");
+        let trainer = Trainer { place, child };
+        until("it trains", || trainer.status());
+        trainer
+    }
+
+    fn status(&self) -> Option<Value> {
+        let output = self.place.run("status run --json");
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    fn workers(&self) -> Option<Vec<Value>> {
+        Some(self.status()?["workers"].as_array()?.clone())
+    }
+
+    /// Waits until so many workers are there.
+    fn has(&self, wanted: usize) {
+        until(&format!("{wanted} workers"), || {
+            let workers = self.workers()?.into_iter();
+            let live = workers.filter(|worker| worker["live"] == true).count();
+            (live == wanted).then_some(())
+        });
+    }
+
+    /// Processes that it has started.
+    #[cfg(target_os = "linux")]
+    fn processes(&self) -> Vec<String> {
+        let of = format!("/proc/{0}/task", self.child.id());
+        let tasks = std::fs::read_dir(of).expect("its threads").flatten();
+        let children: String = tasks
+            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+            .collect();
+        children.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Ends it, and holds its weights against those of one worker that was left alone. Returns what it said.
+    fn ends_as_one_worker(mut self) -> String {
+        signal("-TERM", &self.child.id());
+        let status = self.child.wait().expect("it ends");
+        let told = std::fs::read_to_string(self.place.path("told")).expect("text");
+        assert_eq!(status.code(), Some(143), "{told}");
+        let log = std::fs::read_to_string(self.place.path("run/log.jsonl")).expect("a log");
+        let last: Value = serde_json::from_str(log.lines().last().expect("a line")).expect("JSON");
+        assert_eq!(last["event"], "stopped");
+        let step = last["step"].as_u64().expect("a number");
+        self.place.ok(&format!(
+            "{TRAIN} --max-steps {step} --run one --workers cpu:1"
+        ));
+        for name in ["parameters", "moment1", "moment2"] {
+            let [ours, theirs] = ["run", "one"].map(|run| {
+                let file = format!("{run}/checkpoints/step-{step:012}.safetensors");
+                tensor(&self.place.path(&file), name)
+            });
+            assert!(ours == theirs, "{name} behind {step} steps");
+        }
+        told
+    }
+}
+
+fn signal(name: &str, process: &impl ToString) {
+    let words = [name.to_owned(), process.to_string()];
+    let sent = std::process::Command::new("kill").args(words).status();
+    assert!(sent.expect("it runs").success());
+}
+
+#[test]
+fn a_run_is_scaled_while_it_trains_and_its_weights_are_the_same() {
+    for scheduling in ["central", "distributed"] {
+        let place = Place::new();
+        place.file("data.csv", classes());
+        let words = format!("--workers cpu:1 --scheduling {scheduling}");
+        let trainer = Trainer::start(&place, &words);
+        trainer.has(1);
+        place.ok("scale run --workers cpu:1*3");
+        trainer.has(3);
+        place.ok("scale run --workers cpu:1*2");
+        trainer.has(2);
+        trainer.ends_as_one_worker();
+        let (code, line) = place.fails("status run");
+        assert!(
+            code == 2 && line.contains("not training with --workers"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn another_kind_of_worker_takes_the_place_of_one() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1");
+    place.ok("scale run --workers cpu:2");
+    // The other goes when this one has come.
+    until("it comes", || {
+        let told = place.ok("status run");
+        told.contains("cpu (2 threads)").then_some(())
+    });
+    trainer.has(1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn workers_that_come_to_a_run_of_processes_are_processes() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1 --worker-processes");
+    trainer.has(1);
+    assert_eq!(trainer.processes().len(), 1);
+    place.ok("scale run --workers cpu:1*3");
+    trainer.has(3);
+    assert_eq!(trainer.processes().len(), 3);
+    trainer.ends_as_one_worker();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_process_that_is_killed_is_replaced_and_the_model_is_the_same() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1*3 --worker-processes");
+    signal("-KILL", &trainer.processes()[0]);
+    until("it is lost", || {
+        let mut workers = trainer.workers()?.into_iter();
+        workers.find(|worker| worker["losses"] == 1)
+    });
+    trainer.has(3);
+    let told = trainer.ends_as_one_worker();
+    assert!(told.contains("is lost"), "{told}");
+}
+
+#[test]
+fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1");
+    let mut worker = place
+        .command("worker --join run --device cpu:1")
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let joined = || trainer.workers()?.get(1).cloned();
+    until("it works", || {
+        (joined()?["shards"].as_u64()? > 0).then_some(())
+    });
+    signal("-INT", &worker.id());
+    worker.wait().expect("it ends");
+    until("it goes", || {
+        let worker = joined()?;
+        (worker["live"] == false && worker["losses"] == 1).then_some(())
+    });
+    trainer.ends_as_one_worker();
+    let (code, line) = place.fails("worker --join run --device cpu:1");
+    assert!(
+        code == 2 && line.contains("not training with --workers"),
+        "{line}"
+    );
+}
+
+#[test]
+fn what_was_learned_of_shards_times_is_there_when_a_run_is_killed() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let words = "--workers cpu:1*2 --policy learned --checkpoint-every 100";
+    let mut trainer = Trainer::start(&place, words);
+    let records = || {
+        let text = std::fs::read(place.path("cache/shard-times.json")).ok()?;
+        let records: Vec<Value> = serde_json::from_slice(&text).expect("it is whole");
+        Some(records.len())
+    };
+    until("they are kept", records);
+    trainer.child.kill().expect("it is killed");
+    trainer.child.wait().expect("it ends");
+    assert!(records() > Some(0));
+}
