@@ -38,6 +38,11 @@ impl Crowd {
         self.now
     }
 
+    /// Steps that it wants to see with the number that works now; none once it knows.
+    pub(super) fn wants(&self) -> Option<usize> {
+        (!self.settled).then(|| STEPS - self.times.len())
+    }
+
     /// Begins anew, as there are more or fewer workers.
     pub(super) fn among(&mut self, all: usize) {
         if all != self.all {

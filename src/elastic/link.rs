@@ -79,7 +79,10 @@ pub(super) struct Link {
     pub(super) late: bool,
     pub(super) dismissed: bool,
     pub(super) shards: u64,
+    /// Seconds in which it computed shards.
     pub(super) busy: f64,
+    /// Training time for which it was there.
+    pub(super) there: Duration,
     pub(super) losses: u32,
     /// Losses of the device that it has now.
     failed: u32,
@@ -110,6 +113,7 @@ impl Link {
             dismissed: false,
             shards: 0,
             busy: 0.0,
+            there: Duration::ZERO,
             losses: 0,
             failed: 0,
             failure: None,
@@ -201,6 +205,11 @@ impl Link {
         let spare = self.spares.remove(0);
         (self.kind, self.start, self.failed) = (spare.kind, spare.start, 0);
         Some(spare.name)
+    }
+
+    /// Share of its time in which it computed no shard.
+    pub(super) fn waiting(&self) -> f64 {
+        (1.0 - self.busy / self.there.as_secs_f64().max(1e-9)).clamp(0.0, 1.0)
     }
 
     /// Whether it has come by itself: nobody can open it again.

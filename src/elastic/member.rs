@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use super::message::{Answer, Order, Slice, Total, Values};
+use super::message::{Answer, Order, Reached, Slice, Total, Values};
 use super::peer::{Call, Letter, Peer};
 use super::worker::{Outbox, Station, Stop, hash};
 
@@ -163,6 +163,7 @@ pub(super) fn make(
     let end = slice.first + slice.steps.len() as u64;
     let [gradients, update] = slice.programs;
     let mut sound = true;
+    let (mut times, mut began) = (Vec::new(), Instant::now());
     while member.peer.step() < end && !member.peer.is_behind() {
         let step = &slice.steps[(member.peer.step() - slice.first) as usize];
         if let Some(total) = member.peer.total().cloned() {
@@ -179,6 +180,8 @@ pub(super) fn make(
             drop(total);
             let letters = member.peer.advance();
             member.post(letters);
+            times.push(began.elapsed().as_secs_f64());
+            began = Instant::now();
             continue;
         }
         loop {
@@ -227,10 +230,12 @@ pub(super) fn make(
             }
         }
     }
-    outbox.send(Answer::Reached {
+    outbox.send(Answer::Reached(Reached {
         step: member.peer.step(),
         gone: member.gone.clone(),
         sound,
-    })?;
+        times,
+        counts: member.peer.counts(),
+    }))?;
     Ok(member)
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::peer::{Call, Members, home};
+use super::peer::{Call, Counts, Members, home};
 use super::tree::{Node, Term, add};
 use super::verify::sampled;
 use crate::backend::cpu::wide;
@@ -302,6 +302,21 @@ pub(super) enum Order {
     },
 }
 
+/// Where a member of a slice came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Reached {
+    /// Number of its next step.
+    pub(super) step: u64,
+    /// Peers that it found gone, by rank.
+    pub(super) gone: Vec<usize>,
+    /// Whether the last sum was of numbers.
+    pub(super) sound: bool,
+    /// Seconds of each step that it made.
+    pub(super) times: Vec<f64>,
+    /// What it did of others' shards.
+    pub(super) counts: Counts,
+}
+
 /// What a worker answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
@@ -351,15 +366,8 @@ pub(super) enum Answer {
         /// Of its result.
         hash: u64,
     },
-    /// It has made the steps of a slice up to this one.
-    Reached {
-        /// Number of the next step.
-        step: u64,
-        /// Peers that it found gone, by rank.
-        gone: Vec<usize>,
-        /// Whether the last sum was of numbers.
-        sound: bool,
-    },
+    /// It has made steps of a slice.
+    Reached(Reached),
     /// It cannot go on.
     Failed(String),
 }

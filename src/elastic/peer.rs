@@ -64,6 +64,15 @@ pub(super) struct Letter<T> {
     pub(super) call: Call<T>,
 }
 
+/// What a member did of others' shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    /// Shards that it was given as it asked.
+    pub(super) stolen: u64,
+    /// Shards that it was to run again, as who had them was gone.
+    pub(super) repeated: u64,
+}
+
 /// One member's view of its step.
 #[derive(Clone, Debug)]
 pub(super) struct Peer<T> {
@@ -87,6 +96,7 @@ pub(super) struct Peer<T> {
     behind: bool,
     /// Calls of steps that this member is not at yet.
     early: Vec<(usize, u64, Call<T>)>,
+    counts: Counts,
 }
 
 /// Steps whose sums are kept for members that lack them.
@@ -113,6 +123,7 @@ impl<T: Term + Clone> Peer<T> {
             totals: VecDeque::new(),
             behind: false,
             early: Vec::new(),
+            counts: Counts::default(),
             members,
         };
         peer.begin(step);
@@ -130,10 +141,26 @@ impl<T: Term + Clone> Peer<T> {
         self.waiting_for = None;
         for rank in 0..self.members.ids.len() {
             if self.stands_in(rank) == self.rank {
-                let (block, alone) = (self.block(rank), self.alone);
-                self.bench.push(&block, |_| alone);
+                let block = self.block(rank);
+                self.push(&block);
             }
         }
+    }
+
+    /// Puts shards behind those that wait here. Returns how many come to be run by that.
+    fn push(&mut self, shards: &[u32]) -> u64 {
+        let (before, alone) = (self.bench.waiting(), self.alone);
+        self.bench.push(shards, |_| alone);
+        // Once the sum is known, nothing is run any more.
+        match self.total() {
+            None => (self.bench.waiting() - before) as u64,
+            Some(_) => 0,
+        }
+    }
+
+    /// What it did of others' shards, of all steps.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// The step that it is at.
@@ -313,8 +340,7 @@ impl<T: Term + Clone> Peer<T> {
             }
             Call::Give { shards } => {
                 self.waiting_for = None;
-                let alone = self.alone;
-                self.bench.push(&shards, |_| alone);
+                self.counts.stolen += self.push(&shards);
             }
             Call::Part { node, value } => self.place(node, value, &mut out),
             Call::Total { value } => self.finish(&value, &mut out),
@@ -322,10 +348,14 @@ impl<T: Term + Clone> Peer<T> {
         out
     }
 
-    /// An idle member asks the next one for work, unless it has asked enough.
+    /// An idle member asks the next one for work, unless it has asked enough, or stands by, as it has no shards of its own.
     pub(super) fn ask(&mut self, each: f64) -> Option<Letter<T>> {
         let count = self.members.ids.len();
         if !self.is_idle() || self.waiting_for.is_some() || self.total().is_some() {
+            return None;
+        }
+        let mut own = self.stands_for().into_iter();
+        if own.all(|rank| self.block(rank).is_empty()) {
             return None;
         }
         while self.asked < ASKED.min(count.saturating_sub(1)) {
@@ -359,8 +389,8 @@ impl<T: Term + Clone> Peer<T> {
         // Shards of its that come to this member, and those that it had stolen here.
         for other in self.stands_for() {
             if !before.contains(&other) {
-                let (block, alone) = (self.block(other), self.alone);
-                self.bench.push(&block, |_| alone);
+                let block = self.block(other);
+                self.counts.repeated += self.push(&block);
             }
         }
         let mut stolen = Vec::new();
@@ -370,8 +400,7 @@ impl<T: Term + Clone> Peer<T> {
             }
             *thief != rank
         });
-        let alone = self.alone;
-        self.bench.push(&stolen, |_| alone);
+        self.counts.repeated += self.push(&stolen);
         // What it was sent goes to who stands in for it.
         let mut again = Vec::new();
         self.sent.retain(|(to, node, value)| {

@@ -76,32 +76,34 @@ impl Crew {
             .add(rows, (computing, response), share);
     }
 
-    /// Where each member's shards begin, if the policy gives so many equal ones out among the live workers; and who those are.
+    /// Where each member's shards begin, if the policy gives so many equal ones out among the live workers. Members are all that
+    /// are `there`; those that are not live stand by, and have none.
     pub(super) fn members(
         &self,
         step: u64,
         shards: &[Shard],
+        there: &[usize],
         policy: &mut dyn Policy,
-    ) -> Option<(Members, Vec<usize>)> {
-        let view = self.view(step, shards);
-        let assigned = policy.assign(&view)?;
-        let live: Vec<usize> = view.live().collect();
+    ) -> Option<Members> {
+        let assigned = policy.assign(&self.view(step, shards))?;
         let mut counts = vec![0; self.workers.len()];
         for worker in assigned {
             counts[worker] += 1;
         }
         let mut next = 0;
-        let starts = live.iter().map(|&worker| {
+        let starts = there.iter().map(|&worker| {
             let first = next;
             next += counts[worker];
             first
         });
-        let members = Members {
+        Some(Members {
             starts: starts.collect(),
-            ids: live.iter().map(|&worker| self.workers[worker].id).collect(),
+            ids: there
+                .iter()
+                .map(|&worker| self.workers[worker].id)
+                .collect(),
             shards: shards.len() as u32,
-        };
-        Some((members, live))
+        })
     }
 }
 

@@ -22,17 +22,6 @@ pub(super) struct Running {
     pub(super) found: Vec<Found>,
 }
 
-/// Where a member came to.
-pub(super) struct Reached {
-    pub(super) worker: usize,
-    /// Number of its next step.
-    pub(super) step: u64,
-    /// Peers that it found gone, by rank.
-    pub(super) gone: Vec<usize>,
-    /// Whether the last sum was of numbers.
-    pub(super) sound: bool,
-}
-
 pub(super) fn make(
     pool: &mut Pool,
     programs: [usize; 2],
@@ -45,6 +34,8 @@ pub(super) fn make(
     // A shorter batch has other shards.
     let alike = steps.iter().take_while(|step| step.len() == parts).count();
     let most = pool.pace.map_or(1, |each| (TIME / each.max(1e-9)) as usize);
+    // How many help is seen between two slices.
+    let most = most.min(pool.crowd.wants().unwrap_or(MOST));
     let steps = Arc::new(steps[..alike.min(most.clamp(1, MOST))].to_vec());
     let rows = steps[0].iter().map(|step| step.rows);
     let shards: Vec<Shard> = (0..)
@@ -52,8 +43,11 @@ pub(super) fn make(
         .map(|(number, rows)| Shard { number, rows })
         .collect();
     let first = pool.number + 1;
-    let plan = pool.crew.members(first, &shards, &mut *pool.policy);
-    let (members, workers) = plan.ok_or_else(|| pool.gone())?;
+    let live = pool.links.iter().enumerate().filter(|(_, link)| link.live);
+    let workers: Vec<usize> = live.map(|(worker, _)| worker).collect();
+    let policy = &mut *pool.policy;
+    let plan = pool.crew.members(first, &shards, &workers, policy);
+    let members = plan.ok_or_else(|| pool.gone())?;
     let peers: Vec<_> = workers
         .iter()
         .filter_map(|&worker| pool.links[worker].sender())
@@ -96,12 +90,13 @@ pub(super) fn make(
     pool.number = first + steps.len() as u64 - 1;
     let done = (reached - first) as usize;
     let took = start.elapsed();
-    pool.trained += took;
+    pool.trained(took);
     if done > 0 {
         pool.pace = Some(took.as_secs_f64() / done as f64);
     }
-    let sound = pool.reached.iter().all(|reached| reached.sound);
+    let sound = pool.reached.iter().all(|(_, reached)| reached.sound);
     pool.diverged &= !sound;
+    note(pool, reached);
     match compare(pool, &found) {
         // Nobody has made this step: it is made under a coordinator, which finds out whose fault it is.
         None if doubts && !sound && done < steps.len() => {
@@ -119,6 +114,21 @@ pub(super) fn make(
             Ok(again)
         }
     }
+}
+
+/// Takes note of what members that came to a step, the furthest, did: of all who has stolen what, of the first its steps' times.
+fn note(pool: &mut Pool, furthest: u64) {
+    for (_, reached) in &pool.reached {
+        pool.stolen += reached.counts.stolen;
+        pool.repeated += reached.counts.repeated;
+    }
+    let reached = pool.reached.iter();
+    let reached = reached.filter(|(_, reached)| reached.step == furthest);
+    let first = reached.min_by_key(|(worker, _)| *worker);
+    let times = first.map_or_else(Vec::new, |(_, reached)| reached.times.clone());
+    // Behind a change of their number, what is left was made by as many as before.
+    let mut times = times.into_iter();
+    while times.next().is_some_and(|time| pool.judge_number(time)) {}
 }
 
 /// Counts the shards that workers of one kind agree on. Returns what was found in the first step of which they do not.
@@ -163,14 +173,14 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
     let limit = pool.options.limit.max(Duration::from_secs(1));
     let mut since: Option<Instant> = None;
     loop {
-        let is_there = |worker: usize| pool.reached.iter().any(|other| other.worker == worker);
+        let is_there = |worker: usize| pool.reached.iter().any(|(other, _)| *other == worker);
         let waited_for = |&&worker: &&usize| pool.links[worker].live && !is_there(worker);
         let open: Vec<usize> = workers.iter().filter(waited_for).copied().collect();
         if open.is_empty() {
             break;
         }
         let mut reached = pool.reached.iter();
-        let at_end = reached.any(|reached| reached.step == end || !reached.sound);
+        let at_end = reached.any(|(_, reached)| reached.step == end || !reached.sound);
         if at_end {
             let since = *since.get_or_insert_with(Instant::now);
             for worker in open {
@@ -179,7 +189,7 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
                 let given_up = pool
                     .reached
                     .iter()
-                    .any(|other| rank.is_some_and(|rank| other.gone.contains(&rank)));
+                    .any(|(_, other)| rank.is_some_and(|rank| other.gone.contains(&rank)));
                 if given_up || since.elapsed() > limit {
                     pool.give_up(worker);
                 }
@@ -187,12 +197,12 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
         }
         pool.hear(Duration::from_millis(20))?;
     }
-    let reached = pool.reached.iter().filter(|reached| {
-        let link = &pool.links[reached.worker];
+    let reached = pool.reached.iter().filter(|(worker, _)| {
+        let link = &pool.links[*worker];
         link.live && !link.dismissed
     });
-    let steps = reached.map(|reached| reached.step);
-    let sound = pool.reached.iter().all(|reached| reached.sound);
+    let steps = reached.map(|(_, reached)| reached.step);
+    let sound = pool.reached.iter().all(|(_, reached)| reached.sound);
     let step = if sound || pool.diverged {
         steps.max()
     } else {
@@ -202,8 +212,8 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
     let others: Vec<usize> = pool
         .reached
         .iter()
-        .filter(|reached| reached.step != step && pool.links[reached.worker].live)
-        .map(|reached| reached.worker)
+        .filter(|(worker, reached)| reached.step != step && pool.links[*worker].live)
+        .map(|(worker, _)| *worker)
         .collect();
     for worker in others {
         pool.reload(worker);

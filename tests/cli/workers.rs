@@ -135,6 +135,21 @@ fn a_run_is_scaled_while_it_trains_and_its_weights_are_the_same() {
         trainer.has(1);
         place.ok("scale run --workers cpu:1*3");
         trainer.has(3);
+        for worker in until("all have a rate", || {
+            let workers = trainer.workers()?;
+            let known = |worker: &Value| worker["rows_per_second"].as_f64() > Some(0.0);
+            workers.iter().all(known).then_some(workers)
+        }) {
+            let (waiting, shards) = (worker["waiting"].as_f64(), worker["shards"].as_u64());
+            let waiting = waiting.expect("a number");
+            assert!(
+                (0.0..1.0).contains(&waiting) && shards > Some(0),
+                "{worker}"
+            );
+        }
+        let told = place.ok("status run");
+        assert_eq!(told.matches(" rows/s, ").count(), 3, "{told}");
+        assert_eq!(told.matches(" % waiting").count(), 3, "{told}");
         place.ok("scale run --workers cpu:1*2");
         trainer.has(2);
         trainer.ends_as_one_worker();

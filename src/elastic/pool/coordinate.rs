@@ -63,13 +63,8 @@ impl Pool {
             total,
         });
         let took = start.elapsed();
-        self.trained += took;
-        if let Some(best) = self.crowd.step(took.as_secs_f64()) {
-            let all = self.links.iter().filter(|link| link.live).count();
-            if best < all {
-                log::info!("{best} of {all} workers are used: more do not help");
-            }
-        }
+        self.trained(took);
+        self.judge_number(took.as_secs_f64());
         Ok(())
     }
 
@@ -259,15 +254,6 @@ impl Pool {
             self.begin()?;
         }
         Ok(())
-    }
-
-    /// Those that only stood by are called in, if none else is there.
-    fn call_in(&mut self) {
-        if !self.crew.workers.iter().any(|worker| worker.live) {
-            for (worker, link) in self.crew.workers.iter_mut().zip(&self.links) {
-                worker.live = link.live;
-            }
-        }
     }
 
     /// Gives what a worker has of the step to others.

@@ -4,6 +4,7 @@ mod backend;
 mod coordinate;
 mod remote;
 mod report;
+mod standby;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +19,12 @@ use std::time::{Duration, Instant};
 use crate::backend::{Backend, BackendError, Limits};
 use crate::elastic::crowd::Crowd;
 use crate::elastic::link::{Link, Spec};
-use crate::elastic::message::{Answer, Contents, Order, Records, Total, Values};
+use crate::elastic::message::{Answer, Contents, Order, Reached, Records, Total, Values};
 use crate::elastic::mirror::Mirror;
 use crate::elastic::policy::{Policy, PolicyName, Record, Stats, Worker};
 use crate::elastic::round::{Crew, Round};
 use crate::elastic::simulate::Scheduling;
-use crate::elastic::slice::{Reached, Running};
+use crate::elastic::slice::Running;
 use crate::elastic::tree::Node;
 use crate::elastic::verify::{Found, Verify};
 use crate::program::{Program, Step, record};
@@ -96,16 +97,15 @@ pub struct Pool {
     unsound: Vec<usize>,
     /// Whether a step's gradient was none whoever computed it, and none has been a number since.
     pub(super) diverged: bool,
-    crowd: Crowd,
+    pub(super) crowd: Crowd,
     pub(super) values: Option<Vec<f32>>,
     ran: VecDeque<(usize, Records)>,
-    pub(super) reached: Vec<Reached>,
+    pub(super) reached: Vec<(usize, Reached)>,
     ready: Vec<usize>,
     limits: Limits,
     epoch: Instant,
-    stolen: u64,
+    pub(super) stolen: u64,
     pub(super) repeated: u64,
-    pub(super) trained: Duration,
     /// Workers that go as soon as another is there.
     leaving: Vec<usize>,
     /// When others were last told.
@@ -148,7 +148,6 @@ impl Pool {
             epoch: Instant::now(),
             stolen: 0,
             repeated: 0,
-            trained: Duration::ZERO,
             leaving: Vec::new(),
             told: None,
             slice: None,
@@ -349,12 +348,7 @@ impl Pool {
                     self.judge(verdict)?;
                 }
             }
-            Answer::Reached { step, gone, sound } => self.reached.push(Reached {
-                worker,
-                step,
-                gone,
-                sound,
-            }),
+            Answer::Reached(reached) => self.reached.push((worker, reached)),
             Answer::Failed(reason) => self.lose(worker, reason)?,
         }
         Ok(())
@@ -498,28 +492,13 @@ impl Pool {
         while self.hear(Duration::ZERO)? {}
         self.welcome()?;
         self.attend();
-        let all = self.links.iter().filter(|link| link.live).count();
-        self.crowd.among(all);
-        self.crew.load = all as f64 / cores();
-        // The fastest work; of those that are not known, the first.
-        let mut order: Vec<usize> = (0..self.links.len())
-            .filter(|&worker| self.links[worker].live)
-            .collect();
-        let rate = |&worker: &usize| self.crew.workers[worker].stats.rate.unwrap_or(f64::MAX);
-        order.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
-        for (place, worker) in order.into_iter().enumerate() {
-            self.crew.workers[worker].live = place < self.crowd.now();
-        }
+        self.choose();
         Ok(())
     }
 }
 
 /// How long the pool waits before it looks for workers that hang.
 const LOOK: Duration = Duration::from_millis(20);
-
-fn cores() -> f64 {
-    std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64)
-}
 
 impl Pool {
     /// Answers of workers that ran steps, as they come.

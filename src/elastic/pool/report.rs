@@ -13,9 +13,9 @@ pub struct WorkerReport {
     pub live: bool,
     /// Shards that it ran.
     pub shards: u64,
-    /// Rows a second while it computes.
+    /// Rows a second while it computes shards, as a running mean; none before its first.
     pub rows_per_second: Option<f64>,
-    /// Share of the training time in which it did not compute.
+    /// Share of the training time since it came in which it computed no shard.
     pub waiting: f64,
     /// How often it was lost.
     pub losses: u32,
@@ -26,7 +26,7 @@ pub struct WorkerReport {
 pub struct PoolReport {
     /// Each worker.
     pub workers: Vec<WorkerReport>,
-    /// Workers that are used.
+    /// Workers that are used; the others stand by.
     pub used: usize,
     /// Parts of a batch.
     pub shards: usize,
@@ -45,7 +45,6 @@ pub struct PoolReport {
 impl Pool {
     /// What the workers did.
     pub fn report(&self) -> PoolReport {
-        let trained = self.trained.as_secs_f64().max(1e-9);
         let workers = self.links.iter().zip(&self.crew.workers);
         PoolReport {
             workers: workers
@@ -55,7 +54,7 @@ impl Pool {
                     live: link.live,
                     shards: link.shards,
                     rows_per_second: worker.stats.rate,
-                    waiting: (1.0 - link.busy / trained).clamp(0.0, 1.0),
+                    waiting: link.waiting(),
                     losses: link.losses,
                 })
                 .collect(),

@@ -23,6 +23,9 @@ use crate::train::{
     Training, train, train_guarded,
 };
 
+mod status;
+mod watched;
+
 /// What happens to a worker at one of its calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -533,9 +536,15 @@ fn when_all_workers_are_lost_others_go_on_from_the_last_snapshot_or_the_run_ends
 
 #[test]
 fn workers_come_and_go_between_steps() {
+    for scheduling in Scheduling::ALL {
+        come_and_go(scheduling);
+    }
+}
+
+fn come_and_go(scheduling: Scheduling) {
     let mut pool = Pool::open(
         vec![spec(BTreeMap::new())],
-        options(PolicyName::Throughput, Scheduling::Central),
+        options(PolicyName::Throughput, scheduling),
     )
     .expect("it opens");
     pool.start(spec(BTreeMap::new()));

@@ -156,12 +156,12 @@ impl Distributed<'_> {
     fn begin(&mut self, now: f64) {
         self.slice += 1;
         self.desks.clear();
-        let plan = self
-            .fleet
-            .crew
-            .members(self.steps.end, &self.fleet.shards, &mut *self.policy);
+        let Fleet { crew, shards, .. } = &self.fleet;
+        let there = crew.workers.iter().enumerate().filter(|(_, w)| w.live);
+        let workers: Vec<usize> = there.map(|(worker, _)| worker).collect();
+        let plan = crew.members(self.steps.end, shards, &workers, &mut *self.policy);
         self.waits = plan.is_none();
-        let Some((members, workers)) = plan else {
+        let Some(members) = plan else {
             return;
         };
         self.steps = self.steps.end..(self.steps.end + SLICE).min(self.setup.steps);

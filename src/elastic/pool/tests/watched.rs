@@ -1,0 +1,131 @@
+//! A worker whose backend tells what it is asked to do, and may be held up there.
+
+use super::*;
+
+/// What a backend is asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Call {
+    /// Shards together, which are these steps.
+    Shards(Vec<Step>),
+    /// Their sum is handed over.
+    Sum,
+    /// Their records are read, behind which an answer goes out.
+    Records,
+    /// The weights are updated.
+    Update,
+}
+
+/// Hears of each call, by the worker's number; shards and updates before they are begun, the others behind them.
+pub(super) type Hook = Arc<dyn Fn(usize, Call) + Send + Sync>;
+
+struct Watched {
+    inner: CpuBackend<f32>,
+    worker: usize,
+    hook: Hook,
+}
+
+/// So many workers.
+pub(super) fn watched(count: usize, hook: &Hook) -> Vec<Spec> {
+    let one = |worker| {
+        let hook = Arc::clone(hook);
+        Spec {
+            start: Start::Thread(Arc::new(move || {
+                Ok(Box::new(Watched {
+                    inner: CpuBackend::with_threads(1)?,
+                    worker,
+                    hook: Arc::clone(&hook),
+                }))
+            })),
+            ..spec(BTreeMap::new())
+        }
+    };
+    (0..count).map(one).collect()
+}
+
+impl Backend for Watched {
+    fn device(&self) -> String {
+        self.inner.device()
+    }
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
+        self.inner.compile(program)
+    }
+    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+        self.inner.run(program, steps)
+    }
+    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+        (self.hook)(self.worker, Call::Shards(parts.to_vec()));
+        self.inner.run_together(program, parts)
+    }
+    fn take(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+        spare: Vec<f32>,
+    ) -> Result<Vec<f32>, BackendError> {
+        let values = self.inner.take(buffer, member, len, spare)?;
+        (self.hook)(self.worker, Call::Sum);
+        Ok(values)
+    }
+    fn update(
+        &mut self,
+        program: ProgramId,
+        step: &Step,
+        sizes: [usize; 2],
+        gradients: Given<'_>,
+    ) -> Result<(), BackendError> {
+        (self.hook)(self.worker, Call::Update);
+        self.inner.update(program, step, sizes, gradients)
+    }
+    fn write(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        data: Data<'_>,
+    ) -> Result<(), BackendError> {
+        self.inner.write(buffer, member, offset, data)
+    }
+    fn read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Vec<f32>, BackendError> {
+        let values = self.inner.read(buffer, member, offset, len)?;
+        if buffer == buffer::LOG {
+            (self.hook)(self.worker, Call::Records);
+        }
+        Ok(values)
+    }
+}
+
+/// Something that several threads see, and wait for.
+#[derive(Default)]
+pub(super) struct Seen<T> {
+    value: Mutex<T>,
+    changed: Condvar,
+}
+
+impl<T> Seen<T> {
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let changed = change(&mut self.value.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+        changed
+    }
+
+    /// Waits until something is so; a test that waits in vain fails.
+    pub(super) fn until(&self, so: impl Fn(&T) -> bool) {
+        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = Duration::from_secs(60);
+        let waited = self
+            .changed
+            .wait_timeout_while(value, most, |value| !so(value));
+        let waited = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.1.timed_out(), "it is waited for in vain");
+    }
+}
