@@ -274,7 +274,7 @@ fn pool(
             spares: Vec::new(),
             start: Start::Thread(Arc::new(move || {
                 Ok(Box::new(Slowed {
-                    inner: CpuBackend::with_threads(threads)?,
+                    inner: CpuBackend::with_threads(threads),
                     slow: Arc::clone(&slow),
                     shards: None,
                 }))
@@ -310,8 +310,8 @@ fn cost(work: &Workload) -> Result<(), BackendError> {
     };
     let plain = |threads| CpuBackend::<f32>::with_threads(threads);
     let mut cases = [
-        Case::new(Box::new(plain(2)?), work)?,
-        Case::new(Box::new(plain(1)?), work)?,
+        Case::new(Box::new(plain(2)), work)?,
+        Case::new(Box::new(plain(1)), work)?,
         Case::new(pool(1, 2)?, work)?,
         Case::new(pool(1, 1)?, work)?,
         Case::new(pool(2, 1)?, work)?,
@@ -572,7 +572,7 @@ struct Parts {
 impl Parts {
     fn new(work: &Workload, place: usize, board: &Arc<Board>) -> Result<Self, BackendError> {
         let worker = Slowed {
-            inner: CpuBackend::with_threads(1)?,
+            inner: CpuBackend::with_threads(1),
             slow: Arc::default(),
             shards: Some(PoolOptions::shards_of(work.batch)),
         };

@@ -208,7 +208,7 @@ fn processor(threads: usize, weight: f64) -> Spec {
         },
         weight,
         start: Start::Thread(Arc::new(move || {
-            Ok(Box::new(CpuBackend::<f32>::with_threads(threads)?))
+            Ok(Box::new(CpuBackend::<f32>::with_threads(threads)))
         })),
         spares: Vec::new(),
     }

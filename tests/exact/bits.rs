@@ -83,12 +83,7 @@ fn trained(backend: &mut dyn Backend, seeds: &[u64], batch: Option<usize>) -> Ve
 #[test]
 fn a_seed_used_twice_gives_the_same_bits_at_any_thread_count_and_on_an_adapter() {
     for batch in [Some(128), None] {
-        let by = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            let mut cpu = CpuBackend::<f32>::new();
-            pool.expect("a pool")
-                .install(|| trained(&mut cpu, &[1], batch))
-        };
+        let by = |threads| trained(&mut CpuBackend::<f32>::with_threads(threads), &[1], batch);
         let alone = by(1);
         for threads in [1, 2, 3] {
             assert!(by(threads) == alone, "{threads} threads, batch {batch:?}");
@@ -97,10 +92,8 @@ fn a_seed_used_twice_gives_the_same_bits_at_any_thread_count_and_on_an_adapter()
     }
     // Packs are spread over threads otherwise.
     let by = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let mut cpu = CpuBackend::<f32>::new();
-        pool.expect("a pool")
-            .install(|| trained(&mut cpu, &[1, 2, 3], Some(128)))
+        let mut cpu = CpuBackend::<f32>::with_threads(threads);
+        trained(&mut cpu, &[1, 2, 3], Some(128))
     };
     let alone = by(1);
     for threads in [2, 3] {

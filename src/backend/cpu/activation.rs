@@ -1,6 +1,5 @@
-use gemm::Parallelism;
-
 use super::functions::{relu, value};
+use super::team::Team;
 use super::{Real, share};
 use crate::model::Activation;
 
@@ -9,9 +8,9 @@ pub(super) fn activation<T: Real>(
     function: Activation,
     input: &[T],
     output: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
-    share::rows(output, 1, parallelism, |first, output| {
+    share::rows(output, 1, team, |first, output| {
         let (f, input) = (value(function), &input[first..][..output.len()]);
         match function {
             Activation::Identity => output.copy_from_slice(input),

@@ -1,6 +1,5 @@
-use gemm::Parallelism;
-
 use super::functions::slope;
+use super::team::Team;
 use super::{Real, share};
 use crate::model::Activation;
 
@@ -9,12 +8,12 @@ pub(super) fn activation_gradient<T: Real>(
     function: Activation,
     kept: &[T],
     gradient: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
     if function == Activation::Identity {
         return;
     }
-    share::rows(gradient, 1, parallelism, |first, gradient| {
+    share::rows(gradient, 1, team, |first, gradient| {
         let kept = &kept[first..];
         share::wide(
             #[inline(always)]

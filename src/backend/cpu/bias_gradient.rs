@@ -1,6 +1,4 @@
-use gemm::Parallelism;
-use rayon::prelude::*;
-
+use super::team::Team;
 use super::{Real, share};
 
 /// output`[c]` = Σ gradient`[r, c]`, or output += Σ
@@ -8,7 +6,7 @@ pub(super) fn bias_gradient<T: Real>(
     gradient: &[T],
     accumulate: bool,
     output: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
     let columns = output.len();
     if !accumulate {
@@ -27,11 +25,10 @@ pub(super) fn bias_gradient<T: Real>(
         );
     };
     // Columns are shared, so that each is summed in the order of its rows.
-    let share = share::piece(gradient.len(), 1, parallelism);
+    let share = share::piece(gradient.len(), 1, team);
     let piece = (columns * share).div_ceil(gradient.len().max(1)).max(1);
     if piece >= columns {
         return sum(0, output);
     }
-    let parts = output.par_chunks_mut(piece).enumerate();
-    parts.for_each(|(number, part)| sum(number * piece, part));
+    team.pieces(output, piece, |number, part| sum(number * piece, part));
 }

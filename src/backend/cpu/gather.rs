@@ -1,5 +1,4 @@
-use gemm::Parallelism;
-
+use super::team::Team;
 use super::{Real, share};
 
 /// output`[r, :]` = source`[order[r], :]`
@@ -8,9 +7,9 @@ pub(super) fn gather<T: Real>(
     order: &[u32],
     columns: usize,
     output: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
-    share::rows(output, columns, parallelism, |first, output| {
+    share::rows(output, columns, team, |first, output| {
         for (row, &index) in output.chunks_exact_mut(columns).zip(&order[first..]) {
             let first = index as usize * columns;
             row.copy_from_slice(&source[first..first + columns]);

@@ -1,7 +1,6 @@
-use gemm::Parallelism;
-
 use super::Real;
 use super::gather::gather;
+use super::team::Team;
 
 /// output`[r, :]` = source`[order[r], :]`, of two sources and outputs of so many columns.
 pub(super) fn gather_both<T: Real>(
@@ -9,9 +8,9 @@ pub(super) fn gather_both<T: Real>(
     order: &[u32],
     columns: [usize; 2],
     outputs: [&mut [T]; 2],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
     for ((source, columns), output) in sources.into_iter().zip(columns).zip(outputs) {
-        gather(source, order, columns, output, parallelism);
+        gather(source, order, columns, output, team);
     }
 }

@@ -1,9 +1,7 @@
 use std::marker::PhantomData;
 
-use gemm::Parallelism;
-use rayon::prelude::*;
-
-use super::{Real, share};
+use super::Real;
+use super::team::{Start, Team};
 
 /// An operand of a product, in row- or column-major order.
 #[derive(Clone, Copy)]
@@ -74,27 +72,15 @@ impl<T> Part<'_, T> {
     }
 }
 
-/// The first value of an output that several threads write.
-struct Start<T>(*mut T);
-
-// SAFETY: threads reach through it for values of their own part alone.
-unsafe impl<T: Send> Sync for Start<T> {}
-
-impl<T> Start<T> {
-    fn at(&self, offset: usize) -> *mut T {
-        self.0.wrapping_add(offset)
-    }
-}
-
 /// output`[m, n]` = a`[m, k]`·b`[k, n]`, or output += a·b.
 pub(super) fn matmul<T: Real>(
     a: Factor<T>,
     b: Factor<T>,
     accumulate: bool,
     output: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
-    matmul_then(a, b, accumulate, output, parallelism, |_| {});
+    matmul_then(a, b, accumulate, output, team, |_| {});
 }
 
 /// The same, and then what `finish` does with each part while it is in the cache.
@@ -103,7 +89,7 @@ pub(super) fn matmul_then<T: Real>(
     b: Factor<T>,
     accumulate: bool,
     output: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
     finish: impl Fn(Part<'_, T>) + Sync,
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
@@ -114,7 +100,7 @@ pub(super) fn matmul_then<T: Real>(
     if m * n == 0 {
         return;
     }
-    let threads = share::threads(parallelism);
+    let threads = team.threads();
     // The operand of the longer side is then packed by parts, each by the thread that needs it.
     let by_columns = n >= UNIT * threads;
     let (side, other) = if by_columns { (n, m) } else { (m, n) };
@@ -131,7 +117,7 @@ pub(super) fn matmul_then<T: Real>(
             side * part / parts / UNIT * UNIT
         }
     };
-    let start = Start(output.as_mut_ptr());
+    let start = Start::of(output);
     let make = |number: usize| {
         let first = border(number);
         let piece = border(number + 1) - first;
@@ -166,7 +152,7 @@ pub(super) fn matmul_then<T: Real>(
                     false,
                     false,
                     false,
-                    Parallelism::None,
+                    gemm::Parallelism::None,
                 );
             }
             read = true;
@@ -181,17 +167,14 @@ pub(super) fn matmul_then<T: Real>(
             output: PhantomData,
         });
     };
-    if parts == 1 {
-        make(0);
-    } else {
-        (0..parts).into_par_iter().for_each(make);
-    }
+    team.run(parts, make);
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::team::ALONE;
     use super::*;
 
     fn plain(a: Factor<f64>, b: Factor<f64>) -> Vec<f64> {
@@ -219,7 +202,7 @@ mod tests {
             let (a, b) = (stored(&va[..], m, k, ta), stored(&vb[..], k, n, tb));
             let before = values(m * n, 3);
             let mut output = before.clone();
-            matmul(a, b, accumulate, &mut output, Parallelism::Rayon(0));
+            matmul(a, b, accumulate, &mut output, &Team::new(2));
             // Small integers: every order of summation is exact.
             for (i, (found, product)) in output.iter().zip(plain(a, b)).enumerate() {
                 prop_assert_eq!(*found, if accumulate { before[i] + product } else { product });
@@ -252,9 +235,9 @@ mod tests {
                 column_stride: 1,
             };
             let (a, b) = (plain(&va[..], m, k), plain(&vb[..], n, k).transposed());
-            let made = |parallelism| {
+            let made = |team: &Team| {
                 let mut output = vec![0.0; m * n];
-                matmul_then(a, b, false, &mut output, parallelism, |mut part| {
+                matmul_then(a, b, false, &mut output, team, |mut part| {
                     let (first_row, first_column) = (part.first_row, part.first_column);
                     for (r, row) in part.rows().enumerate() {
                         for (c, value) in row.iter_mut().enumerate() {
@@ -264,12 +247,12 @@ mod tests {
                 });
                 output
             };
-            let whole = made(Parallelism::None);
+            let whole = made(&ALONE);
             for threads in [2, 3, 7] {
-                assert_eq!(whole, made(Parallelism::Rayon(threads)), "{m} {n} {k}");
+                assert_eq!(whole, made(&Team::new(threads)), "{m} {n} {k}");
             }
             let mut product = vec![0.0; m * n];
-            matmul(a, b, false, &mut product, Parallelism::None);
+            matmul(a, b, false, &mut product, &ALONE);
             for (i, (finished, product)) in whole.iter().zip(product).enumerate() {
                 assert_eq!(*finished, product + i as f32);
             }
@@ -294,6 +277,6 @@ mod tests {
             row_stride: 1,
             column_stride: 1,
         };
-        matmul(a, b, false, &mut [0.0; 2], Parallelism::None);
+        matmul(a, b, false, &mut [0.0; 2], &ALONE);
     }
 }

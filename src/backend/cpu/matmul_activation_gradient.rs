@@ -1,7 +1,6 @@
-use gemm::Parallelism;
-
 use super::activation_gradient::row_gradient;
 use super::matmul::{Factor, matmul_then};
+use super::team::Team;
 use super::{Real, share};
 use crate::model::Activation;
 
@@ -12,10 +11,10 @@ pub(super) fn matmul_activation_gradient<T: Real>(
     function: Activation,
     kept: &[T],
     output: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
     let columns = b.columns;
-    matmul_then(a, b, false, output, parallelism, |mut part| {
+    matmul_then(a, b, false, output, team, |mut part| {
         let first = part.first_row * columns + part.first_column;
         share::wide(
             #[inline(always)]

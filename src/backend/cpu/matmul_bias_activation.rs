@@ -1,8 +1,7 @@
-use gemm::Parallelism;
-
 use super::Real;
 use super::activation::bias_activation;
 use super::matmul::{Factor, matmul_then};
+use super::team::Team;
 use crate::model::Activation;
 
 /// output = f(a·bᵀ + bias), b given as it is read.
@@ -12,9 +11,9 @@ pub(super) fn matmul_bias_activation<T: Real>(
     bias: &[T],
     function: Activation,
     output: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
-    matmul_then(a, b, false, output, parallelism, |mut part| {
+    matmul_then(a, b, false, output, team, |mut part| {
         bias_activation(function, &bias[part.first_column..], part.rows());
     });
 }

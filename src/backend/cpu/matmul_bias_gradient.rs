@@ -1,8 +1,7 @@
-use gemm::Parallelism;
-
 use super::Real;
 use super::bias_gradient::bias_gradient;
 use super::matmul::{Factor, matmul};
+use super::team::Team;
 
 /// output = aᵀ·b and bias`[c]` = Σ a`[r, c]`, or += them; `gradient` is a as it lies in memory, `a` as it is read.
 pub(super) fn matmul_bias_gradient<T: Real>(
@@ -11,8 +10,8 @@ pub(super) fn matmul_bias_gradient<T: Real>(
     accumulate: bool,
     output: &mut [T],
     bias: &mut [T],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
-    matmul(a, b, accumulate, output, parallelism);
-    bias_gradient(gradient, accumulate, bias, parallelism);
+    matmul(a, b, accumulate, output, team);
+    bias_gradient(gradient, accumulate, bias, team);
 }

@@ -59,6 +59,7 @@ mod steps;
 mod tally_classes;
 mod tally_labels;
 mod tally_values;
+mod team;
 mod together;
 mod tree_product;
 mod turn;
@@ -68,12 +69,13 @@ mod warp;
 
 use std::any::Any;
 use std::fmt::Debug;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use num_traits::Float;
-use rayon::prelude::*;
 
 pub(crate) use self::share::wide;
+use self::team::{ALONE, Team};
 use self::tree_product::TreeProduct;
 use super::{Backend, BackendError, Data, Given, Limits, Names, ProgramId, SLICE};
 use crate::program::{Element, Op, Program, Step};
@@ -102,11 +104,7 @@ pub trait Real:
     /// For reading back.
     fn single(self) -> f32;
     /// Makes a product whose rows are in parts.
-    fn tree_product(
-        product: &TreeProduct<'_, Self>,
-        output: &mut [Self],
-        parallelism: gemm::Parallelism,
-    );
+    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team);
 }
 
 impl Real for f32 {
@@ -125,12 +123,8 @@ impl Real for f32 {
     fn single(self) -> f32 {
         self
     }
-    fn tree_product(
-        product: &TreeProduct<'_, Self>,
-        output: &mut [Self],
-        parallelism: gemm::Parallelism,
-    ) {
-        product.shared(output, parallelism, TreeProduct::wide);
+    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) {
+        product.shared(output, team, TreeProduct::wide);
     }
 }
 
@@ -151,12 +145,8 @@ impl Real for f64 {
     fn single(self) -> f32 {
         self as f32
     }
-    fn tree_product(
-        product: &TreeProduct<'_, Self>,
-        output: &mut [Self],
-        parallelism: gemm::Parallelism,
-    ) {
-        product.shared(output, parallelism, TreeProduct::plain);
+    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) {
+        product.shared(output, team, TreeProduct::plain);
     }
 }
 
@@ -199,7 +189,7 @@ impl<T: Real> Values<T> {
 }
 
 /// Runs programs on the processor: members side by side, a single member's products on all cores.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CpuBackend<T> {
     names: Names,
     /// By buffer; empty for those that are each member's own.
@@ -207,48 +197,34 @@ pub struct CpuBackend<T> {
     /// By member, then by buffer; empty for shared ones.
     own: Vec<Vec<Values<T>>>,
     programs: Vec<Program>,
-    threads: Threads,
+    team: Arc<Team>,
 }
 
-/// What a backend computes with.
-#[derive(Debug, Default)]
-enum Threads {
-    /// All cores, with whoever else uses them so.
-    #[default]
-    Shared,
-    /// The thread that calls it alone.
-    One,
-    /// Some of its own.
-    Own(rayon::ThreadPool),
+impl<T: Real> Default for CpuBackend<T> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl<T: Real> CpuBackend<T> {
-    /// A backend without programs, on all cores.
+    /// A backend without programs, on all cores, with whoever else uses them so.
     pub fn new() -> Self {
+        Self::of(Team::of_all_cores())
+    }
+
+    /// A backend with so many threads of its own, the one that calls it among them.
+    pub fn with_threads(count: usize) -> Self {
+        Self::of(Arc::new(Team::new(count.max(1))))
+    }
+
+    fn of(team: Arc<Team>) -> Self {
         CpuBackend {
-            threads: Threads::Shared,
+            team,
             names: Names::default(),
             shared: Vec::new(),
             own: Vec::new(),
             programs: Vec::new(),
         }
-    }
-
-    /// A backend with so many threads of its own.
-    pub fn with_threads(count: usize) -> Result<Self, BackendError> {
-        let threads = if count < 2 {
-            Threads::One
-        } else {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build();
-            Threads::Own(pool.map_err(|error| BackendError::Unusable {
-                device: "cpu".into(),
-                reason: error.to_string(),
-            })?)
-        };
-        Ok(CpuBackend {
-            threads,
-            ..Self::new()
-        })
     }
 
     /// A member's part of a buffer of numbers, at full precision.
@@ -274,34 +250,23 @@ impl<T: Real> CpuBackend<T> {
     fn with_members(
         &mut self,
         program: ProgramId,
-        f: impl Fn(usize, &Program, &mut steps::Memory<'_, T>, gemm::Parallelism) + Sync,
+        f: impl Fn(usize, &Program, &mut steps::Memory<'_, T>, &Team) + Sync,
     ) {
         let (program, shared) = (&self.programs[program.0], &self.shared[..]);
-        let with = |member: usize, own: &mut [Values<T>], parallelism| {
+        let with = |member: usize, own: &mut [Values<T>], team: &Team| {
             let mut memory = steps::Memory {
                 shared,
                 own,
                 skipped: 0,
             };
-            f(member, program, &mut memory, parallelism);
+            f(member, program, &mut memory, team);
         };
-        let own = &mut self.own[..];
-        let mut on_all = || {
-            if let [own] = &mut *own {
-                return with(0, own, gemm::Parallelism::Rayon(0));
-            }
-            let members = own.par_iter_mut().enumerate();
-            members.for_each(|(member, own)| with(member, own, gemm::Parallelism::None));
-        };
-        match &self.threads {
-            Threads::Shared => on_all(),
-            Threads::Own(pool) => pool.install(on_all),
-            Threads::One => {
-                for (member, own) in own.iter_mut().enumerate() {
-                    with(member, own, gemm::Parallelism::None);
-                }
-            }
+        if let [own] = &mut self.own[..] {
+            return with(0, own, &self.team);
         }
+        self.team.pieces(&mut self.own, 1, |member, own| {
+            with(member, &mut own[0], &ALONE);
+        });
     }
 
     fn place_mut(&mut self, place: usize, member: usize) -> &mut Values<T> {
@@ -315,6 +280,7 @@ impl<T: Real> CpuBackend<T> {
 
 /// Runs steps with all threads there are: a single member's products on all of them, or a member on each.
 fn side_by_side<T: Real>(
+    team: &Team,
     program: &Program,
     steps: &[Step],
     shared: &[Values<T>],
@@ -328,29 +294,13 @@ fn side_by_side<T: Real>(
             own,
             skipped: 0,
         };
-        let parallelism = gemm::Parallelism::Rayon(0);
         let ops = (program, &program.ops[..]);
-        // On a thread of the pool itself: whoever is none of its own sleeps at each product until the pool has it.
-        return rayon::scope(|_| steps::steps(ops, steps, &mut memory, parallelism, SLICE));
+        return steps::steps(ops, steps, &mut memory, team, SLICE);
     }
     together(program, steps, members, |ops, some, members| {
-        members
-            .par_iter_mut()
-            .for_each(|own| alone((program, ops), some, shared, own));
-    })
-}
-
-/// Runs steps on this thread.
-fn one_by_one<T: Real>(
-    program: &Program,
-    steps: &[Step],
-    shared: &[Values<T>],
-    members: &mut [Vec<Values<T>>],
-) -> usize {
-    together(program, steps, members, |ops, some, members| {
-        for own in members {
-            alone((program, ops), some, shared, own);
-        }
+        team.pieces(members, 1, |_, own| {
+            alone((program, ops), some, shared, &mut own[0]);
+        });
     })
 }
 
@@ -392,23 +342,12 @@ fn alone<T: Real>(
         own,
         skipped: 0,
     };
-    let parallelism = gemm::Parallelism::None;
-    steps::steps(
-        program,
-        steps,
-        &mut memory,
-        parallelism,
-        std::time::Duration::MAX,
-    );
+    steps::steps(program, steps, &mut memory, &ALONE, Duration::MAX);
 }
 
 impl<T: Real> Backend for CpuBackend<T> {
     fn device(&self) -> String {
-        let threads = match &self.threads {
-            Threads::Shared => rayon::current_num_threads(),
-            Threads::One => 1,
-            Threads::Own(pool) => pool.current_num_threads(),
-        };
+        let threads = self.team.threads();
         format!(
             "cpu ({threads} thread{})",
             if threads == 1 { "" } else { "s" }
@@ -454,11 +393,7 @@ impl<T: Real> Backend for CpuBackend<T> {
             super::check_step(program, step)?;
         }
         let (shared, own) = (&self.shared[..], &mut self.own[..]);
-        Ok(match &self.threads {
-            Threads::Shared => side_by_side(program, steps, shared, own),
-            Threads::One => one_by_one(program, steps, shared, own),
-            Threads::Own(pool) => pool.install(|| side_by_side(program, steps, shared, own)),
-        })
+        Ok(side_by_side(&self.team, program, steps, shared, own))
     }
 
     fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
@@ -478,8 +413,8 @@ impl<T: Real> Backend for CpuBackend<T> {
         for own in &mut self.own {
             together::grow(of, rows, own);
         }
-        self.with_members(program, |_, program, memory, parallelism| {
-            together::run(program, parts, memory, parallelism);
+        self.with_members(program, |_, program, memory, team| {
+            together::run(program, parts, memory, team);
         });
         Ok(true)
     }
@@ -510,9 +445,9 @@ impl<T: Real> Backend for CpuBackend<T> {
         gradients: Given<'_>,
     ) -> Result<(), BackendError> {
         super::check_step(&self.programs[program.0], step)?;
-        self.with_members(program, |member, program, memory, parallelism| {
+        self.with_members(program, |member, program, memory, team| {
             let given = |first: usize, values: &mut [f32]| gradients(member, first, values);
-            memory.update(program, step, &given, parallelism);
+            memory.update(program, step, &given, team);
         });
         Ok(())
     }

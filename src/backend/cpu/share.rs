@@ -1,7 +1,6 @@
 //! Passes over memory: by the widest vectors that there are, and shared between threads where they are long enough.
 
-use gemm::Parallelism;
-use rayon::prelude::*;
+use super::team::Team;
 
 /// Values from which on a pass is shared. Below, to hand work to another thread costs more than it saves.
 const SHARED_FROM: usize = 1 << 15;
@@ -12,53 +11,41 @@ pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
-/// How many threads there are.
-pub(super) fn threads(parallelism: Parallelism) -> usize {
-    match parallelism {
-        Parallelism::None => 1,
-        Parallelism::Rayon(0) => rayon::current_num_threads(),
-        Parallelism::Rayon(threads) => threads,
-    }
-}
-
 /// How many values of a pass over `len` a thread takes, a multiple of `unit`. What a value becomes does not hang on it.
-pub(super) fn piece(len: usize, unit: usize, parallelism: Parallelism) -> usize {
-    let threads = threads(parallelism);
-    if len < SHARED_FROM || threads < 2 {
+pub(super) fn piece(len: usize, unit: usize, team: &Team) -> usize {
+    if len < SHARED_FROM || team.threads() < 2 {
         return len.max(1);
     }
-    len.div_ceil(threads).next_multiple_of(unit)
+    len.div_ceil(team.threads()).next_multiple_of(unit)
 }
 
 /// Runs `f` on rows of `columns` values, some at a time, with the number of the first.
 pub(super) fn rows<T: Send>(
     values: &mut [T],
     columns: usize,
-    parallelism: Parallelism,
+    team: &Team,
     f: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    let piece = piece(values.len(), columns, parallelism);
+    let piece = piece(values.len(), columns, team);
     if piece >= values.len() {
         return f(0, values);
     }
-    let parts = values.par_chunks_mut(piece).enumerate();
-    parts.for_each(|(number, part)| f(number * piece / columns, part));
+    team.pieces(values, piece, |number, part| {
+        f(number * piece / columns, part);
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::team::ALONE;
     use super::*;
 
     #[test]
     fn each_row_is_passed_once_with_its_number() {
         for (rows_there, columns) in [(1, 1), (7, 3), (40_000, 1), (5_001, 7), (2, 70_000)] {
-            for parallelism in [
-                Parallelism::None,
-                Parallelism::Rayon(0),
-                Parallelism::Rayon(3),
-            ] {
+            for team in [&ALONE, &Team::new(2), &Team::new(3)] {
                 let mut values = vec![0_usize; rows_there * columns];
-                rows(&mut values, columns, parallelism, |first, part| {
+                rows(&mut values, columns, team, |first, part| {
                     for (row, values) in part.chunks_mut(columns).enumerate() {
                         for value in values {
                             *value += 1 + first + row;

@@ -1,9 +1,8 @@
 use std::mem::take;
 use std::time::{Duration, Instant};
 
-use gemm::Parallelism;
-
 use super::matmul::Factor;
+use super::team::Team;
 use super::{
     Real, Values, activation, activation_gradient, add, answers, average, batch_norm,
     batch_norm_gradient, batch_norm_inference, bias_add, bias_gradient, clear, clip_norm,
@@ -45,7 +44,7 @@ pub(super) fn steps<T: Real>(
     (program, ops): (&Program, &[Op]),
     steps: &[Step],
     memory: &mut Memory<'_, T>,
-    parallelism: Parallelism,
+    team: &Team,
     slice: Duration,
 ) -> usize {
     let start = Instant::now();
@@ -54,7 +53,7 @@ pub(super) fn steps<T: Real>(
             return done;
         }
         for op in ops {
-            memory.run(program, op, step, parallelism);
+            memory.run(program, op, step, team);
         }
     }
     steps.len()
@@ -71,13 +70,7 @@ fn first(program: &Program, tensor: TensorId, skipped: usize) -> usize {
 
 impl<T: Real> Memory<'_, T> {
     /// Runs one op. A written tensor's buffer is taken out of memory meanwhile: no op reads the buffer that it writes.
-    pub(super) fn run(
-        &mut self,
-        program: &Program,
-        op: &Op,
-        step: &Step,
-        parallelism: Parallelism,
-    ) {
+    pub(super) fn run(&mut self, program: &Program, op: &Op, step: &Step, team: &Team) {
         let skipped = self.skipped;
         let rows = |tensor: TensorId| match program.tensors[tensor].rows {
             Rows::Batch => step.rows as usize,
@@ -100,7 +93,7 @@ impl<T: Real> Memory<'_, T> {
                 let first = step.first as usize;
                 let order = &self.own[place(order)].indices()[first..first + step.rows as usize];
                 let values = &mut out[range(output)];
-                gather::gather(source, order, columns(output), values, parallelism);
+                gather::gather(source, order, columns(output), values, team);
                 self.put(place(output), out);
             }
             Op::GatherBoth {
@@ -117,7 +110,7 @@ impl<T: Real> Memory<'_, T> {
                     order,
                     [first, second].map(columns),
                     [&mut x[range(first)], &mut t[range(second)]],
-                    parallelism,
+                    team,
                 );
                 self.put(place(first), x);
                 self.put(place(second), t);
@@ -139,7 +132,7 @@ impl<T: Real> Memory<'_, T> {
                     accumulate,
                     &mut weights[range(output)],
                     &mut biases[..columns(bias)],
-                    parallelism,
+                    team,
                 );
                 self.put(place(output), out);
             }
@@ -152,7 +145,7 @@ impl<T: Real> Memory<'_, T> {
             } => {
                 let mut out = self.take(place(output));
                 let (a, b) = self.factors(program, a, b, transpose, step);
-                matmul::matmul(a, b, accumulate, &mut out[range(output)], parallelism);
+                matmul::matmul(a, b, accumulate, &mut out[range(output)], team);
                 self.put(place(output), out);
             }
             Op::BiasAdd { bias, values } => {
@@ -167,7 +160,7 @@ impl<T: Real> Memory<'_, T> {
             } => {
                 let mut out = self.take(place(output));
                 let input = &self.own[place(input)].numbers()[range(input)];
-                activation::activation(function, input, &mut out[range(output)], parallelism);
+                activation::activation(function, input, &mut out[range(output)], team);
                 self.put(place(output), out);
             }
             Op::MatmulBiasActivation {
@@ -186,7 +179,7 @@ impl<T: Real> Memory<'_, T> {
                     bias,
                     function,
                     &mut out[range(output)],
-                    parallelism,
+                    team,
                 );
                 self.put(place(output), out);
             }
@@ -305,7 +298,7 @@ impl<T: Real> Memory<'_, T> {
                 let mut out = self.take(place(gradient));
                 let kept = &self.own[place(kept)].numbers()[range(kept)];
                 let values = &mut out[range(gradient)];
-                activation_gradient::activation_gradient(function, kept, values, parallelism);
+                activation_gradient::activation_gradient(function, kept, values, team);
                 self.put(place(gradient), out);
             }
             Op::MatmulActivationGradient {
@@ -325,7 +318,7 @@ impl<T: Real> Memory<'_, T> {
                     function,
                     kept,
                     output_values,
-                    parallelism,
+                    team,
                 );
                 self.put(place(output), out);
             }
@@ -337,7 +330,7 @@ impl<T: Real> Memory<'_, T> {
                 let mut out = self.take(place(output));
                 let gradient = &self.own[place(gradient)].numbers()[range(gradient)];
                 let values = &mut out[range(output)];
-                bias_gradient::bias_gradient(gradient, accumulate, values, parallelism);
+                bias_gradient::bias_gradient(gradient, accumulate, values, team);
                 self.put(place(output), out);
             }
             Op::Update { gradients, .. } => {
@@ -347,7 +340,7 @@ impl<T: Real> Memory<'_, T> {
                     op,
                     step,
                     Gradients::There(&g[range(gradients)]),
-                    parallelism,
+                    team,
                 );
                 self.put(place(gradients), g);
             }
@@ -776,13 +769,13 @@ impl<T: Real> Memory<'_, T> {
         program: &Program,
         step: &Step,
         given: &(dyn Fn(usize, &mut [f32]) + Sync),
-        parallelism: Parallelism,
+        team: &Team,
     ) {
         // Alone, the update reads them as they are made; others have to find them in their place.
         let alone = |op: &Op| matches!(op, Op::Update { .. } | Op::Clear { .. });
         if program.ops.iter().all(alone) {
             for op in &program.ops {
-                self.update_op(program, op, step, Gradients::Given(given), parallelism);
+                self.update_op(program, op, step, Gradients::Given(given), team);
             }
             return;
         }
@@ -797,7 +790,7 @@ impl<T: Real> Memory<'_, T> {
             self.put(gradients.buffer, out);
         }
         for op in &program.ops {
-            self.run(program, op, step, parallelism);
+            self.run(program, op, step, team);
         }
     }
 
@@ -807,7 +800,7 @@ impl<T: Real> Memory<'_, T> {
         op: &Op,
         step: &Step,
         source: Gradients<'_, T>,
-        parallelism: Parallelism,
+        team: &Team,
     ) {
         let Op::Update {
             optimizer,
@@ -842,23 +835,11 @@ impl<T: Real> Memory<'_, T> {
         let columns = &mut columns[..moments.len()];
         match source {
             Gradients::There(gradients) => update::update(
-                optimizer,
-                gradients,
-                &rates,
-                *decayed,
-                weights,
-                columns,
-                parallelism,
+                optimizer, gradients, &rates, *decayed, weights, columns, team,
             ),
-            Gradients::Given(given) => update::update_given(
-                optimizer,
-                given,
-                &rates,
-                *decayed,
-                weights,
-                columns,
-                parallelism,
-            ),
+            Gradients::Given(given) => {
+                update::update_given(optimizer, given, &rates, *decayed, weights, columns, team);
+            }
         }
         for (&moment, kept) in moments.iter().zip(kept) {
             self.put(place(moment), kept);

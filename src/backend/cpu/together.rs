@@ -1,9 +1,8 @@
 //! Parts of a step that are run together: products over all their rows are faster than over few, and sums over rows are made part
 //! by part, along the tree over them.
 
-use gemm::Parallelism;
-
 use super::steps::Memory;
+use super::team::Team;
 use super::tree_product::{TreeProduct, tree_sums};
 use super::{Real, Values};
 use crate::program::{Op, Program, Rows, Step, Transpose};
@@ -80,7 +79,7 @@ pub(super) fn run<T: Real>(
     program: &Program,
     parts: &[Step],
     memory: &mut Memory<'_, T>,
-    parallelism: Parallelism,
+    team: &Team,
 ) {
     let rows: Vec<usize> = parts.iter().map(|part| part.rows as usize).collect();
     let Some(&first) = parts.first() else {
@@ -92,15 +91,15 @@ pub(super) fn run<T: Real>(
     };
     for op in &program.ops {
         match how(program, op, parts) {
-            Some(How::Whole) => memory.run(program, op, &whole, parallelism),
+            Some(How::Whole) => memory.run(program, op, &whole, team),
             Some(How::Each) => {
                 for (part, rows) in parts.iter().zip(&rows) {
-                    memory.run(program, op, part, parallelism);
+                    memory.run(program, op, part, team);
                     memory.skipped += rows;
                 }
                 memory.skipped = 0;
             }
-            Some(How::Sum) => memory.sum(program, op, (&whole, &rows), parallelism),
+            Some(How::Sum) => memory.sum(program, op, (&whole, &rows), team),
             // `can` has been asked.
             None => {}
         }
@@ -109,13 +108,7 @@ pub(super) fn run<T: Real>(
 
 impl<T: Real> Memory<'_, T> {
     /// Runs an op that sums up over rows.
-    fn sum(
-        &mut self,
-        program: &Program,
-        op: &Op,
-        (whole, parts): (&Step, &[usize]),
-        parallelism: Parallelism,
-    ) {
+    fn sum(&mut self, program: &Program, op: &Op, (whole, parts): (&Step, &[usize]), team: &Team) {
         let (product, bias) = match *op {
             Op::MatmulBiasGradient {
                 a, b, output, bias, ..
@@ -140,7 +133,7 @@ impl<T: Real> Memory<'_, T> {
                 n: program.tensors[b].columns,
                 parts,
             };
-            T::tree_product(&product, &mut out[range(output)], parallelism);
+            T::tree_product(&product, &mut out[range(output)], team);
             self.put(place, out);
         }
         if let Some((gradient, output)) = bias {
@@ -191,7 +184,7 @@ mod tests {
         let len = program
             .buffer(buffer::GRADIENTS)
             .map_or(0, |buffer| buffer.len);
-        let mut backend = CpuBackend::with_threads(threads).expect("it opens");
+        let mut backend = CpuBackend::with_threads(threads);
         let id = backend.compile(&program).expect("it compiles");
         let wave = |n: usize| ((n as f32) * 0.7).sin();
         let inputs: Vec<f32> = (0..ROWS * network.inputs).map(wave).collect();

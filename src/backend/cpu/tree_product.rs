@@ -1,10 +1,9 @@
 use std::cell::Cell;
 
-use gemm::Parallelism;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use super::{Real, share};
+use super::Real;
+use super::team::{ALONE, Team};
 
 /// aᵀ·b of each of some parts of the rows, summed up along the binary tree over the parts: a`[rows, m]`, b`[rows, n]`, the output
 /// `[m, n]`. The bits of a part's product do not hang on which others there are.
@@ -40,7 +39,7 @@ impl<T: Real> TreeProduct<'_, T> {
     pub(super) fn shared(
         &self,
         output: &mut [T],
-        parallelism: Parallelism,
+        team: &Team,
         make: impl Fn(&Self, usize, &mut [T]) + Sync,
     ) {
         let rows: usize = self.parts.iter().sum();
@@ -53,18 +52,19 @@ impl<T: Real> TreeProduct<'_, T> {
         if output.is_empty() {
             return;
         }
-        let parallelism = if output.len() * rows < PARALLEL_FROM {
-            Parallelism::None
+        let team = if output.len() * rows < PARALLEL_FROM {
+            &ALONE
         } else {
-            parallelism
+            team
         };
-        let height = share::threads(parallelism);
-        let height = self.m.div_ceil(height).next_multiple_of(UNIT);
+        let height = self.m.div_ceil(team.threads());
+        let height = height.next_multiple_of(UNIT);
         if height >= self.m {
             return make(self, 0, output);
         }
-        let bands = output.par_chunks_mut(height * self.n).enumerate();
-        bands.for_each(|(band, output)| make(self, band * height, output));
+        team.pieces(output, height * self.n, |band, output| {
+            make(self, band * height, output);
+        });
     }
 
     /// The product by plain loops.
@@ -265,7 +265,7 @@ pub(super) fn tree_sums<T: Real>(values: &[T], parts: &[usize], output: &mut [T]
         let (of_part, others) = rest.split_at(rows * columns);
         rest = others;
         let mut sum = vec![T::zero(); columns];
-        super::bias_gradient::bias_gradient(of_part, false, &mut sum, Parallelism::None);
+        super::bias_gradient::bias_gradient(of_part, false, &mut sum, &ALONE);
         for _ in 0..counted.merges(part, open.len()) {
             let upper = std::mem::replace(&mut sum, open.pop().unwrap_or_default());
             for (lower, upper) in sum.iter_mut().zip(upper) {

@@ -2,9 +2,7 @@
 
 use std::array::from_fn;
 
-use gemm::Parallelism;
-use rayon::prelude::*;
-
+use super::team::{Start, Team};
 use super::{Real, adadelta, adagrad, adam, amsgrad, lion, muon, rmsprop, sgd, share};
 use crate::program::{Optimizer, Rule, Step};
 
@@ -65,21 +63,16 @@ pub(super) fn update<T: Real>(
     decayed: usize,
     parameters: &mut [T],
     moments: &mut [&mut [T]],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
-    share(
-        parameters,
-        moments,
-        parallelism,
-        |first, weights, moments| {
-            let gradients = &gradients[first..first + weights.len()];
-            let decayed = decayed.saturating_sub(first);
-            share::wide(
-                #[inline(always)]
-                || apply(optimizer, gradients, rates, decayed, weights, moments),
-            );
-        },
-    );
+    share(parameters, moments, team, |first, weights, moments| {
+        let gradients = &gradients[first..first + weights.len()];
+        let decayed = decayed.saturating_sub(first);
+        share::wide(
+            #[inline(always)]
+            || apply(optimizer, gradients, rates, decayed, weights, moments),
+        );
+    });
 }
 
 /// Weights whose gradients are given at a time, so that they stay in the nearest cache.
@@ -93,58 +86,64 @@ pub(super) fn update_given<T: Real>(
     decayed: usize,
     parameters: &mut [T],
     moments: &mut [&mut [T]],
-    parallelism: Parallelism,
+    team: &Team,
 ) {
-    share(
-        parameters,
-        moments,
-        parallelism,
-        |first, weights, moments| {
-            let (mut values, mut gradients) = ([0.0; GIVEN], [T::zero(); GIVEN]);
-            for (n, weights) in weights.chunks_mut(GIVEN).enumerate() {
-                let range = n * GIVEN..n * GIVEN + weights.len();
-                given(first + range.start, &mut values[..weights.len()]);
-                let count = moments.len();
-                let mut parts = moments.iter_mut();
-                let mut parts: [&mut [T]; 3] =
-                    from_fn(|_| parts.next().map_or(&mut [][..], |m| &mut m[range.clone()]));
-                let decayed = decayed.saturating_sub(first + range.start);
-                share::wide(
-                    #[inline(always)]
-                    || {
-                        for (gradient, &value) in gradients.iter_mut().zip(&values) {
-                            *gradient = T::of(value);
-                        }
-                        let gradients = &gradients[..weights.len()];
-                        let moments = &mut parts[..count];
-                        apply(optimizer, gradients, rates, decayed, weights, moments);
-                    },
-                );
-            }
-        },
-    );
+    share(parameters, moments, team, |first, weights, moments| {
+        let (mut values, mut gradients) = ([0.0; GIVEN], [T::zero(); GIVEN]);
+        for (n, weights) in weights.chunks_mut(GIVEN).enumerate() {
+            let range = n * GIVEN..n * GIVEN + weights.len();
+            given(first + range.start, &mut values[..weights.len()]);
+            let count = moments.len();
+            let mut parts = moments.iter_mut();
+            let mut parts: [&mut [T]; 3] =
+                from_fn(|_| parts.next().map_or(&mut [][..], |m| &mut m[range.clone()]));
+            let decayed = decayed.saturating_sub(first + range.start);
+            share::wide(
+                #[inline(always)]
+                || {
+                    for (gradient, &value) in gradients.iter_mut().zip(&values) {
+                        *gradient = T::of(value);
+                    }
+                    let gradients = &gradients[..weights.len()];
+                    let moments = &mut parts[..count];
+                    apply(optimizer, gradients, rates, decayed, weights, moments);
+                },
+            );
+        }
+    });
 }
 
 /// Runs `f` on some weights at a time with their moments, and the number of the first.
 fn share<T: Real>(
     parameters: &mut [T],
     moments: &mut [&mut [T]],
-    parallelism: Parallelism,
+    team: &Team,
     f: impl Fn(usize, &mut [T], &mut [&mut [T]]) + Sync,
 ) {
-    let piece = share::piece(parameters.len(), UNIT, parallelism);
+    let piece = share::piece(parameters.len(), UNIT, team);
     if piece >= parameters.len() {
         return f(0, parameters, moments);
     }
-    let mut moments: Vec<_> = moments.iter_mut().map(|m| m.chunks_mut(piece)).collect();
-    let weights = (0..).step_by(piece).zip(parameters.chunks_mut(piece));
-    let parts = weights.map(|weights| {
-        let moments: Vec<_> = moments.iter_mut().filter_map(Iterator::next).collect();
-        (weights, moments)
+    let (len, count) = (parameters.len(), moments.len());
+    assert!(
+        moments.iter().all(|moments| moments.len() == len),
+        "a moment for each weight"
+    );
+    let mut each = moments.iter_mut();
+    let moments: [Start<T>; 3] =
+        from_fn(|_| Start::of(each.next().map_or(&mut [], |moments| &mut **moments)));
+    team.pieces(parameters, piece, |number, weights| {
+        let first = number * piece;
+        let mut moments: [&mut [T]; 3] = from_fn(|moment| {
+            if moment < count {
+                // SAFETY: as of the weights: each number comes once, the moments are as many as they are and borrowed as long.
+                unsafe { moments[moment].slice(first, weights.len()) }
+            } else {
+                &mut []
+            }
+        });
+        f(first, weights, &mut moments[..count]);
     });
-    let parts: Vec<_> = parts.collect();
-    let parts = parts.into_par_iter();
-    parts.for_each(|((first, weights), mut moments)| f(first, weights, &mut moments));
 }
 
 #[inline(always)]
@@ -243,6 +242,7 @@ fn sign<T: Real>(value: T) -> T {
 
 #[cfg(test)]
 mod tests {
+    use super::super::team::ALONE;
     use super::*;
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
             1,
             &mut w,
             &mut [&mut v],
-            Parallelism::None,
+            &ALONE,
         );
         // 0 + 0.5·2 + 0.25 and 1.
         assert_eq!((v, w), ([1.25, 1.0], [1.875, 1.9]));
@@ -278,7 +278,7 @@ mod tests {
         let rates = Rates::new(&[0.5_f64, 0.0, 0.0, 0.0], &step, &Optimizer::ADAM);
         let (mut w, mut m, mut v) = ([1.0, 1.0], [0.0; 2], [0.0; 2]);
         let moments = &mut [&mut m[..], &mut v[..]];
-        let alone = Parallelism::None;
+        let alone = &ALONE;
         update(
             &Optimizer::ADAM,
             &[4.0, -0.01],

@@ -153,7 +153,7 @@ fn spec(faults: BTreeMap<usize, Fault>) -> Spec {
         weight: 1.0,
         start: Start::Thread(Arc::new(move || {
             Ok(Box::new(Faulty {
-                inner: CpuBackend::with_threads(1)?,
+                inner: CpuBackend::with_threads(1),
                 calls: Arc::clone(&calls),
                 faults: Arc::clone(&faults),
                 corrupt: None,
@@ -318,7 +318,7 @@ fn a_closed_pool_holds_no_backend_any_more() {
     let held = Arc::downgrade(&calls);
     let opener = move || -> Result<Box<dyn Backend>, BackendError> {
         Ok(Box::new(Faulty {
-            inner: CpuBackend::with_threads(1)?,
+            inner: CpuBackend::with_threads(1),
             calls: held.upgrade().expect("the test has it"),
             faults: Arc::default(),
             corrupt: None,
@@ -336,7 +336,7 @@ fn a_closed_pool_holds_no_backend_any_more() {
 
 #[test]
 fn the_plain_loop_comes_to_the_same_but_for_rounding() {
-    let mut plain = CpuBackend::<f32>::with_threads(1).expect("it opens");
+    let mut plain = CpuBackend::<f32>::with_threads(1);
     let plain = run(&mut plain).expect("it trains");
     let pooled = reference();
     for (one, other) in plain.members.iter().zip(&pooled.members) {

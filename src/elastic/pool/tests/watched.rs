@@ -31,7 +31,7 @@ pub(super) fn watched(count: usize, hook: &Hook) -> Vec<Spec> {
         Spec {
             start: Start::Thread(Arc::new(move || {
                 Ok(Box::new(Watched {
-                    inner: CpuBackend::with_threads(1)?,
+                    inner: CpuBackend::with_threads(1),
                     worker,
                     hook: Arc::clone(&hook),
                 }))
