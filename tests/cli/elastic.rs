@@ -29,6 +29,21 @@ fn a_simulation_tells_of_each_policy_and_draws_it() {
 }
 
 #[test]
+fn a_simulation_of_ten_thousand_workers_ends_and_follows_from_the_seed() {
+    let place = Place::new();
+    let words =
+        "simulate --workers 10000 --steps 2 --shards-per-worker 2 --policy throughput --json";
+    let json = place.json(words);
+    let runs = json["runs"].as_array().expect("a list");
+    assert_eq!(runs.len(), 2);
+    for run in runs {
+        assert_eq!(run["workers"], 10000);
+        assert!(run["goodput"].as_f64() > Some(0.0) && run["failures"].as_u64() > Some(0));
+    }
+    assert_eq!(json, place.json(words));
+}
+
+#[test]
 fn sizes_that_cannot_be_simulated_are_refused() {
     let place = Place::new();
     for (words, part) in [
@@ -109,15 +124,41 @@ fn adapters_are_workers_and_come_to_what_the_processor_comes_to() {
     place.file("data.csv", classes());
     let one = model(&place, "one", "--workers gpu");
     assert!(one == model(&place, "two", "--workers gpu*2"));
-    let loss = |words: &str| {
-        let told = place.json(&format!("{TRAIN} --json --workers {words}"));
-        told["validation"]["loss"].as_f64().expect("a number")
+    // The losses of each epoch's training and validation rows.
+    let curves = |words: &str| {
+        let train = TRAIN.replace("--epochs 3", "--epochs 30 --patience 0");
+        let told = place.json(&format!("{train} --json --workers {words}"));
+        let history = told["history"].as_array().expect("a list").clone();
+        assert_eq!(history.len(), 30);
+        let loss = |epoch: &serde_json::Value, part: &str| epoch[part]["loss"].as_f64();
+        let both = history.into_iter().flat_map(|epoch| {
+            ["train", "validation"].map(|part| loss(&epoch, part).expect("a number"))
+        });
+        both.collect::<Vec<f64>>()
     };
-    let (cards, both, cores) = (loss("gpu*2"), loss("gpu,cpu:1"), loss("cpu:1*2"));
-    assert!(
-        (cards - cores).abs() < 1e-3 && (both - cores).abs() < 1e-3,
-        "{cards} {both} {cores}"
-    );
+    let cores = curves("cpu:1*2");
+    for words in ["gpu*2", "gpu,cpu:1"] {
+        for (place, (found, wanted)) in curves(words).into_iter().zip(&cores).enumerate() {
+            let difference = (found / wanted - 1.0).abs();
+            assert!(difference < 1e-4, "{words}, {place}: {found} for {wanted}");
+        }
+    }
+}
+
+#[test]
+fn worker_processes_on_an_adapter_come_to_the_same_file() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let one = model(&place, "one", "--workers gpu");
+    for (name, words) in [
+        ("apart", "--workers gpu*2 --worker-processes"),
+        (
+            "peers",
+            "--workers gpu*2 --worker-processes --scheduling distributed",
+        ),
+    ] {
+        assert!(one == model(&place, name, words), "{name}");
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ use crate::train::{
     Training, train, train_guarded,
 };
 
+mod networks;
+mod overlap;
 mod status;
 mod watched;
 
@@ -165,8 +167,13 @@ fn spec(faults: BTreeMap<usize, Fault>) -> Spec {
 
 /// A small run that has all that depends on rows, steps and shards: dropout, shuffling, validation, a short last batch, a pack.
 fn run(pool: &mut dyn Backend) -> Result<Outcome, TrainError> {
+    run_of(pool, &network())
+}
+
+/// The same of another network.
+fn run_of(pool: &mut dyn Backend, network: &Network) -> Result<Outcome, TrainError> {
     let mut watch = |_: Event<'_>| ControlFlow::Continue(());
-    with(|training| {
+    with_network(network, |training| {
         let Training {
             network,
             members,
@@ -178,12 +185,19 @@ fn run(pool: &mut dyn Backend) -> Result<Outcome, TrainError> {
     })
 }
 
-/// Hands out what decides that run.
-fn with<R>(make: impl FnOnce(Training<'_>) -> R) -> R {
-    let network = Network {
+fn network() -> Network {
+    Network {
         dropout: Dropout::Plain,
         ..Network::new(5, &[8, 6], Activation::Relu, 3, Activation::Identity)
-    };
+    }
+}
+
+/// Hands out what decides that run.
+fn with<R>(make: impl FnOnce(Training<'_>) -> R) -> R {
+    with_network(&network(), make)
+}
+
+fn with_network<R>(network: &Network, make: impl FnOnce(Training<'_>) -> R) -> R {
     let mut stream = Stream::new(1, Purpose::Check, 0);
     let mut draw = || (stream.next_u32() >> 8) as f32 / 16_777_216.0 - 0.5;
     let inputs = Matrix {
@@ -210,7 +224,7 @@ fn with<R>(make: impl FnOnce(Training<'_>) -> R) -> R {
     let options = Options::plain(loss, Optimizer::ADAM, 24, 3);
     let members: Vec<Member> = [1, 2]
         .map(|seed| Member {
-            weights: initialize(&network, Initializer::Auto, seed),
+            weights: initialize(network, Initializer::Auto, seed),
             hyper: Hyper {
                 learning_rate: 0.01,
                 dropout: 0.2,
@@ -231,7 +245,7 @@ fn with<R>(make: impl FnOnce(Training<'_>) -> R) -> R {
         parts: &parts,
     };
     make(Training {
-        network: &network,
+        network,
         members: &members,
         rows,
         options: &options,
