@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::message::{Answer, Order};
+use super::message::{Answer, Failure, Order};
 use super::policy::DeviceKind;
 use super::process;
 use super::worker::{Closed, Outbox, work};
@@ -86,7 +86,7 @@ pub(super) struct Link {
     pub(super) losses: u32,
     /// Losses of the device that it has now.
     failed: u32,
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<Failure>,
     due: Option<Instant>,
     /// Programs that it was given.
     pub(super) programs: usize,
@@ -145,7 +145,7 @@ impl Link {
                 Start::Thread(open) => match open() {
                     Ok(backend) => work(backend, &orders, &mut outbox),
                     // If nobody hears of it, nobody waits.
-                    Err(error) => drop(outbox.send(Answer::Failed(error.to_string()))),
+                    Err(error) => drop(outbox.send(Answer::Failed(error.into()))),
                 },
                 Start::Process(command) => process::attend(&command, orders, outbox),
                 Start::Joined(joined) => {
@@ -157,7 +157,7 @@ impl Link {
         };
         let thread = std::thread::Builder::new().name(name).spawn(run);
         if let Err(error) = thread {
-            self.failure = Some(error.to_string());
+            self.failure = Some(error.to_string().into());
         }
     }
 
@@ -192,8 +192,8 @@ impl Link {
 
     /// Notes a loss, and when it is to be opened again. A device that was lost too often makes room for the next, which is
     /// what this returns.
-    pub(super) fn lost(&mut self, reason: String, again: Option<Duration>) -> Option<String> {
-        self.failure = Some(reason);
+    pub(super) fn lost(&mut self, failure: Failure, again: Option<Duration>) -> Option<String> {
+        self.failure = Some(failure);
         self.losses += 1;
         self.failed += 1;
         self.due = again

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::peer::{Call, Counts, Members, home};
 use super::tree::{Node, Term, add};
 use super::verify::sampled;
+use crate::backend::BackendError;
 use crate::backend::cpu::wide;
 use crate::program::{Program, Step};
 
@@ -317,6 +318,37 @@ pub(super) struct Reached {
     pub(super) counts: Counts,
 }
 
+/// Why a worker cannot go on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Failure {
+    /// In words.
+    pub(super) reason: String,
+    /// Whether it is its device's memory that does not suffice.
+    pub(super) memory: bool,
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        let memory = false;
+        Failure { reason, memory }
+    }
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        Failure {
+            memory: matches!(error, BackendError::OutOfMemory { .. }),
+            reason: match error {
+                // What to do about it is said where it is known.
+                BackendError::OutOfMemory { device, reason } => {
+                    format!("{device} has no memory left: {reason}")
+                }
+                error => error.to_string(),
+            },
+        }
+    }
+}
+
 /// What a worker answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
@@ -369,5 +401,5 @@ pub(super) enum Answer {
     /// It has made steps of a slice.
     Reached(Reached),
     /// It cannot go on.
-    Failed(String),
+    Failed(Failure),
 }

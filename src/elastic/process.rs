@@ -54,7 +54,7 @@ pub fn serve(
     match open() {
         Ok(backend) => work(backend, &inbox, &mut outbox),
         // If nobody hears of it, nobody waits.
-        Err(error) => drop(outbox.send(Answer::Failed(error.to_string()))),
+        Err(error) => drop(outbox.send(Answer::Failed(error.into()))),
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ impl Outbox for Pipe {
 pub(super) fn attend(command: &[String], orders: Receiver<Order>, mut outbox: Channel) {
     let mut failed = |reason: String| {
         // If nobody hears of it, nobody waits.
-        let _ = outbox.send(Answer::Failed(reason));
+        let _ = outbox.send(Answer::Failed(reason.into()));
     };
     let Some((program, words)) = command.split_first() else {
         return failed("there is no program to start".into());
@@ -199,6 +199,6 @@ fn read_answers(
     let reason = end();
     if !told {
         // If nobody hears of it, nobody waits.
-        let _ = outbox.send(Answer::Failed(reason));
+        let _ = outbox.send(Answer::Failed(reason.into()));
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn work(backend: Box<dyn Backend>, orders: &Receiver<Order>, outbox: 
     let ended = ended.and_then(|()| station.serve(orders, outbox));
     if let Err(Stop::Failed(error)) = ended {
         // If nobody hears of it, nobody waits.
-        let _ = outbox.send(Answer::Failed(error.to_string()));
+        let _ = outbox.send(Answer::Failed(error.into()));
     }
 }
 

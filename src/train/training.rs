@@ -185,8 +185,8 @@ pub(super) fn attempt(
         windows.check(layout.batch)?;
     }
     layout.cut(backend.shards());
-    // A batch's statistics are of the whole batch, and shards have their size already.
-    let whole = network.normalization == Normalization::Batch || backend.shards().is_some();
+    // A batch's statistics are of the whole batch, or of a whole shard.
+    let whole = network.normalization == Normalization::Batch;
     guard.holds((!whole).then_some(layout.micro.max(layout.evaluated)));
     let mut run = Run::new(backend, training, layout)?;
     if let Some(judge) = judge.filter(|_| !monitor.is_summed()) {

@@ -6,22 +6,21 @@ use std::time::Duration;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::faults::{Faults, Faulty};
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
-use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
+use gpu_mlp::backend::{Backend, BackendError};
 use gpu_mlp::data::{ReadOptions, load};
-use gpu_mlp::program::{Program, Step};
 use gpu_mlp::train::{
     Config, Event, FitError, Fitted, Guard, Interval, Plan, Spare, TrainError, fastest,
 };
 
 use super::Place;
 
-fn plan(options: &str) -> Plan {
+pub(super) fn plan(options: &str) -> Plan {
     let config = Config::from_toml(options).expect(options);
     let loaded = load("digits", &ReadOptions::default()).expect("it is built in");
     Plan::new(&loaded, &config, None).expect(options)
 }
 
-fn opened(gpu: bool) -> Box<dyn Backend> {
+pub(super) fn opened(gpu: bool) -> Box<dyn Backend> {
     if gpu {
         let opened = GpuBackend::open(&AdapterChoice::Best);
         Box::new(opened.expect("a Vulkan adapter: see scripts/test.sh"))
@@ -31,7 +30,7 @@ fn opened(gpu: bool) -> Box<dyn Backend> {
 }
 
 /// Trains where these faults happen, with so many spares of the same kind, and returns what was told of them.
-fn fit(
+pub(super) fn fit(
     plan: &Plan,
     gpu: bool,
     faults: &Faults,
@@ -56,7 +55,8 @@ fn fit(
     (fitted, told)
 }
 
-const OPTIONS: &str = "epochs = 3\nhidden = [24]\nvalidation = 0.1\naverage = 0.9\nbatch-size = 64";
+pub(super) const OPTIONS: &str =
+    "epochs = 3\nhidden = [24]\nvalidation = 0.1\naverage = 0.9\nbatch-size = 64";
 
 #[test]
 fn a_run_whose_device_fails_has_the_bits_of_one_whose_device_does_not() {
@@ -100,170 +100,6 @@ fn a_device_that_fails_within_a_window_is_given_its_rows_anew() {
         let members = |fitted: Result<Fitted, FitError>| fitted.expect("it trains").model.members;
         assert_eq!(members(fitted), members(whole));
     }
-}
-
-/// A device that takes no program of more rows than it has memory for.
-struct Small {
-    inner: Box<dyn Backend>,
-    rows: usize,
-    /// Whether it says so beforehand.
-    told: bool,
-}
-
-impl Backend for Small {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
-    fn limits(&self) -> Limits {
-        let limits = self.inner.limits();
-        Limits {
-            rows: if self.told { self.rows } else { limits.rows },
-            ..limits
-        }
-    }
-    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
-        if program.batch > self.rows {
-            return Err(BackendError::OutOfMemory {
-                device: self.device(),
-                reason: "it is small".into(),
-            });
-        }
-        self.inner.compile(program)
-    }
-    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
-        self.inner.run(program, steps)
-    }
-    fn write(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        data: Data<'_>,
-    ) -> Result<(), BackendError> {
-        self.inner.write(buffer, member, offset, data)
-    }
-    fn read(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        len: usize,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.inner.read(buffer, member, offset, len)
-    }
-}
-
-/// Trains on a device for so many rows; `other` takes its place when that fails.
-fn fit_small(
-    plan: &Plan,
-    gpu: bool,
-    (rows, told): (usize, bool),
-    other: bool,
-) -> (Result<Fitted, FitError>, Vec<String>) {
-    let open = || -> Box<dyn Backend> {
-        Box::new(Small {
-            inner: opened(gpu),
-            rows,
-            told,
-        })
-    };
-    let (mut backend, mut guard) = (open(), Guard::default());
-    guard.every = Some(Interval::Steps(10));
-    let spare = |open: Box<dyn Fn() -> Box<dyn Backend>>| Spare {
-        wait: Duration::ZERO,
-        open: Box::new(move || Ok(open())),
-    };
-    guard.spares = vec![spare(Box::new(open))];
-    if other {
-        guard.spares.push(spare(Box::new(move || opened(!gpu))));
-    }
-    let mut notices = Vec::new();
-    let fitted = plan.fit_guarded(&mut backend, &mut guard, &mut |event| {
-        if let Event::Notice(text) = event {
-            notices.push(text.to_owned());
-        }
-        ControlFlow::Continue(())
-    });
-    (fitted, notices)
-}
-
-#[test]
-fn a_batch_that_does_not_fit_is_cut_until_it_does() {
-    let plan = plan(OPTIONS);
-    for gpu in [false, true] {
-        // 1,024 rows at a time of an evaluation, 64 of a batch.
-        let (cut, told) = fit_small(&plan, gpu, (16, false), false);
-        let cut = cut.expect("it trains");
-        assert_eq!(told.len(), 6, "{told:?}");
-        assert!(
-            told[5].contains("no memory left: it is small")
-                && told[5].contains("behind step 0, with 16 rows at a time at most"),
-            "{told:?}"
-        );
-        let (limited, told) = fit_small(&plan, gpu, (16, true), false);
-        let limited = limited.expect("it trains");
-        assert!(told.is_empty(), "{told:?}");
-        assert_eq!(cut.model.members, limited.model.members);
-        let (whole, _) = fit(&plan, gpu, &Faults::default(), 0);
-        let whole = whole.expect("it trains");
-        let loss = |fitted: &Fitted| fitted.outcome.members[0].scores[2].expect("scores").loss;
-        assert!((loss(&cut) - loss(&whole)).abs() < 1e-4 * loss(&whole));
-    }
-}
-
-#[test]
-fn memory_that_runs_out_on_the_way_halves_the_rows_at_a_time_and_goes_on() {
-    let plan = plan(OPTIONS);
-    let faults = |list: &str| -> Faults { list.parse().expect("faults") };
-    let (whole, _) = fit(&plan, false, &Faults::default(), 0);
-    let whole = whole.expect("it trains").model.members;
-    // The batch is whole as long as it is no more than what is taken at a time.
-    let (fitted, told) = fit(&plan, false, &faults("memory@17"), 1);
-    assert_eq!(fitted.expect("it trains").model.members, whole);
-    assert!(
-        told.len() == 1 && told[0].contains("behind step 10, with 512 rows at a time"),
-        "{told:?}"
-    );
-    let five = ["memory@17"; 5].join(",");
-    let (fitted, told) = fit(&plan, false, &faults(&five), 1);
-    assert_ne!(fitted.expect("it trains").model.members, whole);
-    assert!(
-        told.len() == 5 && told[4].contains("behind step 10, with 32 rows at a time"),
-        "{told:?}"
-    );
-}
-
-#[test]
-fn a_device_that_takes_no_row_makes_room_for_another() {
-    let plan = plan(OPTIONS);
-    let (fitted, told) = fit_small(&plan, true, (0, false), true);
-    let (whole, _) = fit(&plan, false, &Faults::default(), 0);
-    assert_eq!(
-        fitted.expect("it trains").model.members,
-        whole.expect("it trains").model.members
-    );
-    // Ten times half as many rows, once the same device for one row, then the other for all.
-    assert_eq!(told.len(), 12, "{told:?}");
-    assert!(told[9].contains("with 1 rows at a time"), "{told:?}");
-    assert!(
-        told[11].contains("training goes on behind step 0, on cpu"),
-        "{told:?}"
-    );
-}
-
-#[test]
-fn batches_with_batch_normalisation_stay_whole() {
-    let plan = plan(&format!("{OPTIONS}\nnorm = \"batch\""));
-    let (fitted, told) = fit_small(&plan, true, (16, false), true);
-    let (whole, _) = fit(&plan, false, &Faults::default(), 0);
-    assert_eq!(
-        fitted.expect("it trains").model.members,
-        whole.expect("it trains").model.members
-    );
-    assert!(
-        told.len() == 2 && told[1].contains("training goes on behind step 0, on cpu"),
-        "{told:?}"
-    );
 }
 
 #[test]

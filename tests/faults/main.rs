@@ -5,6 +5,7 @@ mod devices;
 mod folders;
 #[cfg(unix)]
 mod interruptions;
+mod memory;
 mod snapshots;
 
 use std::fs;

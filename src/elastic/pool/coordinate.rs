@@ -124,7 +124,7 @@ impl Pool {
             self.links[worker].device
         );
         self.links[worker].dismissed = true;
-        self.links[worker].failure = Some("it computed wrong".into());
+        self.links[worker].failure = Some("it computed wrong".to_owned().into());
         self.leaves(worker);
     }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::backend::{Backend, BackendError, Limits};
 use crate::elastic::crowd::Crowd;
 use crate::elastic::link::{Link, Spec};
-use crate::elastic::message::{Answer, Contents, Order, Reached, Records, Total, Values};
+use crate::elastic::message::{Answer, Contents, Failure, Order, Reached, Records, Total, Values};
 use crate::elastic::mirror::Mirror;
 use crate::elastic::policy::{Policy, PolicyName, Record, Stats, Worker};
 use crate::elastic::round::{Crew, Round};
@@ -163,10 +163,10 @@ impl Pool {
             };
             match answer {
                 Answer::Ready { device, limits } => pool.is_ready(worker, device, limits),
-                Answer::Failed(reason) => {
+                Answer::Failed(failure) => {
                     return Err(BackendError::Unusable {
                         device: pool.links[worker].spec.name.clone(),
-                        reason,
+                        reason: failure.reason,
                     });
                 }
                 _ => {}
@@ -263,15 +263,22 @@ impl Pool {
         self.links.iter().position(|link| link.live)
     }
 
+    /// That no worker is left. If all lack memory, smaller parts of a batch may fit.
     pub(super) fn gone(&self) -> BackendError {
-        let last = self
-            .links
-            .iter()
-            .rev()
-            .find_map(|link| link.failure.clone());
-        BackendError::Device {
-            device: "every worker".into(),
-            reason: last.unwrap_or_else(|| "none is left".into()),
+        let wanted = self.links.iter().filter(|link| !link.dismissed);
+        let mut failures = wanted.map(|link| link.failure.as_ref());
+        let all = failures.all(|failure| failure.is_some_and(|failure| failure.memory));
+        let mut last = self.links.iter().rev();
+        let last = last.find_map(|link| link.failure.clone());
+        let device = "every worker".to_owned();
+        match last {
+            Some(Failure { reason, memory }) if memory && all => {
+                BackendError::OutOfMemory { device, reason }
+            }
+            last => BackendError::Device {
+                device,
+                reason: last.map_or_else(|| "none is left".into(), |last| last.reason),
+            },
         }
     }
 
@@ -349,7 +356,7 @@ impl Pool {
                 }
             }
             Answer::Reached(reached) => self.reached.push((worker, reached)),
-            Answer::Failed(reason) => self.lose(worker, reason)?,
+            Answer::Failed(failure) => self.lose(worker, failure)?,
         }
         Ok(())
     }
@@ -386,14 +393,18 @@ impl Pool {
     }
 
     /// A worker is gone.
-    pub(super) fn lose(&mut self, worker: usize, reason: String) -> Result<(), BackendError> {
+    pub(super) fn lose(&mut self, worker: usize, failure: Failure) -> Result<(), BackendError> {
         if self.links[worker].dismissed {
             return Ok(());
         }
         let link = &mut self.links[worker];
         let was_live = link.live;
-        log::warn!("worker {worker} ({}) is lost: {reason}", link.device);
-        if let Some(instead) = link.lost(reason, self.options.again) {
+        log::warn!(
+            "worker {worker} ({}) is lost: {}",
+            link.device,
+            failure.reason
+        );
+        if let Some(instead) = link.lost(failure, self.options.again) {
             log::warn!(
                 "worker {worker} goes on as {instead}: its results may differ by rounding from those of {}",
                 link.device
