@@ -459,6 +459,62 @@ impl Crew {
 mod tests {
     use super::*;
 
+    fn names(list: &str) -> Vec<String> {
+        let workers: Workers = list.parse().expect(list);
+        let specs = workers.specs().into_iter();
+        specs.map(|spec| spec.name).collect()
+    }
+
+    #[test]
+    fn cores_are_divided_among_workers_that_have_no_number_of_threads() {
+        let each = (cores() / 2).max(1);
+        let named = [3, each, each].map(|threads| format!("cpu:{threads}"));
+        assert_eq!(names("cpu:3,cpu*2"), named);
+        let workers: Workers = "cpu:1@3,cpu:1".parse().expect("a list");
+        let weights = workers.specs().into_iter().map(|spec| spec.weight);
+        assert_eq!(weights.collect::<Vec<_>>(), [3.0, 1.0]);
+    }
+
+    #[test]
+    fn auto_is_every_graphics_card_or_every_core() {
+        let found = names("auto");
+        let cards = adapters().into_iter();
+        let cards =
+            cards.filter(|adapter| adapter.kind != "software" && adapter.unusable.is_none());
+        let cards: Vec<String> = cards.map(|card| format!("gpu:{}", card.index)).collect();
+        if cards.is_empty() {
+            assert_eq!(found, vec!["cpu:1"; cores()]);
+        } else {
+            assert_eq!(found, cards);
+        }
+    }
+
+    #[test]
+    fn workers_of_a_run_of_processes_are_processes_and_so_is_what_takes_their_place() {
+        let workers: Workers = "cpu:1,gpu".parse().expect("a list");
+        for program in [None, Some("gpu-mlp".to_owned())] {
+            let crew = Crew {
+                remote: Remote::default(),
+                program: program.clone(),
+                memory: None,
+            };
+            let specs = crew.specs(&workers);
+            let all = specs
+                .iter()
+                .flat_map(|spec| spec.spares.iter().chain([spec]));
+            for spec in all {
+                match &spec.start {
+                    Start::Process(words) => {
+                        let device = format!("--device={}", spec.name);
+                        assert_eq!(words[..], ["gpu-mlp", "worker", &device]);
+                        assert!(program.is_some());
+                    }
+                    _ => assert!(program.is_none()),
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_list_is_read_as_it_is_written() {
         for text in [

@@ -219,6 +219,12 @@ fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
     until("it works", || {
         (joined()?["shards"].as_u64()? > 0).then_some(())
     });
+    place.ok("scale run --workers cpu:1*2");
+    trainer.has(3);
+    place.ok("scale run --workers cpu:1");
+    // It is no part of what is scaled.
+    trainer.has(2);
+    assert_eq!(joined().expect("it is there")["live"], true);
     signal("-INT", &worker.id());
     worker.wait().expect("it ends");
     until("it goes", || {

@@ -23,6 +23,7 @@ use crate::train::{
     Training, train, train_guarded,
 };
 
+mod lives;
 mod networks;
 mod overlap;
 mod status;

@@ -110,3 +110,31 @@ fn a_coordinator_is_the_bottleneck_of_a_large_fleet_and_peers_are_not() {
         "{central:?} {distributed:?}"
     );
 }
+
+#[test]
+fn lives_and_repairs_are_of_the_distributions_that_were_found() {
+    let setup = Setup {
+        mtbf: 100.0,
+        ..IDEAL
+    };
+    let mut fleet = Fleet::new(&setup, 1);
+    let count = 20_000;
+    let lives = (0..count).map(|_| fleet.comes(&setup, 0, 0.0).expect("it fails"));
+    let lives: Vec<f64> = lives.collect();
+    let repairs: Vec<f64> = (0..count).map(|_| fleet.fails(&setup, 0, 0.0)).collect();
+    let moments = |values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / f64::from(count);
+        let squares = values.iter().map(|value| (value - mean).powi(2));
+        (mean, (squares.sum::<f64>() / f64::from(count)).sqrt())
+    };
+    let logarithms = |values: &[f64]| values.iter().map(|value| value.ln()).collect::<Vec<_>>();
+    let (mean, _) = moments(&lives);
+    assert!((mean / 100.0 - 1.0).abs() < 0.05, "{mean}");
+    // The logarithm of a Weibull variable of shape k has the deviation π/(k√6).
+    let (_, deviation) = moments(&logarithms(&lives));
+    let wanted = std::f64::consts::PI / (0.7 * 6_f64.sqrt());
+    assert!((deviation / wanted - 1.0).abs() < 0.05, "{deviation}");
+    let (middle, deviation) = moments(&logarithms(&repairs));
+    assert!((middle - 5_f64.ln()).abs() < 0.05, "{middle}");
+    assert!((deviation / 1.94 - 1.0).abs() < 0.05, "{deviation}");
+}

@@ -1,6 +1,6 @@
 //! What is computed while something else is on its way.
 
-use super::watched::{Call, Hook, Seen, watched};
+use super::watched::{Call, Hook, Seen, watched, watched_of};
 use super::*;
 use crate::elastic::message::Slice;
 use crate::elastic::peer::{Call as Told, Members};
@@ -57,6 +57,8 @@ fn a_sum_is_on_its_way_to_the_coordinator_while_the_next_shards_are_computed() {
     }
     seen.until(|seen| seen.begun == 2);
     seen.change(|seen| seen.allowed = None);
+    drop(pool);
+    seen.check();
 }
 
 #[test]
@@ -89,4 +91,45 @@ fn a_sum_is_on_its_way_to_a_peer_while_the_next_shards_are_computed() {
     assert!(matches!(call, Told::Part { node, .. } if is_third(&node)));
     seen.until(|seen| seen.begun == 2);
     seen.change(|seen| seen.allowed = None);
+    drop(pool);
+    seen.check();
+}
+
+#[test]
+fn shards_of_the_next_step_are_run_while_others_still_update_their_weights() {
+    let seen: Arc<Seen<bool>> = Arc::default();
+    let own = Arc::clone(&seen);
+    let hook: Hook = Arc::new(move |worker, call| match (worker, call) {
+        (0, Call::Shards(parts)) if parts[0].number > 0 => own.change(|next| *next = true),
+        (1, Call::Update) => own.until(|next| *next),
+        _ => {}
+    });
+    let options = patient(options(PolicyName::RoundRobin, Scheduling::Central));
+    let (found, _) = outcome(watched(2, &hook), options);
+    seen.check();
+    assert!(found == reference());
+}
+
+#[test]
+fn evaluations_are_divided_among_all() {
+    let trained = |workers, scheduling| {
+        let seen: Arc<Seen<BTreeMap<usize, usize>>> = Arc::default();
+        let own = Arc::clone(&seen);
+        let hook: Hook = Arc::new(move |worker, call| {
+            if let Call::Evaluation(steps) = call {
+                own.change(|ran| *ran.entry(worker).or_default() += steps);
+            }
+        });
+        let options = patient(options(PolicyName::RoundRobin, scheduling));
+        let (found, _) = outcome(watched_of(8, workers, &hook), options);
+        (found, seen.change(|ran| ran.clone()))
+    };
+    let (alone, _) = trained(1, Scheduling::Central);
+    for scheduling in Scheduling::ALL {
+        let (found, ran) = trained(3, scheduling);
+        assert!(found == alone, "{scheduling:?}");
+        // The 15 rows for validation are two steps in each of three epochs, for one worker each, and so they are at the end; then
+        // the 55 training rows are seven, of which two workers have three and the last has one.
+        assert_eq!(ran, [(0, 5), (1, 7), (2, 3)].into());
+    }
 }

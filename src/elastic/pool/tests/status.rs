@@ -96,20 +96,23 @@ fn how_many_help_is_found_from_the_steps_times() {
 }
 
 /// What is told of a run of two workers, of which the second is held up at its shards of a step until the first has run so many.
-fn held_up(scheduling: Scheduling, policy: PolicyName, until: fn(u32) -> usize) -> PoolReport {
+fn held_up(options: PoolOptions, until: fn(u32) -> usize) -> PoolReport {
     // Of each step how many records of shards the first has made, and the step that it is at.
-    let ran: Arc<Seen<(BTreeMap<u32, usize>, u32)>> = Arc::default();
+    let seen: Arc<Seen<(BTreeMap<u32, usize>, u32)>> = Arc::default();
+    let own = Arc::clone(&seen);
     let hook: Hook = Arc::new(move |worker, call| match call {
-        Call::Shards(parts) if worker == 0 => ran.change(|(_, at)| *at = parts[0].number),
+        Call::Shards(parts) if worker == 0 => own.change(|(_, at)| *at = parts[0].number),
         // These are read before the answer goes out, of both members of the pack.
-        Call::Records if worker == 0 => ran.change(|(ran, at)| *ran.entry(*at).or_default() += 1),
+        Call::Records if worker == 0 => own.change(|(ran, at)| *ran.entry(*at).or_default() += 1),
         Call::Shards(parts) => {
             let (number, wanted) = (parts[0].number, 2 * until(parts[0].number));
-            ran.until(|(ran, _)| ran.get(&number).copied().unwrap_or(0) >= wanted);
+            own.until(|(ran, _)| ran.get(&number).copied().unwrap_or(0) >= wanted);
         }
         _ => {}
     });
-    let (found, report) = outcome(watched(2, &hook), patient(options(policy, scheduling)));
+    let scheduling = options.scheduling;
+    let (found, report) = outcome(watched(2, &hook), patient(options));
+    seen.check();
     assert_eq!(found, reference(), "{scheduling:?}");
     report
 }
@@ -118,14 +121,19 @@ fn held_up(scheduling: Scheduling, policy: PolicyName, until: fn(u32) -> usize) 
 fn a_late_workers_shards_are_stolen_and_counted() {
     // The first has three of the first step's six shards, and does not wait for long before it has a fourth.
     let fourth = |step| if step == 0 { 4 } else { 0 };
-    let report = held_up(Scheduling::Central, PolicyName::Throughput, fourth);
+    let report = held_up(options(PolicyName::Throughput, Scheduling::Central), fourth);
     assert!(report.stolen >= 1, "{report:?}");
     // A peer gives what it has not begun when it hears who asks: behind its first node, if the other has asked by then. Of a short
     // batch's two shards each has one.
     let own = |step| if step % 3 == 2 { 1 } else { 3 };
-    let peers = || held_up(Scheduling::Distributed, PolicyName::RoundRobin, own);
-    let stolen = (0..100).find(|_| peers().stolen >= 1);
+    let peers = |verify| {
+        let options = options(PolicyName::RoundRobin, Scheduling::Distributed);
+        held_up(PoolOptions { verify, ..options }, own)
+    };
+    let stolen = (0..100).find(|_| peers(0.0).stolen >= 1);
     assert!(stolen.is_some());
+    // What is compared stays where it is.
+    assert_eq!(peers(0.1).stolen, 0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A worker whose backend tells what it is asked to do, and may be held up there.
 
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 
 /// What a backend is asked to do.
@@ -13,6 +15,8 @@ pub(super) enum Call {
     Records,
     /// The weights are updated.
     Update,
+    /// So many steps are run that leave the weights alone.
+    Evaluation(usize),
 }
 
 /// Hears of each call, by the worker's number; shards and updates before they are begun, the others behind them.
@@ -21,11 +25,17 @@ pub(super) type Hook = Arc<dyn Fn(usize, Call) + Send + Sync>;
 struct Watched {
     inner: CpuBackend<f32>,
     worker: usize,
+    rows: usize,
     hook: Hook,
 }
 
 /// So many workers.
 pub(super) fn watched(count: usize, hook: &Hook) -> Vec<Spec> {
+    watched_of(usize::MAX, count, hook)
+}
+
+/// So many that take so many rows at a time.
+pub(super) fn watched_of(rows: usize, count: usize, hook: &Hook) -> Vec<Spec> {
     let one = |worker| {
         let hook = Arc::clone(hook);
         Spec {
@@ -33,6 +43,7 @@ pub(super) fn watched(count: usize, hook: &Hook) -> Vec<Spec> {
                 Ok(Box::new(Watched {
                     inner: CpuBackend::with_threads(1),
                     worker,
+                    rows,
                     hook: Arc::clone(&hook),
                 }))
             })),
@@ -47,13 +58,18 @@ impl Backend for Watched {
         self.inner.device()
     }
     fn limits(&self) -> Limits {
-        self.inner.limits()
+        Limits {
+            rows: self.rows,
+            ..self.inner.limits()
+        }
     }
     fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
         self.inner.compile(program)
     }
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
-        self.inner.run(program, steps)
+        let ran = self.inner.run(program, steps)?;
+        (self.hook)(self.worker, Call::Evaluation(ran));
+        Ok(ran)
     }
     fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
         (self.hook)(self.worker, Call::Shards(parts.to_vec()));
@@ -109,6 +125,7 @@ impl Backend for Watched {
 pub(super) struct Seen<T> {
     value: Mutex<T>,
     changed: Condvar,
+    in_vain: AtomicBool,
 }
 
 impl<T> Seen<T> {
@@ -118,7 +135,7 @@ impl<T> Seen<T> {
         changed
     }
 
-    /// Waits until something is so; a test that waits in vain fails.
+    /// Waits until something is so.
     pub(super) fn until(&self, so: impl Fn(&T) -> bool) {
         let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
         let most = Duration::from_secs(60);
@@ -126,6 +143,13 @@ impl<T> Seen<T> {
             .changed
             .wait_timeout_while(value, most, |value| !so(value));
         let waited = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(!waited.1.timed_out(), "it is waited for in vain");
+        if waited.1.timed_out() {
+            self.in_vain.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Fails if something was waited for and never was so.
+    pub(super) fn check(&self) {
+        assert!(!self.in_vain.load(Ordering::Relaxed), "it never was so");
     }
 }

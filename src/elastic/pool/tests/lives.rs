@@ -1,0 +1,35 @@
+//! Workers that are lost again and again.
+
+use super::*;
+
+#[test]
+fn a_worker_is_opened_again_eight_times_at_most() {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let mut faulty = spec((0..1000).map(|call| (call, Fault::Kills)).collect());
+    let (count, inner) = (Arc::clone(&opened), faulty.start.clone());
+    let Start::Thread(open) = inner else {
+        panic!("it is a thread");
+    };
+    faulty.start = Start::Thread(Arc::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        open()
+    }));
+    let options = patient(options(PolicyName::RoundRobin, Scheduling::Central));
+    let mut pool = Pool::open(vec![spec(BTreeMap::new()), faulty], options).expect("it opens");
+    let mut runs = 0;
+    while pool.links[1].losses < 9 {
+        run(&mut pool).expect("the other trains");
+        runs += 1;
+        assert!(runs < 100_000, "{:?}", pool.report());
+    }
+    // Once at first, and then eight times; it is not due any more.
+    assert!(!pool.links[1].is_due() && opened.load(Ordering::Relaxed) == 9);
+    pool.links[1].lost("it fails once more".to_owned().into(), Some(Duration::ZERO));
+    assert!(!pool.links[1].is_due());
+}
+
+#[test]
+fn batches_are_cut_into_shards_of_64_rows_but_four_at_least_and_sixteen_at_most() {
+    let shards = [1, 64, 256, 320, 512, 1024, 4096].map(PoolOptions::shards_of);
+    assert_eq!(shards, [4, 4, 4, 5, 8, 16, 16]);
+}
