@@ -3,8 +3,9 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::letter::{Call, Letter};
 use super::message::{Answer, Order, Reached, Slice, Total, Values};
-use super::peer::{Call, Letter, Peer};
+use super::peer::Peer;
 use super::worker::{Outbox, Station, Stop, hash};
 
 /// How long an idle member waits before it asks the next peer whether it is there.

@@ -6,7 +6,9 @@ use std::sync::mpsc::Sender;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::peer::{Call, Counts, Members, home};
+use super::letter::Call;
+use super::members::{Members, home};
+use super::peer::Counts;
 use super::tree::{Node, Term, add};
 use super::verify::sampled;
 use crate::backend::BackendError;

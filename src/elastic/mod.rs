@@ -3,8 +3,10 @@
 
 mod bench;
 mod crowd;
+mod letter;
 mod link;
 mod member;
+mod members;
 mod memory;
 mod message;
 mod mirror;

@@ -12,57 +12,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::bench::Bench;
+use super::letter::{Call, Letter};
+use super::members::{Members, home, stands_in};
 use super::policy::worth_stealing;
 use super::tree::{Node, Sum, Term};
-
-/// Who takes part in some steps, and whose shards are where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Members {
-    /// Numbers of the workers.
-    pub(super) ids: Vec<u32>,
-    /// By member, the first of its shards; the next one's is the end of them.
-    pub(super) starts: Vec<u32>,
-    /// Shards of a step.
-    pub(super) shards: u32,
-}
-
-/// What peers tell each other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Call<T> {
-    /// The sender is idle, and takes so many seconds for a shard.
-    Steal {
-        /// Seconds a shard.
-        each: f64,
-    },
-    /// What the sender leaves to the thief; may be nothing.
-    Give {
-        /// Which shards.
-        shards: Vec<u32>,
-    },
-    /// A sum of shards.
-    Part {
-        /// Which.
-        node: Node,
-        /// Their sum.
-        value: T,
-    },
-    /// The sum of all shards.
-    Total {
-        /// The sum.
-        value: T,
-    },
-}
-
-/// A call with its step and whom it is for, by rank among the members.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Letter<T> {
-    /// The receiver's rank.
-    pub(super) to: usize,
-    /// Number of the step.
-    pub(super) step: u64,
-    /// What is told.
-    pub(super) call: Call<T>,
-}
 
 /// What a member did of others' shards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -435,20 +388,6 @@ impl<T: Term + Clone> Peer<T> {
         let gone = before.take_while(|rank| self.gone.contains(rank));
         gone.chain([self.rank]).collect()
     }
-}
-
-/// The member that does the work of `rank`: itself, or the next that is not gone.
-fn stands_in(count: usize, gone: &[usize], rank: usize, me: usize) -> usize {
-    let mut after = (0..count)
-        .map(|n| (rank + n) % count)
-        .filter(|rank| !gone.contains(rank));
-    after.next().unwrap_or(me)
-}
-
-/// The member that has a shard.
-pub(super) fn home(members: &Members, gone: &[usize], shard: u32, me: usize) -> usize {
-    let behind = members.starts.partition_point(|&start| start <= shard);
-    stands_in(members.ids.len(), gone, behind.saturating_sub(1), me)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::bench::{last, without};
-use super::peer::Members;
+use super::members::Members;
 use super::policy::{Late, Policy, Record, Shape, Shard, View, Worker, neighbours, steal};
 use super::tree::{Node, Sum, Term, nodes};
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::clock::Clock;
 use super::fleet::{Fleet, note_first};
 use super::{Outcome, ROWS, Scheduling, Setup};
-use crate::elastic::peer::{Call, Letter, Members, Peer};
+use crate::elastic::letter::{Call, Letter};
+use crate::elastic::members::Members;
+use crate::elastic::peer::Peer;
 use crate::elastic::policy::{Policy, PolicyName};
 use crate::elastic::tree::Node;
 

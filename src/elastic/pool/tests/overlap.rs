@@ -2,8 +2,9 @@
 
 use super::watched::{Call, Hook, Seen, watched, watched_of};
 use super::*;
+use crate::elastic::letter::Call as Told;
+use crate::elastic::members::Members;
 use crate::elastic::message::Slice;
-use crate::elastic::peer::{Call as Told, Members};
 
 /// How often a worker has begun to run shards, and how often it may.
 #[derive(Default)]
