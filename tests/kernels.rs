@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode, Sums, Tuning};
+use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode, Sums, Tile, Tuning};
 use gpu_mlp::backend::{
     Backend, Data, Drawn, TOLERANCES, check, contents, difference, kernels, products, run_all,
     tolerance,
 };
 use gpu_mlp::model::{Activation, Dropout, Embeddings, Lookup, Network, Normalization, Periodic};
 use gpu_mlp::program::{
-    Augmentation, Capacity, Link, Loss, LossFunction, LossWeights, Op, Optimizer, Program,
-    Reduction, Rule, Step, Transpose, buffer,
+    Augmentation, Capacity, Element, Link, Loss, LossFunction, LossWeights, Op, Optimizer,
+    Precision, Program, Reduction, Rule, Step, Transpose, buffer,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -273,32 +274,144 @@ fn however_a_product_is_cut_its_bits_are_the_same() {
     let tiles = open(Mode::Dispatches).tiles();
     assert!(tiles.len() >= 4, "{tiles:?}");
     for (sizes, members, rows) in cases {
-        let forms = products(sizes, members, 0);
-        assert_eq!(forms.len(), 10);
-        let of = |tile| -> Vec<Vec<Vec<u32>>> {
-            let gpu = open(Mode::Dispatches).with_sums(Sums::ByShape);
-            let mut gpu = gpu.with_tile(tile);
-            let bits = |(_, program): &(&str, Program)| {
-                let found = contents(&mut gpu, program, (rows, 5), Drawn::Usual);
-                let found = found.expect("it runs").into_iter();
-                found
-                    .map(|values| values.into_iter().map(f32::to_bits).collect())
-                    .collect()
+        for precision in [Precision::F32, Precision::F16] {
+            let forms = in_precision(products(sizes, members, 0), precision);
+            assert_eq!(forms.len(), 10);
+            let of = |tile| -> Vec<Vec<Vec<u32>>> {
+                let gpu = open(Mode::Dispatches).with_sums(Sums::ByShape);
+                let mut gpu = gpu.with_tile(tile);
+                let bits = |(_, program): &(&str, Program)| {
+                    let found = contents(&mut gpu, program, (rows, 5), Drawn::Usual);
+                    let found = found.expect("it runs").into_iter();
+                    found
+                        .map(|values| values.into_iter().map(f32::to_bits).collect())
+                        .collect()
+                };
+                forms.iter().map(bits).collect()
             };
-            forms.iter().map(bits).collect()
-        };
-        let first = of(tiles[0]);
-        for &tile in &tiles[1..] {
-            for ((kernel, program), (found, expected)) in
-                forms.iter().zip(of(tile).iter().zip(&first))
-            {
+            // Sums by an adapter's own matrices have an order of their own, the same for all of their tiles.
+            let own = |tile: &Tile| {
+                precision == Precision::F16 && matches!(tile, Tile::Cooperative { .. })
+            };
+            let (own, others): (Vec<Tile>, Vec<Tile>) = tiles.iter().partition(|&tile| own(tile));
+            for alike in [own, others].iter().filter(|alike| !alike.is_empty()) {
+                let first = of(alike[0]);
+                for &tile in &alike[1..] {
+                    for ((kernel, program), (found, expected)) in
+                        forms.iter().zip(of(tile).iter().zip(&first))
+                    {
+                        assert!(
+                            found == expected,
+                            "{kernel} by {tile}, {rows} rows of\n{program}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn in_precision(
+    programs: Vec<(&'static str, Program)>,
+    precision: Precision,
+) -> Vec<(&'static str, Program)> {
+    let programs = programs.into_iter();
+    let with = |(kernel, program): (_, Program)| (kernel, program.with_precision(precision));
+    programs.map(with).collect()
+}
+
+#[test]
+fn products_in_half_precision_agree_with_the_twins() {
+    for (number, (sizes, rows)) in [
+        ([1, 1, 1], 1),
+        ([33, 31, 17], 30),
+        ([300, 9, 272], 280),
+        ([130, 140, 150], 130),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for sums in [Sums::Rising, Sums::ByShape] {
+            let mut gpu = open(Mode::Dispatches).with_sums(sums);
+            for (kernel, program) in in_precision(products(sizes, 2, number), Precision::F16) {
+                let case = (rows, number as u64);
+                let error = difference(&mut gpu, &program, case, Drawn::Usual).expect("it runs");
                 assert!(
-                    found == expected,
-                    "{kernel} by {tile}, {rows} rows of\n{program}"
+                    error <= tolerance(kernel),
+                    "{error:e} by {sums:?}, {rows} rows of\n{program}"
                 );
             }
         }
     }
+}
+
+#[test]
+fn half_precision_is_seen_in_products_alone() {
+    // By how much the products of both precisions differ: by roundings of 2^-11, not by nothing, not by more.
+    let [m, n, k] = [64, 48, 96];
+    let found = |program: &Program| {
+        let mut gpu = open(Mode::Dispatches);
+        contents(&mut gpu, program, (m, 1), Drawn::Usual).expect("it runs")
+    };
+    for (_, exact) in products([m, n, k], 1, 0) {
+        let [whole, half] = [Precision::F32, Precision::F16]
+            .map(|precision| found(&exact.with_precision(precision)));
+        let pairs = whole.iter().flatten().zip(half.iter().flatten());
+        let largest = pairs.fold(0.0_f32, |most, (whole, half)| {
+            most.max((whole - half).abs())
+        });
+        // Sums of up to 96 products of up to 4, each off by 2^-10 at most.
+        assert!(
+            largest > 1e-5 && largest < 96.0 * 4.0 / 1024.0,
+            "{largest:e}"
+        );
+    }
+}
+
+#[test]
+fn programs_in_half_precision_agree_with_the_twins_fused_or_not() {
+    let network = Network::new(70, &[90, 40], Activation::Tanh, 10, Activation::Identity);
+    let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
+    let capacity = Capacity {
+        members: 2,
+        batch: 200,
+        rows: 300,
+        order: 200,
+        records: 1,
+    };
+    let program = Program::gradients(&network, &loss, capacity).with_precision(Precision::F16);
+    for program in [program.clone(), program.fused()] {
+        // The adapter has no kernel of many steps for it, though it is asked for one.
+        let mut gpu = open(Mode::Resident);
+        let compiled = gpu.compile(&program).expect("it fits");
+        assert!(gpu.dispatches(compiled, 1) >= program.ops.len());
+        for mode in [Mode::Dispatches, Mode::Resident] {
+            let error = difference(&mut open(mode), &program, (150, 1), Drawn::Usual);
+            // What differs in its last bit may be rounded to another half.
+            let error = error.expect("it runs");
+            assert!(error <= 1e-3, "{error:e}");
+        }
+    }
+    let mut twins = CpuBackend::<f32>::new();
+    let mut gradients = |program: &Program| {
+        let gradients = program
+            .buffers
+            .iter()
+            .take_while(|buffer| buffer.name != buffer::GRADIENTS);
+        let owned = gradients.filter(|buffer| !buffer.shared && buffer.element == Element::F32);
+        let place = 2 * owned.count();
+        let found = contents(&mut twins, program, (150, 1), Drawn::Usual).expect("it runs");
+        found[place..place + 2].concat()
+    };
+    let pairs = gradients(&program)
+        .into_iter()
+        .zip(gradients(&program.fused()));
+    assert!(
+        pairs
+            .map(|(one, other)| (one - other).abs())
+            .fold(0.0, f32::max)
+            < 1e-3
+    );
 }
 
 #[test]

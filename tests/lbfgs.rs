@@ -8,7 +8,7 @@ use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
 use gpu_mlp::program::{
-    Answer, Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step,
+    Answer, Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Program, Reduction, Step,
 };
 use gpu_mlp::train::{
     End, Event, Judge, Lbfgs, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule,
@@ -139,6 +139,7 @@ fn options(iterations: usize, tolerance: f64) -> Options {
         shuffle: true,
         sampling: Sampling::Each,
         augmentation: Augmentation::default(),
+        precision: Precision::F32,
         schedule: Schedule::default(),
         lbfgs: Some(Lbfgs { tolerance }),
     }

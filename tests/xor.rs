@@ -8,7 +8,7 @@ use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::data::Matrix;
 use gpu_mlp::model::{Activation, Network, Weights};
-use gpu_mlp::program::{Augmentation, Hyper, Loss, LossFunction, Optimizer, Reduction};
+use gpu_mlp::program::{Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Reduction};
 use gpu_mlp::train::{Member, Monitor, Options, Parts, Rows, Sampling, Schedule, train};
 use serde::Deserialize;
 
@@ -96,6 +96,7 @@ fn agrees_with_numpy(make: impl Fn() -> Box<dyn Backend>) {
             schedule: Schedule::default(),
             lbfgs: None,
             augmentation: Augmentation::default(),
+            precision: Precision::F32,
         };
         let rows = Rows {
             inputs: &Matrix {

@@ -3,14 +3,22 @@
 // A workgroup of LANES_X * LANES_Y invocations makes a tile of 4*LANES_Y rows and 4*LANES_X columns, a lane 4 by 4 of
 // them. The lane's rows and columns lie LANES_Y and LANES_X apart, so that neighbouring lanes touch neighbouring words.
 //
+// Operands in half precision are rounded on their way into workgroup memory, which holds them as f16 if STORED_HALF.
+//
 // Sums are over k in rising order, in one sum for each value, and over zeros up to a multiple of DEPTH.
 //
 // The kernel that imports this declares `shape` with a, b, m, n, k.
 
+#import stored_whole unless STORED_HALF
+#import stored_half if STORED_HALF
 #import batch
+#import operands unless HALF
+#import halves if HALF
+#import row_sums
 
 override LANES_X: u32 = 16u;
 override LANES_Y: u32 = 16u;
+override HALF: bool = false;
 override A_TRANSPOSED: bool = false; // a is stored [k, m]
 override B_TRANSPOSED: bool = false; // b is stored [n, k]
 
@@ -21,8 +29,8 @@ const DEPTH = 16u;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 
-var<workgroup> tile_a: array<f32, 4u * LANES_Y * DEPTH>; // [k, m]
-var<workgroup> tile_b: array<f32, 4u * LANES_X * DEPTH>; // [k, n]
+var<workgroup> tile_a: array<Stored, 4u * LANES_Y * DEPTH>; // [k, m]
+var<workgroup> tile_b: array<Stored, 4u * LANES_X * DEPTH>; // [k, n]
 
 const ROWS: u32 = 4u;
 const SUMS: u32 = 4u;
@@ -51,6 +59,10 @@ fn column_of(at: Invocation, j: u32) -> u32 {
 // The row of a whose sum is the lane's `i`th, or NONE.
 fn summed_row(at: Invocation, i: u32) -> u32 {
     return select(NONE, row_of(at, i), at.group.x == 0u && at.lane.x == 0u);
+}
+
+fn one_of_a(at: u32) -> f32 {
+    return a[at];
 }
 
 fn load_a(member: u32, row: u32, k: u32, rows: u32, depth: u32) -> f32 {
@@ -89,36 +101,43 @@ fn terms(at: Invocation, first: u32, depth: u32) {
         // Consecutive lanes load consecutive words of the operand, whichever way it is stored.
         for (var i = index; i < height * DEPTH; i += lanes) {
             let at = select(vec2(i / DEPTH, i % DEPTH), vec2(i % height, i / height), A_TRANSPOSED);
-            tile_a[at.y * height + at.x] = load_a(group.z, first_row + at.x, k + at.y, rows, depth);
+            tile_a[at.y * height + at.x] = Stored(factor_a(load_a(group.z, first_row + at.x, k + at.y, rows, depth)));
         }
         for (var i = index; i < width * DEPTH; i += lanes) {
             let at = select(vec2(i % width, i / width), vec2(i / DEPTH, i % DEPTH), B_TRANSPOSED);
-            tile_b[at.y * width + at.x] = load_b(group.z, k + at.y, first_column + at.x, depth);
+            tile_b[at.y * width + at.x] = Stored(factor_b(load_b(group.z, k + at.y, first_column + at.x, depth)));
         }
         workgroupBarrier();
         for (var j = 0u; j < DEPTH; j++) {
             let at_a = j * height + lane.y;
             let at_b = j * width + lane.x;
-            let left = vec4(
+            let left = vec4<f32>(vec4(
                 tile_a[at_a],
                 tile_a[at_a + LANES_Y],
                 tile_a[at_a + 2u * LANES_Y],
                 tile_a[at_a + 3u * LANES_Y],
-            );
-            let right = vec4(
+            ));
+            let right = vec4<f32>(vec4(
                 tile_b[at_b],
                 tile_b[at_b + LANES_X],
                 tile_b[at_b + 2u * LANES_X],
                 tile_b[at_b + 3u * LANES_X],
-            );
+            ));
             sums[0] = fma(left.xxxx, right, sums[0]);
             sums[1] = fma(left.yyyy, right, sums[1]);
             sums[2] = fma(left.zzzz, right, sums[2]);
             sums[3] = fma(left.wwww, right, sums[3]);
-            if ROW_SUMS && group.x == 0u {
+            if ROW_SUMS && !HALF && group.x == 0u {
                 row_sums += left;
             }
         }
         workgroupBarrier();
+    }
+#repeat i ROWS
+    sums[{i}u] = total(sums[{i}u]);
+#end
+    if ROW_SUMS && HALF {
+        // What is added up is not rounded.
+        sum_rows(at, rows, first, depth);
     }
 }

@@ -6,6 +6,8 @@
 // The kernel that imports this declares `shape` with a, b, m, n, k.
 
 #import batch
+#import operands unless HALF
+#import halves if HALF
 
 const LANES_X: u32 = 64u;
 const LANES_Y: u32 = 1u;
@@ -47,9 +49,9 @@ fn product(at: Invocation) {
     var sum_{i} = vec4<f32>();
 #end
     for (var k = lane; k < depth; k += LANES_X) {
-        let right = vec4(b[columns.x + k], b[columns.y + k], b[columns.z + k], b[columns.w + k]);
+        let right = factors_b(vec4(b[columns.x + k], b[columns.y + k], b[columns.z + k], b[columns.w + k]));
 #repeat i ROWS
-        sum_{i} = fma(vec4(a[rows[{i}u] + k]), right, sum_{i});
+        sum_{i} = fma(vec4(factor_a(a[rows[{i}u] + k])), right, sum_{i});
 #end
     }
 #repeat i ROWS

@@ -11,8 +11,11 @@
 // The kernel that imports this declares `shape` with a, b, m, n, k.
 
 #import batch
+#import operands unless HALF
+#import halves if HALF
 #import words unless VECTORS
 #import vectors if VECTORS
+#import row_sums
 
 override LANES: u32 = 8u;
 override WIDTH: u32 = 8u;
@@ -62,11 +65,11 @@ fn part_of_a(at: Invocation, part: u32, k: u32, rows: u32, depth: u32) -> vec4<f
         let row = row_of(at, 4u * (part % (ROWS / 4u)));
         let inner = k + part / (ROWS / 4u);
         let four = four_of_a(first + min(inner, depth - 1u) * shape.m_stride, row, shape.m_stride);
-        return select(vec4<f32>(), four, inner < depth);
+        return factors_a(select(vec4<f32>(), four, inner < depth));
     }
     let row = min(row_of(at, part), rows - 1u);
     let four = four_of_a(first + row * shape.k_stride, k, depth);
-    return select(vec4<f32>(), four, k + vec4(0u, 1u, 2u, 3u) < vec4(depth));
+    return factors_a(select(vec4<f32>(), four, k + vec4(0u, 1u, 2u, 3u) < vec4(depth)));
 }
 
 // The lane's four columns of b, for k to k + 3.
@@ -94,10 +97,10 @@ fn four_rows_of_b(at: Invocation, k: u32, depth: u32) -> mat4x4<f32> {
     }
     let inside = inner < vec4(depth);
     return mat4x4<f32>(
-        select(vec4<f32>(), fours[0], inside.x),
-        select(vec4<f32>(), fours[1], inside.y),
-        select(vec4<f32>(), fours[2], inside.z),
-        select(vec4<f32>(), fours[3], inside.w),
+        factors_b(select(vec4<f32>(), fours[0], inside.x)),
+        factors_b(select(vec4<f32>(), fours[1], inside.y)),
+        factors_b(select(vec4<f32>(), fours[2], inside.z)),
+        factors_b(select(vec4<f32>(), fours[3], inside.w)),
     );
 }
 
@@ -132,23 +135,9 @@ fn terms(at: Invocation, first: u32, depth: u32) {
 #end
     }
 #repeat i ROWS
-    sums[{i}u] = sum_{i};
+    sums[{i}u] = total(sum_{i});
 #end
     if ROW_SUMS {
         sum_rows(at, rows, first, depth);
-    }
-}
-
-fn sum_rows(at: Invocation, rows: u32, start: u32, depth: u32) {
-    let first = shape.a.x + at.group.z * shape.a.y;
-    // None but for the first workgroups of rows of them; four terms at a time, for the sake of drivers that count iterations.
-    let end = select(0u, depth, at.group.x == 0u);
-    for (var k = start; k < end; k += 4u) {
-#repeat i SUMS
-        let row_{i} = first + min(summed_row(at, {i}u), rows - 1u);
-#repeat j 4
-        row_sums[{i}u] += select(0.0, one_of_a(row_{i} + min(k + {j}u, depth - 1u) * shape.m_stride), k + {j}u < depth);
-#end
-#end
     }
 }

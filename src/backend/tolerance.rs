@@ -52,7 +52,8 @@ pub const TOLERANCES: &[(f32, &str, &[&str])] = &[
     ),
     (
         2e-5,
-        "sums of up to some thousand values or products in another order, or a function of such a sum; for images, places between \
+        "sums of up to some thousand values or products in another order, or a function of such a sum, of operands that are rounded \
+         alike where they are of half precision; for images, places between \
          pixels that are rounded before values are told apart",
         &[
             "batch_norm",

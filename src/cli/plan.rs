@@ -143,7 +143,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         Some(optimizer) => Program::training(&network, &loss, optimizer, capacity),
         None => Program::gradients(&network, &loss, capacity),
     };
+    let precision = options.config.precision.unwrap_or_default();
     let program = program.augmented(&augmentation);
+    let program = program.with_precision(precision);
     let program = if options.unfused {
         program
     } else {

@@ -2,8 +2,8 @@
 
 use super::layers::last;
 use super::{
-    Element, Hyper, Link, Loss, Op, Optimizer, Places, Program, Rows, Rule, TensorId, buffer,
-    chunk, record,
+    Element, Hyper, Link, Loss, Op, Optimizer, Places, Precision, Program, Rows, Rule, TensorId,
+    buffer, chunk, record,
 };
 use crate::model::{Activation, Network, Role};
 
@@ -102,6 +102,7 @@ impl<'a> Builder<'a> {
             program: Program {
                 members: capacity.members,
                 batch: capacity.batch,
+                precision: Precision::F32,
                 buffers: Vec::new(),
                 tensors: Vec::new(),
                 ops: Vec::new(),

@@ -15,6 +15,7 @@ mod muon;
 mod op;
 mod optimizer;
 mod places;
+mod precision;
 mod print;
 mod tally;
 
@@ -25,6 +26,7 @@ pub use loss::{Link, Loss, LossFunction, LossWeights, Reduction};
 pub use op::{Op, Product, Transpose, chunk};
 pub use optimizer::{Optimizer, Rule};
 pub use places::{Place, Places};
+pub use precision::{Halved, Precision};
 pub(crate) use tally::shares;
 pub use tally::{Answer, BINS, Stretch, Tallied, spread};
 
@@ -202,6 +204,8 @@ pub struct Program {
     pub members: usize,
     /// The most rows a step has.
     pub batch: usize,
+    /// Of the operands of products over a batch.
+    pub precision: Precision,
     /// Memory.
     pub buffers: Vec<Buffer>,
     /// Views of it.

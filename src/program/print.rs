@@ -51,6 +51,15 @@ impl Display for Program {
 impl Program {
     /// The op's formula with names and shapes, as `z[128×64] = x[128×30]·layers.0.weight[64×30]ᵀ`.
     pub fn formula(&self, op: &Op) -> String {
+        let formula = self.exact(op);
+        if self.halved(op).is_some() {
+            format!("{formula} in f16")
+        } else {
+            formula
+        }
+    }
+
+    fn exact(&self, op: &Op) -> String {
         let t = |tensor: TensorId| {
             let Rows::Fixed(rows) = self.tensors[tensor].rows else {
                 return format!(

@@ -48,6 +48,7 @@ fn steps_per_second(
     };
     let program = Program::training(&plan.network, &options.loss, &options.optimizer, capacity);
     let program = program.augmented(&options.augmentation);
+    let program = program.with_precision(options.precision);
     let compiled = backend.compile(&program.fused())?;
     let order: Vec<u32> = (0..batch as u32).collect();
     backend.write(buffer::ORDER, 0, 0, Data::U32(&order))?;

@@ -171,6 +171,7 @@ impl Plan {
                 augmentation: config
                     .augmentation(Some(&preprocessing))
                     .map_err(FitError::Option)?,
+                precision: config.precision.unwrap_or_default(),
             },
             hyper: Hyper::default(),
             config: Config {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BatchSize, Config, Lbfgs, Sampling, ScheduleName, Warmup};
 use crate::model::Normalization;
-use crate::program::{Optimizer, Rule};
+use crate::program::{Optimizer, Precision, Rule};
 
 /// What `--optimizer` names: the rule of an optimizer's steps, or L-BFGS, which has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,7 @@ impl Config {
             ("--rotate", above_zero(self.rotate)),
             ("--flip", self.flip == Some(true)),
             ("--cutout", self.cutout.is_some_and(|pixels| pixels > 0)),
+            ("--precision f16", self.precision == Some(Precision::F16)),
             ("--norm batch", self.norm == Some(Normalization::Batch)),
         ];
         if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {

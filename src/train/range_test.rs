@@ -57,7 +57,9 @@ pub fn range_test(backend: &mut dyn Backend, plan: &Plan) -> Result<RangeTest, B
     };
     let augmentation = options.augmentation;
     let program = Program::training(network, &options.loss, &options.optimizer, capacity);
-    let compiled = backend.compile(&program.augmented(&augmentation).fused())?;
+    let program = program.augmented(&augmentation);
+    let program = program.with_precision(options.precision);
+    let compiled = backend.compile(&program.fused())?;
     let hyper = Hyper {
         learning_rate: 1.0,
         ..member.hyper

@@ -72,6 +72,7 @@ impl<'a> Run<'a> {
             loss,
             optimizer,
             augmentation,
+            precision,
             ..
         } = options;
         let mut lasting = Vec::new();
@@ -87,19 +88,23 @@ impl<'a> Run<'a> {
         let capacity = layout.capacity(layout.micro);
         // Shards are summed up by the backend.
         let sharded = backend.shards().is_some();
+        let learnt = |program: Program| {
+            let program = program.augmented(augmentation);
+            program.with_precision(*precision).fused()
+        };
         let gradients = || {
             let program = if sharded {
                 Program::shard(network, loss, capacity)
             } else {
                 Program::gradients(network, loss, capacity)
             };
-            program.augmented(augmentation).fused()
+            learnt(program)
         };
         let learn = if options.lbfgs.is_some() {
             Learn::Gradients(compile(backend, &gradients())?)
         } else if layout.micro == layout.batch && !sharded {
             let program = Program::training(network, loss, optimizer, capacity);
-            Learn::Step(compile(backend, &program.augmented(augmentation).fused())?)
+            Learn::Step(compile(backend, &learnt(program))?)
         } else {
             let update = Program::update(network, optimizer, capacity);
             Learn::Micro {

@@ -15,7 +15,7 @@ use super::windows::Windows;
 use crate::backend::Backend;
 use crate::data::{Matrix, Moments};
 use crate::model::{Network, Normalization};
-use crate::program::{Answer, Augmentation, Loss, Optimizer};
+use crate::program::{Answer, Augmentation, Loss, Optimizer, Precision};
 
 /// How a pack of networks is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ pub struct Options {
     pub lbfgs: Option<Lbfgs>,
     /// What is done to the rows of a training step.
     pub augmentation: Augmentation,
+    /// Of the operands of a training step's products.
+    pub precision: Precision,
 }
 
 impl Options {
@@ -66,6 +68,7 @@ impl Options {
             schedule: Schedule::default(),
             lbfgs: None,
             augmentation: Augmentation::default(),
+            precision: Precision::default(),
         }
     }
 }

@@ -230,6 +230,7 @@ fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
         ),
         ("train digits --clip-norm 0", &["--clip-norm", "positive"]),
         ("train digits --max-norm -1", &["--max-norm", "positive"]),
+        ("train digits --precision f8", &["--precision", "f16"]),
         (
             "train good.csv --target colour --class-weight mauve=2",
             &["--class-weight", "mauve"],

@@ -75,6 +75,7 @@ fn what_needs_batches_or_steps_does_not_go_with_it() {
         "--l1 0.1",
         "--average 0.5",
         "--norm batch",
+        "--precision f16",
         "--find-lr",
     ] {
         let (code, line) = place.fails(&format!("train kinds.csv --optimizer lbfgs {option}"));

@@ -12,6 +12,7 @@ mod metrics;
 mod monitor;
 mod networks;
 mod packs;
+mod precision;
 mod reports;
 mod targets;
 mod train;

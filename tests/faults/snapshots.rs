@@ -93,7 +93,7 @@ fn any_snapshot_leads_to_the_same_end_on_the_cpu() {
         ),
         (
             "digits",
-            "epochs = 4\nhidden = [64]\nfolds = 2\nensemble = 2\naccumulate = 3\nl1 = 1e-5",
+            "epochs = 4\nhidden = [64]\nfolds = 2\nensemble = 2\naccumulate = 3\nl1 = 1e-5\nprecision = \"f16\"",
             5,
         ),
         (

@@ -16,7 +16,7 @@ mod schedules;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode};
 use gpu_mlp::backend::{Backend, Data, run_all};
-use gpu_mlp::program::{Op, Program, Step, buffer};
+use gpu_mlp::program::{Op, Precision, Program, Step, buffer};
 
 /// Largest error, relative to the expected value or to 1 if that is less: f64 has a few roundings; f32 has them too, and
 /// adapters may divide and take logarithms with an error of a few units in the last place.
@@ -28,6 +28,7 @@ fn empty(rows: usize) -> Program {
     Program {
         members: 1,
         batch: rows,
+        precision: Precision::F32,
         buffers: Vec::new(),
         tensors: Vec::new(),
         ops: Vec::new(),

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use gpu_mlp::model::{Activation, Embeddings, Initializer, Lookup, Network, initialize};
-use gpu_mlp::program::{Augmentation, Hyper, Loss, LossFunction, Optimizer, Reduction};
+use gpu_mlp::program::{Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Reduction};
 use gpu_mlp::train::{
     End, Event, Member, Monitor, Options, Parts, Rows, Sampling, Schedule, TrainError, train,
 };
@@ -50,6 +50,7 @@ fn steps_can_be_limited_and_a_run_stopped() {
         schedule: Schedule::default(),
         lbfgs: None,
         augmentation: Augmentation::default(),
+        precision: Precision::F32,
     };
     let mut stop = |event: Event<'_>| match event {
         Event::Steps { done, .. } if done > 100 => ControlFlow::Break(()),

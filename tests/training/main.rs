@@ -15,7 +15,7 @@ use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
 use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, initialize};
 use gpu_mlp::program::{
-    Augmentation, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step,
+    Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Program, Reduction, Step,
 };
 use gpu_mlp::train::{
     Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule, Split, TrainError, split,
@@ -123,6 +123,7 @@ fn options() -> Options {
         schedule: Schedule::default(),
         lbfgs: None,
         augmentation: Augmentation::default(),
+        precision: Precision::F32,
     }
 }
 

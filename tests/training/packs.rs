@@ -2,7 +2,9 @@ use std::ops::ControlFlow;
 
 use gpu_mlp::backend::Backend;
 use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, initialize};
-use gpu_mlp::program::{Augmentation, Hyper, Loss, LossFunction, Optimizer, Reduction, Rule};
+use gpu_mlp::program::{
+    Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Reduction, Rule,
+};
 use gpu_mlp::train::{
     Curve, End, Member, Monitor, Options, Parts, Rows, Sampling, Schedule, train,
 };
@@ -65,6 +67,7 @@ fn members_train_on_rows_of_their_own() {
         schedule: Schedule::default(),
         lbfgs: None,
         augmentation: Augmentation::default(),
+        precision: Precision::F32,
     };
     let run = |backend: &mut dyn Backend, members: &[Member], trained: &[&[u32]]| {
         let parts: Vec<_> = trained

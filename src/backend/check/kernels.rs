@@ -4,7 +4,7 @@ use super::products::products as add_products;
 use super::small::Small;
 use super::updates::updates;
 use crate::model::Activation;
-use crate::program::{Op, Program};
+use crate::program::{Op, Precision, Program};
 
 /// A program of one op for each kernel and each of its forms, over a batch of `m` rows, `n` columns and sums of `k` terms.
 /// Buffer names end in `number`, so that one backend takes programs of several sizes.
@@ -19,6 +19,7 @@ pub fn kernels(
             program: Program {
                 members,
                 batch: m,
+                precision: Precision::F32,
                 buffers: Vec::new(),
                 tensors: Vec::new(),
                 ops: Vec::new(),

@@ -15,7 +15,7 @@ use super::cpu::CpuBackend;
 use super::gpu::{AdapterChoice, GpuBackend, Mode, Sums};
 use super::{Backend, BackendError, tolerance};
 use crate::model::{Activation, Network};
-use crate::program::{Capacity, Loss, LossFunction, Optimizer, Program, Reduction};
+use crate::program::{Capacity, Loss, LossFunction, Optimizer, Precision, Program, Reduction};
 
 /// How far a kernel is from its twin.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ const SIZES: [[usize; 3]; 5] = [
 /// and by lanes.
 const IN_EACH_TILE: [[usize; 3]; 3] = [[33, 31, 17], [68, 72, 200], [300, 9, 272]];
 
-/// Runs every kernel on an adapter, products in every tile that it has, and compares it with its twin.
+/// Runs every kernel on an adapter, products in every tile that it has and in both precisions, and compares it with its twin.
 pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
     let mut checks: Vec<Check> = Vec::new();
     let mut gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
@@ -62,7 +62,12 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
         let gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
         let mut gpu = gpu.with_tile(tile).with_sums(Sums::ByShape);
         for (number, [m, n, k]) in IN_EACH_TILE.into_iter().enumerate() {
-            for (kernel, program) in products([m, n, k], 2, number) {
+            let precisions = [Precision::F32, Precision::F16].into_iter();
+            let programs = precisions.flat_map(|precision| {
+                let programs = products([m, n, k], 2, number).into_iter();
+                programs.map(move |(kernel, program)| (kernel, program.with_precision(precision)))
+            });
+            for (kernel, program) in programs {
                 let error = difference(&mut gpu, &program, (m, number as u64), Drawn::Usual)?;
                 note(&mut checks, kernel, error);
                 let compiled = gpu.compile(&program)?;

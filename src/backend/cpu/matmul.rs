@@ -13,7 +13,12 @@ pub(super) struct Factor<'a, T> {
     pub(super) column_stride: usize,
 }
 
-impl<T> Factor<'_, T> {
+impl<'a, T> Factor<'a, T> {
+    /// The same rows and columns of other values.
+    pub(super) fn of(self, values: &'a [T]) -> Self {
+        Factor { values, ..self }
+    }
+
     pub(super) fn transposed(self) -> Self {
         Factor {
             values: self.values,

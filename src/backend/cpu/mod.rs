@@ -24,6 +24,7 @@ mod functions;
 mod gather;
 mod gather_both;
 mod gaussian;
+mod half;
 mod join;
 mod keep;
 mod layer_norm;

@@ -6,7 +6,7 @@ use super::team::Team;
 use super::{
     Real, Values, activation, activation_gradient, add, answers, average, batch_norm,
     batch_norm_gradient, batch_norm_inference, bias_add, bias_gradient, clear, clip_norm,
-    clip_value, combine, dropout, dropout_gradient, gather, gather_both, keep, layer_norm,
+    clip_value, combine, dropout, dropout_gradient, gather, gather_both, half, keep, layer_norm,
     layer_norm_gradient, layer_norm_parameters, lookup, lookup_gradient, loss_gradient, matmul,
     matmul_activation_gradient, matmul_bias_activation, matmul_bias_gradient, max_norm, metrics,
     mix, momentum, normalize, periodic, periodic_gradient, perturb, prelu, prelu_gradient, softmax,
@@ -14,7 +14,7 @@ use super::{
     warp,
 };
 use crate::model::Dropout;
-use crate::program::{Op, Program, Rows, Step, TensorId, Transpose, buffer, record};
+use crate::program::{Halved, Op, Program, Rows, Step, TensorId, Transpose, buffer, record};
 
 /// What one member's ops read and write.
 pub(super) struct Memory<'a, T> {
@@ -65,6 +65,17 @@ fn first(program: &Program, tensor: TensorId, skipped: usize) -> usize {
     match tensor.rows {
         Rows::Batch => tensor.offset + skipped * tensor.columns,
         Rows::Fixed(_) => tensor.offset,
+    }
+}
+
+/// The same operands with other values, if there are any.
+fn as_halves<'a, T>(
+    (a, b): (Factor<'a, T>, Factor<'a, T>),
+    halves: Option<&'a [Vec<T>; 2]>,
+) -> (Factor<'a, T>, Factor<'a, T>) {
+    match halves {
+        Some([of_a, of_b]) => (a.of(of_a), b.of(of_b)),
+        None => (a, b),
     }
 }
 
@@ -124,7 +135,9 @@ impl<T: Real> Memory<'_, T> {
             } => {
                 let mut out = self.take(place(output));
                 let gradient = self.rows(program, step, a);
+                let halves = self.halves(program, op, [a, b], step);
                 let (a, b) = self.factors(program, a, b, Transpose::A, step);
+                let (a, b) = as_halves((a, b), halves.as_ref());
                 let (weights, biases) = out.split_at_mut(program.tensors[bias].offset);
                 matmul_bias_gradient::matmul_bias_gradient(
                     (gradient, a),
@@ -144,7 +157,9 @@ impl<T: Real> Memory<'_, T> {
                 output,
             } => {
                 let mut out = self.take(place(output));
+                let halves = self.halves(program, op, [a, b], step);
                 let (a, b) = self.factors(program, a, b, transpose, step);
+                let (a, b) = as_halves((a, b), halves.as_ref());
                 matmul::matmul(a, b, accumulate, &mut out[range(output)], team);
                 self.put(place(output), out);
             }
@@ -171,7 +186,9 @@ impl<T: Real> Memory<'_, T> {
                 output,
             } => {
                 let mut out = self.take(place(output));
+                let halves = self.halves(program, op, [a, b], step);
                 let (a, b) = self.factors(program, a, b, Transpose::B, step);
+                let (a, b) = as_halves((a, b), halves.as_ref());
                 let bias = self.numbers(program, bias);
                 matmul_bias_activation::matmul_bias_activation(
                     a,
@@ -309,7 +326,9 @@ impl<T: Real> Memory<'_, T> {
                 output,
             } => {
                 let mut out = self.take(place(output));
+                let halves = self.halves(program, op, [a, b], step);
                 let (a, b) = self.factors(program, a, b, Transpose::Neither, step);
+                let (a, b) = as_halves((a, b), halves.as_ref());
                 let kept = &self.own[place(kept)].numbers()[range(kept)];
                 let output_values = &mut out[range(output)];
                 matmul_activation_gradient::matmul_activation_gradient(
@@ -889,6 +908,20 @@ impl<T: Real> Memory<'_, T> {
         let rate = self.numbers(program, hyper)[4];
         let keys = self.own[program.tensors[keys].buffer].indices();
         dropout::Mask::new(kind, rate, keys, (step.number, layer), step.first)
+    }
+
+    /// The values of a product's operands in half precision, if it has them so.
+    pub(super) fn halves(
+        &self,
+        program: &Program,
+        op: &Op,
+        [a, b]: [TensorId; 2],
+        step: &Step,
+    ) -> Option<[Vec<T>; 2]> {
+        let Halved { magnified } = program.halved(op)?;
+        let power = if magnified { step.magnifier() } else { 1.0 };
+        let of = |tensor, power| half::halved(self.rows(program, step, tensor), power);
+        Some([of(a, power), of(b, 1.0)])
     }
 
     /// The operands of a product, as they are read: a`[m, k]`, b`[k, n]`.

@@ -126,10 +126,15 @@ impl<T: Real> Memory<'_, T> {
         if let Some((a, b, output)) = product {
             let place = program.tensors[output].buffer;
             let mut out = self.take(place);
+            let halves = self.halves(program, op, [a, b], whole);
+            let [of_a, of_b] = match &halves {
+                Some([of_a, of_b]) => [&of_a[..], &of_b[..]],
+                None => [a, b].map(|tensor| self.rows(program, whole, tensor)),
+            };
             let product = TreeProduct {
-                a: self.rows(program, whole, a),
+                a: of_a,
                 m: program.tensors[a].columns,
-                b: self.rows(program, whole, b),
+                b: of_b,
                 n: program.tensors[b].columns,
                 parts,
             };
@@ -152,7 +157,9 @@ mod tests {
     use crate::backend::cpu::CpuBackend;
     use crate::backend::{Backend, Data, ProgramId, write_weights};
     use crate::model::{Activation, Dropout, Initializer, Network, initialize};
-    use crate::program::{Capacity, Hyper, Loss, LossFunction, Reduction, buffer, record};
+    use crate::program::{
+        Capacity, Hyper, Loss, LossFunction, Precision, Reduction, buffer, record,
+    };
 
     const ROWS: usize = 80;
 
@@ -171,7 +178,10 @@ mod tests {
         firsts.map(part).collect()
     }
 
-    fn ready<T: Real>(network: &Network, threads: usize) -> (CpuBackend<T>, ProgramId, usize) {
+    fn ready<T: Real>(
+        (network, precision): (&Network, Precision),
+        threads: usize,
+    ) -> (CpuBackend<T>, ProgramId, usize) {
         let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
         let capacity = Capacity {
             members: 1,
@@ -181,6 +191,7 @@ mod tests {
             records: 8,
         };
         let program = Program::shard(network, &loss, capacity).fused();
+        let program = program.with_precision(precision);
         let len = program
             .buffer(buffer::GRADIENTS)
             .map_or(0, |buffer| buffer.len);
@@ -212,7 +223,7 @@ mod tests {
 
     /// Gradients and records, with so many parts at a time.
     fn gradient<T: Real>(
-        network: &Network,
+        network: (&Network, Precision),
         threads: usize,
         at_a_time: usize,
     ) -> (Vec<f32>, Vec<f32>) {
@@ -245,15 +256,18 @@ mod tests {
                 dropout: Dropout::Plain,
                 ..Network::new(inputs, &hidden, Activation::Tanh, 3, Activation::Identity)
             };
-            let one = gradient::<f32>(&network, 1, 1);
-            assert!(one.0.iter().any(|value| value.abs() > 1e-4));
-            for (at_a_time, threads) in [(2, 1), (4, 1), (8, 1), (8, 3)] {
-                let found = gradient::<f32>(&network, threads, at_a_time);
-                assert_eq!(found, one, "{at_a_time} of {hidden:?} on {threads} threads");
-            }
-            let (exact, _) = gradient::<f64>(&network, 1, 8);
-            for (one, exact) in one.0.iter().zip(exact) {
-                assert!((one - exact).abs() < 1e-5, "{one} {exact}");
+            let (exact, _) = gradient::<f64>((&network, Precision::F32), 1, 8);
+            for (precision, error) in [(Precision::F32, 1e-5), (Precision::F16, 1e-3)] {
+                let network = (&network, precision);
+                let one = gradient::<f32>(network, 1, 1);
+                assert!(one.0.iter().any(|value| value.abs() > 1e-4));
+                for (at_a_time, threads) in [(2, 1), (4, 1), (8, 1), (8, 3)] {
+                    let found = gradient::<f32>(network, threads, at_a_time);
+                    assert_eq!(found, one, "{at_a_time} of {hidden:?} on {threads} threads");
+                }
+                for (one, exact) in one.0.iter().zip(&exact) {
+                    assert!((one - exact).abs() < error, "{one} {exact}");
+                }
             }
         }
     }
@@ -263,7 +277,7 @@ mod tests {
         let mut network = Network::new(4, &[6], Activation::Relu, 3, Activation::Identity);
         network.dropout = Dropout::Plain;
         network.normalization = crate::model::Normalization::Batch;
-        let (mut backend, id, _) = ready::<f32>(&network, 1);
+        let (mut backend, id, _) = ready::<f32>((&network, Precision::F32), 1);
         assert!(!backend.run_together(id, &parts()).expect("it says so"));
     }
 }

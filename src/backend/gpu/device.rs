@@ -139,6 +139,11 @@ pub(super) struct Device {
     pub(super) lanes: u32,
     /// Lanes of the smallest and the largest subgroup, if subgroups can exchange values.
     pub(super) subgroups: Option<[u32; 2]>,
+    /// Rows and columns of the matrices of half precision, with sums in f32, that subgroups multiply, if they do. All subgroups have as
+    /// many lanes then.
+    pub(super) cooperative: Option<u32>,
+    /// Whether shaders have numbers of half precision.
+    pub(super) half: bool,
     /// Whether lanes are a processor's.
     pub(super) software: bool,
     /// Terms of a product's sums at most.
@@ -187,13 +192,31 @@ impl Device {
                 reason,
             });
         }
+        let cooperative = cooperative(&adapter);
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("gpu-mlp"),
             required_features: adapter.features()
                 & (wgpu::Features::SUBGROUP
+                    | wgpu::Features::SHADER_F16
                     | wgpu::Features::PIPELINE_CACHE
-                    | wgpu::Features::TIMESTAMP_QUERY),
+                    | wgpu::Features::TIMESTAMP_QUERY
+                    | if cooperative.is_some() {
+                        wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+                    } else {
+                        wgpu::Features::empty()
+                    }),
             required_limits: info.limits.clone(),
+            experimental_features: if cooperative.is_some() {
+                // SAFETY: what wgpu cannot promise yet of cooperative matrices is that their loads and stores stay inside what they
+                // are given a pointer into. Ours are in `shaders/lib/product_cooperative.wgsl` alone, on three arrays of workgroup
+                // memory: a matrix of a SIDE begins at a multiple of SIDE rows and columns of a tile whose sides are multiples of
+                // it, rows PITCH apart, and the arrays have a side's rows of PITCH. `Tile::cut` chooses the sides, and
+                // `tile::tests` counts it out for every tile and size of subgroup. Each is called by whole subgroups, in control
+                // flow that is the same for the whole workgroup.
+                unsafe { wgpu::ExperimentalFeatures::enabled() }
+            } else {
+                wgpu::ExperimentalFeatures::disabled()
+            },
             ..Default::default()
         });
         let (device, queue) =
@@ -236,6 +259,8 @@ impl Device {
                 _ => usize::MAX,
             },
             subgroups: subgroups(&adapter),
+            cooperative,
+            half: adapter.features().contains(wgpu::Features::SHADER_F16),
             software: adapter.get_info().device_type == DeviceType::Cpu,
             limits: info.limits,
             fault,
@@ -302,6 +327,26 @@ fn subgroups(adapter: &Adapter) -> Option<[u32; 2]> {
     let usable =
         sizes.iter().all(|size| size.is_power_of_two()) && sizes[0] >= 4 && sizes[1] <= 128;
     (usable && adapter.features().contains(wgpu::Features::SUBGROUP)).then_some(sizes)
+}
+
+/// See [`Device::cooperative`].
+fn cooperative(adapter: &Adapter) -> Option<u32> {
+    let needed = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+        | wgpu::Features::SHADER_F16
+        | wgpu::Features::SUBGROUP;
+    let alike = subgroups(adapter).is_some_and(|[least, most]| least == most);
+    if !alike || !adapter.features().contains(needed) {
+        return None;
+    }
+    let matrices = adapter.cooperative_matrix_properties();
+    let has = |side: &u32| {
+        matrices.iter().any(|matrix| {
+            [matrix.m_size, matrix.n_size, matrix.k_size] == [*side; 3]
+                && matrix.ab_type == wgpu::CooperativeScalarType::F16
+                && matrix.cr_type == wgpu::CooperativeScalarType::F32
+        })
+    };
+    [16, 8].into_iter().find(has)
 }
 
 /// wgpu's messages have a paragraph for each cause; an error of ours is one line.

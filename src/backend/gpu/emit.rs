@@ -14,8 +14,15 @@ const SUBGROUP: Tile = Tile::Subgroup {
     lanes: LANES,
 };
 
+/// Products by the adapter's own matrices, of half precision: lanes of a subgroup, and rows of a matrix.
+const COOPERATIVE: Tile = Tile::Cooperative {
+    height: 64,
+    breadth: 64,
+};
+const MATRICES: [u32; 2] = [32, 16];
+
 /// The kernels of a program as they are handed to wgpu, each once: a name of the kernel and its constants, and the WGSL.
-/// Those of its ops, products in both forms and as a graphics card sums them, and the one that runs many whole steps, which a small program has instead.
+/// Those of its ops, products in each form and as a graphics card sums them, and the one that runs many whole steps, which a small program has instead.
 pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     // Any binding is large enough here: pieces of a buffer have the same kernel.
     let of_ops = program.ops.iter();
@@ -26,8 +33,13 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
         [vec![call], other].concat()
     });
     let kernels = in_each.flat_map(|call| {
-        let both = [call.clone(), SUBGROUP.cut(call, LANES, true)];
-        both.map(|call| (call.kernel, call.constants))
+        let mut ways = vec![call.clone(), SUBGROUP.cut(call.clone(), [LANES, 1], true)];
+        if let Some(factors) = call.factors.filter(|factors| factors.half) {
+            let tiles = [Tile::half(&factors), COOPERATIVE].into_iter();
+            ways.extend(tiles.map(|tile| tile.cut(call.clone(), MATRICES, true)));
+        }
+        let ways = ways.into_iter();
+        ways.map(|call| (call.kernel, call.constants))
     });
     let steps = resident::constants(&program.parted(), LANES).map(|constants| ("steps", constants));
     let mut texts: Vec<(String, String)> = Vec::new();

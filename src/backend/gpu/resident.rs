@@ -200,7 +200,7 @@ impl Resident {
     }
 }
 
-/// What the shader is specialised by; `None` if the program has an op that is not the shader's.
+/// What the shader is specialised by; `None` if the program is none for it.
 pub(super) fn constants(program: &Program, lanes: u32) -> Option<Constants> {
     let kinds = kinds(program)?;
     let functions = || program.ops.iter().filter_map(activation);

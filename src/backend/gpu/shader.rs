@@ -85,21 +85,30 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "exponential",
     "functions",
     "gaussian",
+    "halves",
     "logarithm",
     "losses",
+    "magnifier",
     "mask",
+    "matrix16",
+    "matrix8",
     "moments0",
     "moments1",
     "moments2",
     "moments3",
     "norm",
+    "operands",
     "product",
+    "product_cooperative",
     "product_lanes",
     "product_parts",
     "product_subgroup",
     "products",
     "reduce",
+    "row_sums",
     "step",
+    "stored_half",
+    "stored_whole",
     "surprise",
     "turn",
     "update",
@@ -477,6 +486,68 @@ mod tests {
             Validator::new(ValidationFlags::all(), Capabilities::empty())
                 .validate(&module)
                 .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
+        }
+    }
+
+    #[test]
+    fn products_in_half_precision_are_valid_wgsl_with_no_more_than_they_say_they_need() {
+        let kernels = KERNELS.iter().map(|(name, _)| *name);
+        for kernel in kernels.filter(|name| name.starts_with("matmul")) {
+            for (constant, capabilities) in [
+                (None, Capabilities::empty()),
+                (Some("STORED_HALF"), Capabilities::SHADER_FLOAT16),
+            ] {
+                let mut constants = vec![("HALF", 1), ("MAGNIFIED", 1), ("ROW_SUMS", 1)];
+                constants.extend(constant.map(|constant| (constant, 1)));
+                let text = specialized(kernel, &constants).expect("the kernel is listed");
+                let module = naga::front::wgsl::parse_str(&text)
+                    .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
+                Validator::new(ValidationFlags::all(), capabilities)
+                    .validate(&module)
+                    .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
+            }
+        }
+    }
+
+    #[test]
+    fn products_by_cooperative_matrices_are_valid_wgsl_with_no_more_than_they_say_they_need() {
+        let kernels = KERNELS.iter().map(|(name, _)| *name);
+        for kernel in kernels.filter(|name| name.starts_with("matmul")) {
+            for (side, vectors, a_transposed, b_transposed) in
+                [(16, 0, 0, 0), (16, 1, 1, 0), (8, 1, 0, 1)]
+            {
+                let constants = [
+                    ("COOPERATIVE", 1),
+                    ("SIDE_8", (side == 8).into()),
+                    ("STEPS", 32 / side),
+                    ("LANES", 128),
+                    ("HEIGHT", 64),
+                    ("BREADTH", 64),
+                    ("DOWN", 2),
+                    ("ACROSS", 2),
+                    ("GROUPS_X", 2),
+                    ("LOADS_A", 4),
+                    ("LOADS_B", 4),
+                    ("ROWS", 8),
+                    ("STAGED", 4),
+                    ("VECTORS", vectors),
+                    ("A_TRANSPOSED", a_transposed),
+                    ("B_TRANSPOSED", b_transposed),
+                    ("ROW_SUMS", a_transposed),
+                    ("HALF", 1),
+                    ("MAGNIFIED", 1),
+                ];
+                let text = specialized(kernel, &constants).expect("the kernel is listed");
+                let module = naga::front::wgsl::parse_str(&text)
+                    .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
+                let capabilities = Capabilities::SHADER_FLOAT16
+                    | Capabilities::SUBGROUP
+                    | Capabilities::COOPERATIVE_MATRIX;
+                Validator::new(ValidationFlags::all(), capabilities)
+                    .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+                    .validate(&module)
+                    .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
+            }
         }
     }
 

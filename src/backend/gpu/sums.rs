@@ -99,9 +99,14 @@ impl Sums {
     }
 }
 
-/// Constants of a call that are not those of its tiles.
+/// Whether a constant is of how a product's operands are stored or rounded: where they are multiplied, it is wanted.
+fn of_operands(name: &str) -> bool {
+    name.ends_with("_TRANSPOSED") || ["HALF", "MAGNIFIED"].contains(&name)
+}
+
+/// Constants of a call that are neither those of its tiles nor of its operands.
 fn untiled(call: &Call) -> impl Iterator<Item = (&'static str, u32)> {
-    let kept = |name: &str| !name.starts_with("LANES_") && !name.ends_with("_TRANSPOSED");
+    let kept = |name: &str| !name.starts_with("LANES_") && !of_operands(name);
     let constants = call.constants.iter().copied();
     constants.filter(move |(name, _)| kept(name))
 }
@@ -109,8 +114,9 @@ fn untiled(call: &Call) -> impl Iterator<Item = (&'static str, u32)> {
 /// `shaders/lib/product_lanes.wgsl`.
 fn by_lanes(call: Call, factors: &Factors) -> Call {
     let own = [("BY_LANES", 1)].into_iter();
+    let half = factors.half.then_some(("HALF", 1));
     Call {
-        constants: own.chain(untiled(&call)).collect(),
+        constants: own.chain(half).chain(untiled(&call)).collect(),
         grid: [factors.n.div_ceil(4) as u32, factors.m.div_ceil(4) as u32],
         factors: None,
         ..call
@@ -140,13 +146,11 @@ fn in_parts(
         len: products.len + if row_sums { rows.len } else { 0 },
         ..products
     };
-    let of_tiles = |name: &str| name.starts_with("LANES_") || name.ends_with("_TRANSPOSED");
+    let wanted = |name: &str| name.starts_with("LANES_") || of_operands(name) || name == "ROW_SUMS";
     let constants = call.constants.iter().copied();
     let made = Call {
         kernel: "matmul_part",
-        constants: constants
-            .filter(|(name, _)| of_tiles(name) || *name == "ROW_SUMS")
-            .collect(),
+        constants: constants.filter(|(name, _)| wanted(name)).collect(),
         operands: [&call.operands[..2], &[whole]].concat(),
         scalars: [
             &call.scalars[..5],
@@ -188,6 +192,7 @@ mod tests {
             transpose,
             inner: [m, n],
             parts: 1,
+            half: false,
         };
         assert_eq!(Sums::Rising.form(&factors), Form::Rising);
         Sums::ByShape.form(&factors)

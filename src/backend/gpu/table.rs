@@ -156,9 +156,12 @@ fn kind_of(op: &Op) -> Option<u32> {
     })
 }
 
-/// A bit for each kind of op that the program has; `None` if it has one that is not the shader's.
+/// A bit for each kind of op that the program has; `None` if it has one that is not the shader's, or products in half precision.
 pub(super) fn kinds(program: &Program) -> Option<u32> {
     let mut ops = program.ops.iter();
+    if ops.clone().any(|op| program.halved(op).is_some()) {
+        return None;
+    }
     ops.try_fold(0, |kinds, op| Some(kinds | 1 << kind_of(op)?))
 }
 

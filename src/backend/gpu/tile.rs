@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{Call, Factors, Operand};
 use super::device::Device;
 use super::record::Memory;
+use super::shader::Constants;
 use super::tune::class;
 use crate::program::Program;
 
@@ -23,6 +24,20 @@ pub enum Tile {
         /// Rows of lanes.
         y: u32,
     },
+    /// The same with operands that workgroup memory holds as f16: of products in half precision, where the adapter has such numbers.
+    Half {
+        /// Lanes in a row.
+        x: u32,
+        /// Rows of lanes.
+        y: u32,
+    },
+    /// By matrices that the adapter multiplies itself, of products in half precision: `shaders/lib/product_cooperative.wgsl`.
+    Cooperative {
+        /// Rows of the tile.
+        height: u32,
+        /// Columns of the tile.
+        breadth: u32,
+    },
     /// `rows` rows and `4 * lanes` columns by outer products within subgroups: `shaders/lib/product_subgroup.wgsl`.
     Subgroup {
         /// Rows of the tile, all of them a lane's: 4, 8 or 16.
@@ -36,6 +51,8 @@ impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Tile::Workgroup { x, y } => write!(f, "workgroup {}x{}", 4 * y, 4 * x),
+            Tile::Half { x, y } => write!(f, "half {}x{}", 4 * y, 4 * x),
+            Tile::Cooperative { height, breadth } => write!(f, "cooperative {height}x{breadth}"),
             Tile::Subgroup { rows, lanes } => write!(f, "subgroup {rows}x{}", 4 * lanes),
         }
     }
@@ -44,11 +61,23 @@ impl fmt::Display for Tile {
 impl Tile {
     /// Tiles of 64 × 64, but for narrow or low results.
     pub(super) fn workgroup(factors: &Factors) -> Tile {
-        let lanes = |size: usize| size.div_ceil(4).next_power_of_two().clamp(4, 16) as u32;
-        Tile::Workgroup {
-            x: lanes(factors.n),
-            y: lanes(factors.m),
-        }
+        let [x, y] = lanes(factors);
+        Tile::Workgroup { x, y }
+    }
+
+    /// Likewise.
+    pub(super) fn half(factors: &Factors) -> Tile {
+        let [x, y] = lanes(factors);
+        Tile::Half { x, y }
+    }
+
+    fn is_cooperative(self) -> bool {
+        matches!(self, Tile::Cooperative { .. })
+    }
+
+    /// Whether a product can be cut so: some are of half precision alone.
+    fn takes(self, factors: &Factors) -> bool {
+        factors.half || !matches!(self, Tile::Half { .. } | Tile::Cooperative { .. })
     }
 
     /// Sixteen rows to a subgroup, but for low results.
@@ -59,14 +88,18 @@ impl Tile {
         }
     }
 
-    /// The call with its product cut in this way. `width` is the number of lanes that every subgroup has, and `fours` whether the
-    /// operands can be read four values at a time.
-    pub(super) fn cut(self, mut call: Call, width: u32, fours: bool) -> Call {
+    /// The call with its product cut in this way. `width` is the number of lanes that every subgroup has, `side` that of the rows of the
+    /// adapter's own matrices, and `fours` whether the operands can be read four values at a time.
+    pub(super) fn cut(self, mut call: Call, [width, side]: [u32; 2], fours: bool) -> Call {
         let Some(factors) = call.factors else {
             return call;
         };
         let constants = match self {
             Tile::Workgroup { x, y } => vec![("LANES_X", x), ("LANES_Y", y)],
+            Tile::Half { x, y } => vec![("STORED_HALF", 1), ("LANES_X", x), ("LANES_Y", y)],
+            Tile::Cooperative { height, breadth } => {
+                Matrices::of([height, breadth], [width, side]).constants(fours)
+            }
             Tile::Subgroup { rows, lanes } => {
                 let width = width.min(rows);
                 vec![
@@ -91,7 +124,8 @@ impl Tile {
     /// Workgroups side by side and below each other that make the product, or one part of it.
     pub(super) fn groups(self, factors: &Factors) -> [u32; 2] {
         let [height, width] = match self {
-            Tile::Workgroup { x, y } => [4 * y, 4 * x],
+            Tile::Workgroup { x, y } | Tile::Half { x, y } => [4 * y, 4 * x],
+            Tile::Cooperative { height, breadth } => [height, breadth],
             Tile::Subgroup { rows, lanes } => [rows, 4 * lanes],
         };
         [
@@ -99,6 +133,90 @@ impl Tile {
             factors.m.div_ceil(height as usize) as u32,
         ]
     }
+}
+
+/// Terms that `shaders/lib/product_cooperative.wgsl` takes at a time.
+const DEPTH: u32 = 32;
+
+/// How a tile of cooperative matrices is shared by the subgroups of its workgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Matrices {
+    /// Rows and columns of the tile.
+    tile: [u32; 2],
+    /// Rows and columns of a matrix.
+    side: u32,
+    /// A subgroup's, below each other and side by side.
+    own: [u32; 2],
+    lanes: u32,
+}
+
+impl Matrices {
+    /// Of such a side, by subgroups of `width` lanes.
+    fn of(tile: [u32; 2], [width, side]: [u32; 2]) -> Self {
+        let [height, breadth] = tile;
+        // Two for each row of the tile, so that sums of rows are the same in all of them.
+        let lanes = 2 * height;
+        let [down, across] = tile.map(|size| size / side);
+        let each = (down * across * width / lanes).max(1);
+        // About as many below each other as side by side, so that what is loaded is used as often as can be.
+        let below = 1 << each.ilog2().div_ceil(2);
+        let below = down.min(below).max(each / across);
+        Matrices {
+            tile: [height, breadth],
+            side,
+            own: [below, each / below],
+            lanes,
+        }
+    }
+
+    /// Of workgroup memory: two tiles of the operands, and what is staged of the sums.
+    fn bytes(self) -> u32 {
+        let [height, breadth] = self.tile;
+        2 * (height + breadth) * (DEPTH + 8) + 4 * height / self.own[0] * (breadth + 4)
+    }
+
+    fn constants(self, fours: bool) -> Constants {
+        let Matrices {
+            tile: [height, breadth],
+            side,
+            own: [below, beside],
+            lanes,
+        } = self;
+        let rows = height * breadth / 4 / lanes;
+        vec![
+            ("COOPERATIVE", 1),
+            ("SIDE_8", (side == 8).into()),
+            ("STEPS", DEPTH / side),
+            ("VECTORS", fours.into()),
+            ("LANES", lanes),
+            ("HEIGHT", height),
+            ("BREADTH", breadth),
+            ("DOWN", below),
+            ("ACROSS", beside),
+            ("GROUPS_X", breadth / side / beside),
+            ("LOADS_A", height * DEPTH / 4 / lanes),
+            ("LOADS_B", breadth * DEPTH / 4 / lanes),
+            ("ROWS", rows),
+            ("STAGED", rows / below),
+        ]
+    }
+}
+
+/// Tiles of an adapter's own matrices that its workgroup memory has room for.
+fn cooperative(device: &Device) -> Vec<Tile> {
+    let (Some(side), Some([width, _])) = (device.cooperative, device.subgroups) else {
+        return Vec::new();
+    };
+    let cuts = [[64, 64], [128, 64], [64, 128], [128, 128]].into_iter();
+    let room = device.limits.max_compute_workgroup_storage_size;
+    let fits = cuts.filter(|&tile| Matrices::of(tile, [width, side]).bytes() <= room);
+    fits.map(|[height, breadth]| Tile::Cooperative { height, breadth })
+        .collect()
+}
+
+/// Lanes side by side and below each other that make a result of this size, sixteen values each.
+fn lanes(factors: &Factors) -> [u32; 2] {
+    [factors.n, factors.m].map(|size| size.div_ceil(4).next_power_of_two().clamp(4, 16) as u32)
 }
 
 /// Which tile a product has on a device.
@@ -113,9 +231,12 @@ pub(super) struct Tiles {
 impl Tiles {
     /// The tiles that a device runs.
     pub(super) fn of(device: &Device) -> Vec<Tile> {
-        let mut tiles = [(16, 16), (8, 8), (16, 4), (4, 16)]
-            .map(|(x, y)| Tile::Workgroup { x, y })
-            .to_vec();
+        let cuts = [(16, 16), (8, 8), (16, 4), (4, 16)];
+        let mut tiles = cuts.map(|(x, y)| Tile::Workgroup { x, y }).to_vec();
+        if device.half {
+            tiles.extend(cuts.map(|(x, y)| Tile::Half { x, y }));
+        }
+        tiles.extend(cooperative(device));
         if let Some([_, most]) = device.subgroups {
             let cuts = [(16, most), (8, most), (4, most), (16, 2 * most)];
             tiles.extend(cuts.map(|(rows, lanes)| Tile::Subgroup { rows, lanes }));
@@ -128,9 +249,14 @@ impl Tiles {
         let usual = Tiles::usual(device, factors);
         let mut tiles = vec![usual];
         tiles.extend(Tiles::of(device).into_iter().filter(|&tile| match tile {
-            _ if tile == usual => false,
+            _ if tile == usual || !tile.takes(factors) => false,
+            // The sums of an adapter's own matrices have other bits.
+            _ if tile.is_cooperative() != usual.is_cooperative() => false,
+            Tile::Cooperative { .. } => true,
             // Far behind on a processor that has subgroups, and its pipelines take long to make.
-            Tile::Workgroup { .. } => !device.software || device.subgroups.is_none(),
+            Tile::Workgroup { .. } | Tile::Half { .. } => {
+                !device.software || device.subgroups.is_none()
+            }
             Tile::Subgroup { rows, .. } => rows >= 8 && rows as usize <= factors.m,
         }));
         tiles
@@ -139,9 +265,14 @@ impl Tiles {
     /// What is taken without a try.
     fn usual(device: &Device, factors: &Factors) -> Tile {
         match device.subgroups {
-            // A processor's lanes share registers; workgroup memory is memory like any other there.
+            // A processor's lanes share registers; workgroup memory is memory like any other there, and so are matrices.
             Some([_, most]) if device.software => Tile::subgroup(factors, most),
-            _ => Tile::workgroup(factors),
+            _ if !factors.half => Tile::workgroup(factors),
+            _ => match cooperative(device).first() {
+                Some(&tile) => tile,
+                None if device.half => Tile::half(factors),
+                None => Tile::workgroup(factors),
+            },
         }
     }
 
@@ -159,9 +290,10 @@ impl Tiles {
         let [width, _] = device.subgroups.unwrap_or_default();
         let fours = fours(program, memory, &call, factors);
         let tuned = || self.tuned.get(&class(factors, fours)).copied();
-        let tile = self.only.or_else(tuned);
+        let only = self.only.filter(|tile| tile.takes(factors));
+        let tile = only.or_else(tuned);
         let tile = tile.unwrap_or_else(|| Tiles::usual(device, factors));
-        tile.cut(call, width, fours)
+        tile.cut(call, [width, device.cooperative.unwrap_or(1)], fours)
     }
 }
 
@@ -180,4 +312,54 @@ pub(super) fn fours(
     };
     factors.inner.iter().all(|inner| inner.is_multiple_of(4))
         && call.operands[..2].iter().all(begins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrices_are_shared_among_all_lanes_and_subgroups() {
+        let tiles = [[64, 64], [128, 64], [64, 128], [128, 128]].into_iter();
+        for (tile, side) in tiles.flat_map(|tile| [(tile, 8), (tile, 16)]) {
+            for width in [8, 16, 32, 64] {
+                let [down, across] = tile.map(|size| size / side);
+                let matrices = Matrices::of(tile, [width, side]);
+                let constants = matrices.constants(true);
+                let of = |name: &str| constants.iter().find(|(known, _)| *known == name);
+                let of = |name: &str| of(name).map_or(0, |(_, value)| *value);
+                let subgroups = matrices.lanes / width;
+                assert_eq!(
+                    of("DOWN") * of("ACROSS") * subgroups,
+                    down * across,
+                    "{tile:?} of {side} by {width}"
+                );
+                // Each subgroup's matrices are inside the tile.
+                let subgroups_down = subgroups / of("GROUPS_X");
+                assert_eq!(subgroups_down * of("GROUPS_X"), subgroups);
+                assert_eq!(subgroups_down * of("DOWN"), down);
+                assert_eq!(of("GROUPS_X") * of("ACROSS"), across);
+                assert_eq!(of("LOADS_A") * 4 * of("LANES"), of("HEIGHT") * DEPTH);
+                assert_eq!(of("LOADS_B") * 4 * of("LANES"), of("BREADTH") * DEPTH);
+                assert_eq!(of("ROWS") * 4 * of("LANES"), of("HEIGHT") * of("BREADTH"));
+                // What is staged at a time: a row of each subgroup's matrices, as many as there are rows of them.
+                let staged = of("STAGED") * 4 * of("LANES") / of("BREADTH");
+                assert_eq!(staged, side * subgroups_down);
+                assert_eq!(staged, of("HEIGHT") / of("DOWN"));
+                // Sums of rows: eighths of k, all of them staged at once.
+                assert_eq!(of("LANES"), 8 * of("HEIGHT") / 4);
+                assert!(8 * of("HEIGHT") <= staged * (of("BREADTH") + 4));
+                // A tile's rows, with 8 numbers between them, either way that they are laid out.
+                let [height, breadth] = [of("HEIGHT"), of("BREADTH")];
+                for (rows, columns, room) in [
+                    (height, DEPTH, height * (DEPTH + 8)),
+                    (DEPTH, height, height * (DEPTH + 8)),
+                    (breadth, DEPTH, breadth * (DEPTH + 8)),
+                    (DEPTH, breadth, breadth * (DEPTH + 8)),
+                ] {
+                    assert!((rows - 1) * (columns + 8) + columns <= room);
+                }
+            }
+        }
+    }
 }

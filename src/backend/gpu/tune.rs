@@ -16,7 +16,7 @@ use super::shader::{self, Pipelines};
 use super::sums::Sums;
 use super::tile::{Tile, Tiles, fours};
 use crate::backend::BackendError;
-use crate::program::{Buffer, Element, Op, Program, Rows, Step, Transpose};
+use crate::program::{Buffer, Element, Op, Precision, Program, Rows, Step, Transpose};
 
 /// How products are tuned.
 #[derive(Clone, Debug)]
@@ -183,8 +183,9 @@ pub(super) fn class(factors: &Factors, fours: bool) -> String {
     };
     let [m, n, k] = [factors.m, factors.n, factors.k].map(usize::next_power_of_two);
     format!(
-        "{form} {m}x{n}x{k} by {}",
-        if fours { "fours" } else { "ones" }
+        "{form} {m}x{n}x{k} by {}{}",
+        if fours { "fours" } else { "ones" },
+        if factors.half { " in halves" } else { "" }
     )
 }
 
@@ -289,31 +290,35 @@ fn time(
         &memory,
         (sums, &only),
     )?;
+    let step = Step {
+        rows: program.batch as u32,
+        loss_scale: 1.0,
+        ..Step::default()
+    };
     // The first run compiles the kernel.
-    run(bench, &dispatches, 1)?;
-    let once = run(bench, &dispatches, 1)?.max(Duration::from_micros(1));
+    run(bench, &dispatches, &[step])?;
+    let once = run(bench, &dispatches, &[step])?.max(Duration::from_micros(1));
     let times = (MEASURED.as_nanos() / once.as_nanos()).clamp(1, 64) as usize;
-    let all = run(bench, &dispatches, times)?;
+    let all = run(bench, &dispatches, &vec![step; times])?;
     Ok(once.min(all / times as u32))
 }
 
 fn run(
     bench: &mut Bench<'_>,
     dispatches: &[Dispatch],
-    times: usize,
+    steps: &[Step],
 ) -> Result<Duration, BackendError> {
     const LIMIT: Duration = Duration::from_secs(60);
     let device = bench.device;
     let mut encoder = device
         .handle
         .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    let steps = vec![Step::default(); times];
     encode(
         device,
         &mut encoder,
         bench.table,
         bench.step,
-        (dispatches, &steps),
+        (dispatches, steps),
         bench.clock.as_ref().map(Clock::writes),
     );
     if let Some(clock) = &mut bench.clock {
@@ -329,26 +334,42 @@ fn run(
 fn product(factors: &Factors, fours: bool) -> Program {
     let mut program = Program {
         members: 1,
-        batch: 1,
+        batch: match factors.transpose {
+            Transpose::A => factors.k,
+            _ => factors.m,
+        },
+        precision: if factors.half {
+            Precision::F16
+        } else {
+            Precision::F32
+        },
         buffers: Vec::new(),
         tensors: Vec::new(),
         ops: Vec::new(),
     };
-    let mut add = |name: &str, rows: usize, columns: usize| {
+    let mut add = |name: &str, rows: Rows, columns: usize| {
         let offset = usize::from(!fours);
-        let place = program.add_buffer(name, Element::F32, offset + rows * columns, false);
-        program.add_tensor(name, place, offset, Rows::Fixed(rows), columns)
+        let height = match rows {
+            Rows::Batch => program.batch,
+            Rows::Fixed(rows) => rows,
+        };
+        let place = program.add_buffer(name, Element::F32, offset + height * columns, false);
+        program.add_tensor(name, place, offset, rows, columns)
     };
     let Factors { m, n, k, .. } = *factors;
     let a = match factors.transpose {
-        Transpose::A => add("a", k, m),
-        _ => add("a", m, k),
+        Transpose::A => add("a", Rows::Batch, m),
+        _ => add("a", Rows::Batch, k),
     };
     let b = match factors.transpose {
-        Transpose::B => add("b", n, k),
-        _ => add("b", k, n),
+        Transpose::A => add("b", Rows::Batch, n),
+        Transpose::B => add("b", Rows::Fixed(n), k),
+        Transpose::Neither => add("b", Rows::Fixed(k), n),
     };
-    let output = add("output", m, n);
+    let output = match factors.transpose {
+        Transpose::A => add("output", Rows::Fixed(m), n),
+        _ => add("output", Rows::Batch, n),
+    };
     program.ops.push(Op::Matmul {
         a,
         b,

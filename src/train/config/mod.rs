@@ -15,7 +15,7 @@ use super::{
 };
 use crate::data::{Numeric, PreprocessMode, TargetTransform, Task};
 use crate::model::{Activation, Initializer, Normalization};
-use crate::program::{Levels, Reduction};
+use crate::program::{Levels, Precision, Reduction};
 
 /// How to train, as the command line and a TOML file say it. What is left out is decided from the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -287,6 +287,9 @@ pub struct Config {
         help_heading = "Augmentation"
     )]
     pub cutout: Option<u32>,
+    /// Precision of what the products of a training step multiply; sums and weights are f32 with either [default: f32]
+    #[arg(long, value_enum, value_name = "PRECISION", help_heading = "Training")]
+    pub precision: Option<Precision>,
     /// Seed of all random numbers [default: 1]
     #[arg(long, allow_negative_numbers = true, help_heading = "Training")]
     pub seed: Option<u64>,
@@ -410,6 +413,7 @@ impl Config {
             rotate: self.rotate.or(other.rotate),
             flip: self.flip.or(other.flip),
             cutout: self.cutout.or(other.cutout),
+            precision: self.precision.or(other.precision),
             seed: self.seed.or(other.seed),
         }
     }

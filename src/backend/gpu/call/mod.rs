@@ -44,6 +44,8 @@ pub(super) struct Factors {
     pub(super) inner: [usize; 2],
     /// Parts of k that are made side by side.
     pub(super) parts: usize,
+    /// Whether the operands are rounded to half precision.
+    pub(super) half: bool,
 }
 
 /// Stands for the number of rows of the step's batch: BATCH in shaders/lib/batch.wgsl.

@@ -3,7 +3,7 @@
 use super::codes::function;
 use super::{Call, Calls, Factors, rows};
 use crate::backend::gpu::tile::Tile;
-use crate::program::{Op, Product, Rows, TensorId, Transpose};
+use crate::program::{Halved, Op, Product, Rows, TensorId, Transpose};
 
 impl Calls<'_> {
     /// Of an op of this kind; of no other.
@@ -79,6 +79,7 @@ impl Calls<'_> {
             Rows::Batch => self.program.batch,
             Rows::Fixed(rows) => rows,
         };
+        let halved = self.program.halved(op);
         let factors = Factors {
             m: size(m),
             n,
@@ -86,6 +87,7 @@ impl Calls<'_> {
             transpose,
             inner: [a, b].map(|tensor| self.columns(tensor)),
             parts: 1,
+            half: halved.is_some(),
         };
         let mut tensors = vec![a, b];
         tensors.extend(others);
@@ -94,12 +96,16 @@ impl Calls<'_> {
             Transpose::A => self.columns(b),
             Transpose::Neither | Transpose::B => self.columns(a),
         };
+        let mut constants = vec![
+            ("A_TRANSPOSED", (transpose == Transpose::A).into()),
+            ("B_TRANSPOSED", (transpose == Transpose::B).into()),
+        ];
+        if let Some(Halved { magnified }) = halved {
+            constants.extend([("HALF", 1), ("MAGNIFIED", magnified.into())]);
+        }
         let call = Call {
             kernel: op.name(),
-            constants: vec![
-                ("A_TRANSPOSED", (transpose == Transpose::A).into()),
-                ("B_TRANSPOSED", (transpose == Transpose::B).into()),
-            ],
+            constants,
             operands: self.whole(&tensors),
             scalars: vec![
                 rows(m),
@@ -111,7 +117,7 @@ impl Calls<'_> {
             grid: [0, 0],
             factors: Some(factors),
         };
-        Tile::workgroup(&factors).cut(call, 1, false)
+        Tile::workgroup(&factors).cut(call, [1, 1], false)
     }
 
     /// A layer's gradients. Weights and biases are one binding, since no two that are written may overlap; where they are too far
