@@ -1,4 +1,4 @@
-//! Each kernel on each device, products in each tile, and with either order of sums: GFLOP/s where there are products, GB/s of the bytes that must move
+//! Each kernel on each device, products in both precisions, in each tile, and with either order of sums: GFLOP/s where there are products, GB/s of the bytes that must move
 //! elsewhere; on an adapter, the share of what a loop of multiply-adds or a copy reaches there, in the same run.
 //!
 //! `cargo bench --bench kernels [-- FILTER]`
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, Sums, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, Sums, Tile, adapters};
 use gpu_mlp::backend::{Backend, kernels, run_all};
-use gpu_mlp::program::Step;
+use gpu_mlp::program::{Precision, Step};
 
 use self::probe::Probe;
 
@@ -25,6 +25,9 @@ const SIZES: [[usize; 3]; 4] = [
     [1024, 1, 2048],
 ];
 
+/// The largest product of 256-2048-2048-1 at a batch of 1024, which a processor's adapter would take seconds for.
+const LARGE: [usize; 3] = [1024, 2048, 2048];
+
 /// Steps a measurement runs, so that handing them over does not count.
 const STEPS: usize = 8;
 
@@ -35,6 +38,8 @@ struct Subject {
     probe: Option<Probe>,
     /// Whether it has only products that are of interest.
     products: bool,
+    precisions: &'static [Precision],
+    sizes: Vec<[usize; 3]>,
 }
 
 fn subjects() -> Vec<Subject> {
@@ -43,6 +48,8 @@ fn subjects() -> Vec<Subject> {
         backend: Box::new(CpuBackend::<f32>::new()),
         probe: None,
         products: false,
+        precisions: &[Precision::F32],
+        sizes: SIZES.to_vec(),
     }];
     for adapter in adapters() {
         let open = || GpuBackend::open(&AdapterChoice::Index(adapter.index));
@@ -55,29 +62,42 @@ fn subjects() -> Vec<Subject> {
         };
         let probe = probe::probe(&adapter.name);
         let tiles = gpu.tiles();
+        let large = (adapter.kind != "software").then_some(LARGE);
+        let sizes: Vec<_> = SIZES.into_iter().chain(large).collect();
+        let both = &[Precision::F32, Precision::F16][..];
         subjects.push(Subject {
             name: adapter.name.clone(),
             backend: Box::new(gpu),
             probe,
             products: false,
+            precisions: both,
+            sizes: sizes.clone(),
         });
-        let mut products = |name: String, with: &dyn Fn(GpuBackend) -> GpuBackend| {
+        let mut products = |name: String, precisions, with: &dyn Fn(GpuBackend) -> GpuBackend| {
             if let Ok(gpu) = open() {
                 subjects.push(Subject {
                     name: format!("{} {name}", adapter.name),
                     backend: Box::new(with(gpu.with_mode(Mode::Dispatches))),
                     probe,
                     products: true,
+                    precisions,
+                    sizes: sizes.clone(),
                 });
             }
         };
         for tile in tiles {
-            products(tile.to_string(), &|gpu| gpu.with_tile(tile));
+            let precisions = match tile {
+                Tile::Half { .. } | Tile::Cooperative { .. } => &both[1..],
+                Tile::Workgroup { .. } | Tile::Subgroup { .. } => both,
+            };
+            products(tile.to_string(), precisions, &|gpu| gpu.with_tile(tile));
         }
-        products("sums in rising order".into(), &|gpu| {
+        products("sums in rising order".into(), both, &|gpu| {
             gpu.with_sums(Sums::Rising)
         });
-        products("sums by shape".into(), &|gpu| gpu.with_sums(Sums::ByShape));
+        products("sums by shape".into(), both, &|gpu| {
+            gpu.with_sums(Sums::ByShape)
+        });
     }
     subjects
 }
@@ -151,13 +171,22 @@ fn benches(criterion: &mut Criterion<Rates>) {
             mut backend,
             probe,
             products,
+            precisions,
+            sizes,
         } = subject;
-        for (number, size) in SIZES.into_iter().enumerate() {
+        for (number, size) in sizes.into_iter().enumerate() {
             let [m, n, k] = size;
-            for (form, (kernel, program)) in kernels(size, 1, number).into_iter().enumerate() {
+            let forms = kernels(size, 1, number).into_iter().enumerate();
+            let in_each = forms.flat_map(|(form, (kernel, program))| {
+                precisions.iter().map(move |&precision| {
+                    (form, kernel, precision, program.with_precision(precision))
+                })
+            });
+            for (form, kernel, precision, program) in in_each {
                 let op = &program.ops[0];
                 let product = op.product(&program).is_some();
-                if products && !product {
+                let half = precision == Precision::F16;
+                if (products || half) && !product {
                     continue;
                 }
                 let Ok(compiled) = backend.compile(&program) else {
@@ -181,7 +210,8 @@ fn benches(criterion: &mut Criterion<Rates>) {
                 }; STEPS];
                 let written = program.tensors[op.writes()[0]].buffer;
                 let written = program.buffers[written].name.clone();
-                let id = BenchmarkId::new(&device, format!("{m}x{n}x{k} form {form}"));
+                let half = if half { " in f16" } else { "" };
+                let id = BenchmarkId::new(&device, format!("{m}x{n}x{k} form {form}{half}"));
                 let mut least = f64::INFINITY;
                 group.bench_function(id, |bencher| {
                     bencher.iter_custom(|times| {

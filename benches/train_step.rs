@@ -2,7 +2,8 @@
 //! products take, and the share of what the products alone would reach on the `gemm` crate. Rates are medians of rounds in
 //! which all that is compared takes turns.
 //!
-//! `cargo bench --bench train_step [-- W1 W3 … cpu]`: workloads and devices whose names begin with one of the words.
+//! `cargo bench --bench train_step [-- W1 W3 … cpu f16]`: workloads and devices whose names begin with one of the words; with f16 among
+//! them, products in half precision.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,8 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Tuning, adapters};
 use gpu_mlp::backend::{Backend, BackendError, Data, ProgramId, write_weights};
 use gpu_mlp::model::{Activation, Initializer, Network, initialize};
 use gpu_mlp::program::{
-    Capacity, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Rows, Step, buffer,
+    Capacity, Hyper, Loss, LossFunction, Optimizer, Precision, Program, Reduction, Rows, Step,
+    buffer,
 };
 use gpu_mlp::random::{Purpose, Stream, shuffle};
 use rand::RngExt;
@@ -113,7 +115,11 @@ struct Case {
 }
 
 impl Case {
-    fn new(mut device: Device, work: &Workload, members: usize) -> Result<Self, BackendError> {
+    fn new(
+        mut device: Device,
+        work: &Workload,
+        (members, precision): (usize, Precision),
+    ) -> Result<Self, BackendError> {
         let loss = Loss::new(work.function, Reduction::Mean);
         let capacity = Capacity {
             members,
@@ -123,6 +129,7 @@ impl Case {
             records: 1,
         };
         let program = Program::training(&work.network, &loss, &Optimizer::ADAM, capacity).fused();
+        let program = program.with_precision(precision);
         let only = Program {
             ops: program
                 .ops
@@ -262,18 +269,22 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn measure(work: &Workload, wanted: &dyn Fn(&str) -> bool) -> Result<(), BackendError> {
+fn measure(
+    work: &Workload,
+    precision: Precision,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<(), BackendError> {
     let mut cases = Vec::new();
     for &members in work.packs {
         let cpu = CpuBackend::new();
         if wanted(&cpu.device()) {
-            cases.push(Case::new(Device::Cpu(cpu), work, members)?);
+            cases.push(Case::new(Device::Cpu(cpu), work, (members, precision))?);
         }
         for adapter in adapters() {
             if wanted(&adapter.name) {
                 let gpu = GpuBackend::open(&AdapterChoice::Index(adapter.index))?;
                 let gpu = Box::new(gpu.with_tuning(&Tuning::default()));
-                cases.push(Case::new(Device::Gpu(gpu), work, members)?);
+                cases.push(Case::new(Device::Gpu(gpu), work, (members, precision))?);
             }
         }
     }
@@ -336,6 +347,12 @@ fn main() -> Result<(), BackendError> {
                 .iter()
                 .any(|word| what.to_lowercase().starts_with(&word.to_lowercase()))
     };
+    let (halves, words): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| word == "f16");
+    let precision = if halves.is_empty() {
+        Precision::F32
+    } else {
+        Precision::F16
+    };
     let (works, devices): (Vec<_>, Vec<_>) =
         words.into_iter().partition(|word| word.starts_with('W'));
     println!(
@@ -353,7 +370,7 @@ fn main() -> Result<(), BackendError> {
     );
     for work in workloads() {
         if named(work.name, &works) {
-            measure(&work, &|device| named(device, &devices))?;
+            measure(&work, precision, &|device| named(device, &devices))?;
         }
     }
     Ok(())
