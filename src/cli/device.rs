@@ -214,3 +214,25 @@ pub(crate) fn open(choice: &DeviceChoice) -> Result<Box<dyn Backend>> {
         DeviceChoice::Gpu(adapter) => Ok(gpu(adapter)?),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_fails_is_tried_thrice_then_another_adapter_then_the_processor() {
+        let waits = |choice: &str| {
+            let choice = choice.parse().expect("a device");
+            let spares = spares(&choice, "a device").into_iter();
+            spares.map(|spare| spare.wait).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            waits("gpu"),
+            [100, 1000, 5000, 0, 0].map(Duration::from_millis)
+        );
+        assert_eq!(waits("cpu"), [Duration::ZERO]);
+        let mut spares = spares(&DeviceChoice::Cpu, "a device");
+        let opened = (spares[0].open)().expect("the processor is there");
+        assert!(opened.device().starts_with("cpu"), "{}", opened.device());
+    }
+}

@@ -346,5 +346,13 @@ mod tests {
             [10, 9, 1, 10]
         );
         assert_eq!([10, 11].map(|steps| guard.due(steps)), [true, false]);
+        // Nothing is copied where none is due, or nobody wants it.
+        let wants = |guard: &Guard<'_>| [9, 10].map(|steps| guard.wants(steps, Due::Interval));
+        assert_eq!(wants(&guard), [false, false]);
+        let kept = Guard {
+            keep: Some(Box::new(|_, _| {})),
+            ..guard
+        };
+        assert_eq!(wants(&kept), [false, true]);
     }
 }

@@ -1,6 +1,9 @@
 //! Processes that are ended in the middle of a run.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use gpu_mlp::random::{Purpose, key, threefry2x32};
 
@@ -129,6 +132,40 @@ fn a_termination_and_ctrl_c_leave_a_checkpoint_and_the_best_model_and_lose_nothi
         "{told}"
     );
     assert!(place.bytes("run/model.safetensors") == place.bytes("whole/model.safetensors"));
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    let place = Place::new();
+    // Its first step takes ten minutes, and nothing looks at a signal before that is over.
+    let mut child = place
+        .command("train digits --device cpu --epochs 2 --run run")
+        .env("RUST_LOG", "off,gpu_mlp=debug")
+        .env("GPU_MLP_FAULTS", "slow@0:600000ms")
+        .spawn()
+        .expect("it runs");
+    let told = BufReader::new(child.stderr.take().expect("a pipe"));
+    let begun = told.lines().map_while(Result::ok).find(|line| {
+        let logged = line.strip_prefix("debug: ");
+        logged.is_some_and(|line| line.contains("\"start\""))
+    });
+    assert!(begun.is_some(), "it begins");
+    let start = Instant::now();
+    // Signals that come before the first was seen count as that.
+    let status = loop {
+        let pid = child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("it runs").success());
+        if let Some(status) = child.try_wait().expect("it can be asked") {
+            break status;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not end at once"
+        );
+    };
+    assert_eq!(status.code(), Some(143));
+    assert!(place.checkpoints("run").is_empty());
 }
 
 #[test]
