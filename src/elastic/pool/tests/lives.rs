@@ -1,5 +1,7 @@
 //! Workers that are lost again and again.
 
+use super::status::{TOLD, listen, told};
+use super::watched::{Call, Hook, Seen, watched};
 use super::*;
 
 #[test]
@@ -32,4 +34,43 @@ fn a_worker_is_opened_again_eight_times_at_most() {
 fn batches_are_cut_into_shards_of_64_rows_but_four_at_least_and_sixteen_at_most() {
     let shards = [1, 64, 256, 320, 512, 1024, 4096].map(PoolOptions::shards_of);
     assert_eq!(shards, [4, 4, 4, 5, 8, 16, 16]);
+}
+
+#[test]
+fn who_does_not_answer_is_waited_for_no_longer_and_takes_part_again_once_it_does() {
+    listen();
+    for scheduling in Scheduling::ALL {
+        // Shards of the first step that the first worker has begun, of its own three and of the other's.
+        let seen: Arc<Seen<usize>> = Arc::default();
+        let own = Arc::clone(&seen);
+        let hook: Hook = Arc::new(move |worker, call| match (worker, call) {
+            (0, Call::Shards(parts)) => own.change(|begun| *begun += parts.len()),
+            (1, Call::Shards(_)) => own.until(|begun| *begun > 3),
+            _ => {}
+        });
+        let options = PoolOptions {
+            limit: Duration::from_millis(1),
+            ..options(PolicyName::RoundRobin, scheduling)
+        };
+        let mut pool = Pool::open(watched(2, &hook), options).expect("it opens");
+        let mut outcome = run(&mut pool).expect("both train");
+        outcome.measured = Default::default();
+        assert!(outcome == reference(), "{scheduling:?}");
+        seen.check();
+        let before = pool.report().workers[1].shards;
+        let mut runs = 0;
+        while pool.report().workers[1].shards < before + 6 {
+            run(&mut pool).expect("both train");
+            runs += 1;
+            assert!(runs < 1000, "{:?}", pool.report());
+        }
+        let name = "worker 1 (cpu (1 thread))";
+        assert!(told(&format!("{name} answers again")) && pool.report().workers[1].losses > 0);
+        if scheduling == Scheduling::Central {
+            assert!(told(&format!(
+                "{name} does not answer: its shards go to others"
+            )));
+        }
+        TOLD.take();
+    }
 }

@@ -9,7 +9,7 @@ use crate::elastic::slice::Running;
 
 thread_local! {
     /// What was told in this thread.
-    static TOLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    pub(super) static TOLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Listener;
@@ -25,14 +25,14 @@ impl log::Log for Listener {
 }
 
 /// Listens to what is told, from now on in this thread.
-fn listen() {
+pub(super) fn listen() {
     // One that is set already is this one.
     let _ = log::set_logger(&Listener);
     log::set_max_level(log::LevelFilter::Info);
     TOLD.take();
 }
 
-fn told(text: &str) -> bool {
+pub(super) fn told(text: &str) -> bool {
     TOLD.with_borrow(|told| told.iter().any(|line| line == text))
 }
 
