@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, KERNELS, Mode, Sums, Tile, Tuning};
 use gpu_mlp::backend::{
-    Backend, Data, Drawn, TOLERANCES, check, contents, difference, kernels, products, run_all,
-    tolerance,
+    Backend, Check, Data, Drawn, TOLERANCES, check, contents, difference, kernels, products,
+    run_all, tolerance,
 };
 use gpu_mlp::model::{Activation, Dropout, Embeddings, Lookup, Network, Normalization, Periodic};
 use gpu_mlp::program::{
@@ -585,6 +585,39 @@ fn the_check_of_an_adapter_tries_every_kernel() {
     );
     for check in checks {
         assert!(check.passed(), "{check:?}");
+    }
+}
+
+#[test]
+fn the_check_of_a_worker_tries_what_its_programs_consist_of() {
+    let network = Network::new(5, &[9], Activation::Relu, 3, Activation::Identity);
+    let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
+    let capacity = Capacity {
+        members: 3,
+        batch: 4,
+        rows: 8,
+        order: 8,
+        records: 1,
+    };
+    let program = Program::shard(&network, &loss, capacity).fused();
+    let mut gpu = open(Mode::Auto);
+    gpu.compile(&program).expect("it compiles");
+    let mut cpu = CpuBackend::<f32>::with_threads(2);
+    let both: [&mut dyn Backend; 2] = [&mut gpu, &mut cpu];
+    for (backend, of_adapter) in both.into_iter().zip([true, false]) {
+        let checks = backend.check(&[&program]).expect("it runs");
+        let names: Vec<_> = checks.iter().map(|check| check.kernel).collect();
+        let is_of = |name: &str| program.ops.iter().any(|op| op.name() == name);
+        let own = names.iter().filter(|name| is_of(name)).count();
+        // An adapter that is slow does not come to all of them in its time.
+        assert!(own > 0 || of_adapter, "{names:?}");
+        assert_eq!(names.contains(&"steps"), of_adapter, "{names:?}");
+        let also = |name: &str| of_adapter && ["steps", "matmul_part"].contains(&name);
+        assert!(
+            names.iter().all(|name| is_of(name) || also(name)),
+            "{names:?}"
+        );
+        assert!(checks.iter().all(Check::passed), "{checks:?}");
     }
 }
 

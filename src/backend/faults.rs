@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Backend, BackendError, Data, Given, Limits, ProgramId, Reading};
+use super::{Backend, BackendError, Check, Data, Given, Limits, ProgramId, Reading};
 use crate::program::{Program, Step, buffer};
 
 /// What fails.
@@ -236,6 +236,11 @@ impl Backend for Faulty {
     fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>, BackendError> {
         self.there()?;
         self.inner.finish_read(reading)
+    }
+
+    fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
+        self.there()?;
+        self.inner.check(programs)
     }
 
     fn destroy(&mut self) {

@@ -65,7 +65,11 @@ pub(super) fn workers(pool: &PoolReport) -> Vec<String> {
             0 => String::new(),
             losses => format!(", lost {losses} times"),
         };
-        let there = if worker.live { "" } else { ", not there" };
+        let there = match &worker.put_out {
+            Some(why) => format!(", put out: {why}"),
+            None if worker.live => String::new(),
+            None => ", not there".to_owned(),
+        };
         lines.push(format!(
             "worker {} ({}): {} shards, {:.0} rows/s, {:.0} % waiting{lost}{there}",
             worker.worker,

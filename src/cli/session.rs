@@ -52,6 +52,12 @@ impl Session {
         );
         let crew = self.trainer.crew.clone();
         let workers = || crew.as_ref().and_then(|crew| crew.remote.live());
+        // What befalls workers has been told by the pool; here it comes to the run's log.
+        let noted = || {
+            for text in crew.iter().flat_map(|crew| crew.remote.notices()) {
+                line("notice", json!({ "text": text }));
+            }
+        };
         let listening = self
             .folder
             .as_ref()
@@ -81,6 +87,7 @@ impl Session {
             }));
         }
         let fitted = plan.fit_guarded(&mut self.trainer.backend, &mut guard, &mut |event| {
+            noted();
             match event {
                 Event::Steps { done, total, .. } => progress.steps(done, total, workers),
                 Event::Notice(text) => {
@@ -104,6 +111,7 @@ impl Session {
                 ControlFlow::Continue(())
             }
         });
+        noted();
         drop(guard);
         drop(listening);
         progress.done();

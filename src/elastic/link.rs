@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::fmt::{Display, Formatter};
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,6 +63,23 @@ pub struct Spec {
     pub spares: Vec<Spec>,
 }
 
+/// Why a worker is used no more.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PutOut {
+    /// What it did.
+    pub(super) why: String,
+    /// What the check of its kernels found, once that is known.
+    pub(super) found: Option<String>,
+}
+
+impl Display for PutOut {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let found = self.found.as_deref();
+        let found = found.unwrap_or("its kernels are being checked");
+        write!(f, "{}; {found}", self.why)
+    }
+}
+
 /// A worker as the pool holds it.
 pub(super) struct Link {
     pub(super) spec: Spec,
@@ -78,6 +96,8 @@ pub(super) struct Link {
     /// Whether it is waited for no longer.
     pub(super) late: bool,
     pub(super) dismissed: bool,
+    /// Why, if it computed wrong.
+    pub(super) put_out: Option<PutOut>,
     pub(super) shards: u64,
     /// Seconds in which it computed shards.
     pub(super) busy: f64,
@@ -111,6 +131,7 @@ impl Link {
             live: false,
             late: false,
             dismissed: false,
+            put_out: None,
             shards: 0,
             busy: 0.0,
             there: Duration::ZERO,

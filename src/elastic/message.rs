@@ -281,6 +281,8 @@ pub(super) enum Order {
         /// Gradients and running statistics of all members.
         total: Total,
     },
+    /// Check the kernels of the programs that there are, and leave all else.
+    Examine,
     /// Come to an end.
     Leave,
     /// Make steps with peers; letters are for them.
@@ -402,6 +404,13 @@ pub(super) enum Answer {
     },
     /// It has made steps of a slice.
     Reached(Reached),
+    /// Kernels were checked against their twins.
+    Examined {
+        /// How many.
+        kernels: usize,
+        /// Those that are off, by how much.
+        off: Vec<(String, f32)>,
+    },
     /// It cannot go on.
     Failed(Failure),
 }

@@ -100,7 +100,9 @@ pub(super) fn make(
     match compare(pool, &found) {
         // Nobody has made this step: it is made under a coordinator, which finds out whose fault it is.
         None if doubts && !sound && done < steps.len() => {
-            log::warn!("a step's gradient is no number: it is made again under a coordinator");
+            pool.notice(
+                "a step's gradient is no number: it is made again under a coordinator".into(),
+            );
             pool.step(programs, &steps[done])?;
             Ok(done + 1)
         }

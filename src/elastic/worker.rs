@@ -215,6 +215,17 @@ impl Station {
                     member.take(order);
                 }
             }
+            Order::Examine => {
+                self.bench = Bench::new(0);
+                let programs = self.programs.iter().map(|(_, program)| &**program);
+                let checks = self.backend.check(&programs.collect::<Vec<_>>())?;
+                let off = checks.iter().filter(|check| !check.passed());
+                let off = off.map(|check| (check.kernel.to_owned(), check.error));
+                outbox.send(Answer::Examined {
+                    kernels: checks.len(),
+                    off: off.collect(),
+                })?;
+            }
             Order::Leave => return Err(Stop::Closed),
             // It is taken where the orders come from.
             Order::Slice(_) => {}

@@ -11,11 +11,13 @@ mod updates;
 pub use drawn::{Drawn, contents};
 pub use kernels::{kernels, products};
 
+use std::time::{Duration, Instant};
+
 use super::cpu::CpuBackend;
 use super::gpu::{AdapterChoice, GpuBackend, Mode, Sums};
 use super::{Backend, BackendError, tolerance};
 use crate::model::{Activation, Network};
-use crate::program::{Capacity, Loss, LossFunction, Optimizer, Precision, Program, Reduction};
+use crate::program::{Capacity, Loss, LossFunction, Op, Optimizer, Precision, Program, Reduction};
 
 /// How far a kernel is from its twin.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,17 +52,121 @@ const IN_EACH_TILE: [[usize; 3]; 3] = [[33, 31, 17], [68, 72, 200], [300, 9, 272
 
 /// Runs every kernel on an adapter, products in every tile that it has and in both precisions, and compares it with its twin.
 pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
-    let mut checks: Vec<Check> = Vec::new();
-    let mut gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
-    for (number, [m, n, k]) in SIZES.into_iter().enumerate() {
-        for (kernel, program) in kernels([m, n, k], 2, number) {
-            let error = difference(&mut gpu, &program, (m, number as u64), Drawn::Usual)?;
-            note(&mut checks, kernel, error);
+    let mut checking = Checking {
+        wanted: None,
+        until: None,
+        checks: Vec::new(),
+    };
+    checking.adapter(choice, &LossFunction::ALL)?;
+    Ok(checking.sorted())
+}
+
+/// How long [`check_adapter`] and [`check_processor`] begin with further kernels.
+const TIME: Duration = Duration::from_secs(10);
+
+/// What programs consist of: names of their kernels, and losses.
+fn parts(programs: &[&Program]) -> (Vec<&'static str>, Vec<LossFunction>) {
+    let (mut kernels, mut losses) = (Vec::new(), Vec::new());
+    for op in programs.iter().flat_map(|program| &program.ops) {
+        if !kernels.contains(&op.name()) {
+            kernels.push(op.name());
+        }
+        if let Op::LossGradient { function, .. } = op
+            && !losses.contains(function)
+        {
+            losses.push(*function);
         }
     }
-    for tile in gpu.tiles() {
-        let gpu = GpuBackend::open(choice)?.with_mode(Mode::Dispatches);
-        let mut gpu = gpu.with_tile(tile).with_sums(Sums::ByShape);
+    (kernels, losses)
+}
+
+/// Runs the kernels that programs consist of on an adapter, for some seconds at most, and compares them with their twins.
+pub(super) fn check_adapter(
+    choice: &AdapterChoice,
+    programs: &[&Program],
+) -> Result<Vec<Check>, BackendError> {
+    let (kernels, losses) = parts(programs);
+    let mut checking = Checking {
+        wanted: Some(kernels),
+        until: Some(Instant::now() + TIME),
+        checks: Vec::new(),
+    };
+    checking.adapter(choice, &losses)?;
+    Ok(checking.sorted())
+}
+
+/// Runs the twins that programs consist of on so many threads, for some seconds at most, and compares them with themselves on those that
+/// all share: that the same comes out twice.
+pub(super) fn check_processor(
+    threads: &mut dyn Backend,
+    programs: &[&Program],
+) -> Result<Vec<Check>, BackendError> {
+    let mut checking = Checking {
+        wanted: Some(parts(programs).0),
+        until: Some(Instant::now() + TIME),
+        checks: Vec::new(),
+    };
+    checking.sizes(threads)?;
+    Ok(checking.sorted())
+}
+
+/// What is checked, and found.
+struct Checking {
+    /// Names of the kernels; all, if there is no list.
+    wanted: Option<Vec<&'static str>>,
+    /// When no further one is begun.
+    until: Option<Instant>,
+    checks: Vec<Check>,
+}
+
+impl Checking {
+    fn adapter(
+        &mut self,
+        choice: &AdapterChoice,
+        losses: &[LossFunction],
+    ) -> Result<(), BackendError> {
+        let dispatches = || Ok(GpuBackend::open(choice)?.with_mode(Mode::Dispatches));
+        for (number, &function) in losses.iter().enumerate() {
+            let resident = GpuBackend::open(choice)?.with_mode(Mode::Resident);
+            self.steps(resident, function, number)?;
+        }
+        self.sizes(&mut dispatches()?)?;
+        for tile in dispatches()?.tiles() {
+            let gpu = dispatches()?.with_tile(tile).with_sums(Sums::ByShape);
+            self.tile(gpu)?;
+        }
+        Ok(())
+    }
+
+    fn sorted(mut self) -> Vec<Check> {
+        self.checks.sort_by_key(|check| check.kernel);
+        self.checks
+    }
+
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
+    fn wants(&self, kernel: &str) -> bool {
+        let listed = |list: &Vec<&str>| list.contains(&kernel);
+        !self.is_over() && self.wanted.as_ref().is_none_or(listed)
+    }
+
+    /// Each kernel in its forms and sizes.
+    fn sizes(&mut self, backend: &mut dyn Backend) -> Result<(), BackendError> {
+        for (number, [m, n, k]) in SIZES.into_iter().enumerate() {
+            for (kernel, program) in kernels([m, n, k], 2, number) {
+                if self.wants(kernel) {
+                    let error = difference(backend, &program, (m, number as u64), Drawn::Usual)?;
+                    note(&mut self.checks, kernel, error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Products in one tile.
+    fn tile(&mut self, mut gpu: GpuBackend) -> Result<(), BackendError> {
         for (number, [m, n, k]) in IN_EACH_TILE.into_iter().enumerate() {
             let precisions = [Precision::F32, Precision::F16].into_iter();
             let programs = precisions.flat_map(|precision| {
@@ -68,17 +174,30 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
                 programs.map(move |(kernel, program)| (kernel, program.with_precision(precision)))
             });
             for (kernel, program) in programs {
+                if !self.wants(kernel) {
+                    continue;
+                }
                 let error = difference(&mut gpu, &program, (m, number as u64), Drawn::Usual)?;
-                note(&mut checks, kernel, error);
+                note(&mut self.checks, kernel, error);
                 let compiled = gpu.compile(&program)?;
                 if gpu.dispatches(compiled, 1) > 1 {
-                    note(&mut checks, "matmul_part", error);
+                    note(&mut self.checks, "matmul_part", error);
                 }
             }
         }
+        Ok(())
     }
-    for (number, function) in LossFunction::ALL.into_iter().enumerate() {
-        let mut resident = GpuBackend::open(choice)?.with_mode(Mode::Resident);
+
+    /// The kernel that makes many steps, with a loss.
+    fn steps(
+        &mut self,
+        mut resident: GpuBackend,
+        function: LossFunction,
+        number: usize,
+    ) -> Result<(), BackendError> {
+        if self.is_over() {
+            return Ok(());
+        }
         let outputs = 3 * function.width();
         let network = Network::new(5, &[9, 8], Activation::Tanh, outputs, Activation::Identity);
         let loss = Loss::new(function, Reduction::Mean);
@@ -91,10 +210,9 @@ pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
         };
         let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
         let error = difference(&mut resident, &program, (12, number as u64), Drawn::Usual)?;
-        note(&mut checks, "steps", error);
+        note(&mut self.checks, "steps", error);
+        Ok(())
     }
-    checks.sort_by_key(|check| check.kernel);
-    Ok(checks)
 }
 
 fn note(checks: &mut Vec<Check>, kernel: &'static str, error: f32) {

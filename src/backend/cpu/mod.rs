@@ -78,7 +78,8 @@ use num_traits::Float;
 pub(crate) use self::share::wide;
 use self::team::{ALONE, Team};
 use self::tree_product::TreeProduct;
-use super::{Backend, BackendError, Data, Given, Limits, Names, ProgramId, SLICE};
+use super::check::check_processor;
+use super::{Backend, BackendError, Check, Data, Given, Limits, Names, ProgramId, SLICE};
 use crate::program::{Element, Op, Program, Step};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
@@ -488,5 +489,9 @@ impl<T: Real> Backend for CpuBackend<T> {
             .iter()
             .map(|value| value.single())
             .collect())
+    }
+
+    fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
+        check_processor(&mut Self::with_threads(self.team.threads()), programs)
     }
 }

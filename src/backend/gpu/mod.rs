@@ -33,7 +33,8 @@ use self::resident::Resident;
 use self::shader::Pipelines;
 use self::tile::Tiles;
 use self::tune::{Bench, Tuner};
-use super::{Backend, BackendError, Data, Limits, Names, ProgramId, Reading, SLICE};
+use super::check::check_adapter;
+use super::{Backend, BackendError, Check, Data, Limits, Names, ProgramId, Reading, SLICE};
 use crate::program::{Program, Step};
 
 /// Steps that one submission holds at most, and distance of their entries in the table of steps.
@@ -79,6 +80,7 @@ pub struct GpuBackend {
     readback: Readback,
     mode: Mode,
     patience: (Duration, f64),
+    choice: AdapterChoice,
 }
 
 #[derive(Debug)]
@@ -159,6 +161,7 @@ impl GpuBackend {
             readback: Readback::default(),
             mode: Mode::default(),
             patience: PATIENCE,
+            choice: choice.clone(),
         })
     }
 
@@ -510,6 +513,10 @@ impl Backend for GpuBackend {
                 self.readback.finish(&self.device, number, limit)
             }
         }
+    }
+
+    fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
+        check_adapter(&self.choice, programs)
     }
 
     fn destroy(&mut self) {

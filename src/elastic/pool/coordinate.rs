@@ -8,7 +8,6 @@ use crate::elastic::message::{Order, Part, Records, Total};
 use crate::elastic::policy::Shard;
 use crate::elastic::round::{self, Round};
 use crate::elastic::tree::Node;
-use crate::elastic::verify::{Found, Verdict};
 use crate::program::Step;
 
 impl Pool {
@@ -65,11 +64,11 @@ impl Pool {
         let took = start.elapsed();
         self.trained(took);
         self.judge_number(took.as_secs_f64());
-        Ok(())
+        self.settle()
     }
 
     /// The sum of the step's shards.
-    fn sum(&mut self) -> Result<Total, BackendError> {
+    pub(super) fn sum(&mut self) -> Result<Total, BackendError> {
         self.begin()?;
         loop {
             let done = |round: &Round<Total>| round.is_complete();
@@ -81,51 +80,6 @@ impl Pool {
                 self.look()?;
             }
         }
-    }
-
-    /// The sum once more, as it was no number: each shard is run by two workers. If it is one now, who had said otherwise computes
-    /// wrong; if not, it is the model that diverges, which the run will see.
-    fn doubt(&mut self) -> Result<Total, BackendError> {
-        log::warn!("a step's gradient is no number: it is made again, by two workers each");
-        let mut suspects = std::mem::take(&mut self.unsound);
-        self.repeated += self.steps.len() as u64;
-        self.verify.check_all(true);
-        let total = self.sum();
-        self.verify.check_all(false);
-        let total = total?;
-        self.diverged = !self.unsound.is_empty();
-        if self.diverged {
-            log::warn!("a step's gradient is no number, whoever computes it");
-            return Ok(total);
-        }
-        suspects.retain(|&worker| !self.links[worker].dismissed);
-        for worker in suspects {
-            let mut others = self.links.iter().enumerate();
-            let replaced = others.any(|(other, link)| link.live && other != worker);
-            if replaced && self.links[worker].live {
-                self.put_out(
-                    worker,
-                    "its gradient was no number, and on others it is one",
-                );
-            } else {
-                log::warn!(
-                    "worker {worker} ({}) computed a gradient that is no number, and then one that is",
-                    self.links[worker].device
-                );
-            }
-        }
-        Ok(total)
-    }
-
-    /// A worker that computes wrong is used no more.
-    fn put_out(&mut self, worker: usize, why: &str) {
-        log::warn!(
-            "worker {worker} ({}) computes wrong: {why}; it is put out",
-            self.links[worker].device
-        );
-        self.links[worker].dismissed = true;
-        self.links[worker].failure = Some("it computed wrong".to_owned().into());
-        self.leaves(worker);
     }
 
     pub(super) fn ran_shards(
@@ -171,80 +125,6 @@ impl Pool {
                 }
             }
         }
-    }
-
-    /// Has a shard run once more, on a worker of the same kind that has not run it; on the same one, if there is no other.
-    pub(super) fn check(&mut self, shard: u32) {
-        let Some(asked) = self.verify.next(shard, &self.links) else {
-            return;
-        };
-        let part = Part {
-            shard,
-            step: self.steps[shard as usize],
-            hashed: true,
-        };
-        self.links[asked].send(Order::Check {
-            number: self.number,
-            program: self.verify.program,
-            part,
-        });
-    }
-
-    pub(super) fn judge(&mut self, verdict: Verdict) -> Result<(), BackendError> {
-        match verdict {
-            Verdict::Open(shard) => self.check(shard),
-            Verdict::Agreed => {}
-            Verdict::Wrong(worker) => {
-                self.put_out(worker, "a shard that it ran has other bits on others");
-                self.again()?;
-            }
-            Verdict::Unclear(shard) => return Err(self.unclear(shard)),
-        }
-        Ok(())
-    }
-
-    fn unclear(&self, shard: u32) -> BackendError {
-        BackendError::Device {
-            device: self.links[self.leader().unwrap_or(0)].device.clone(),
-            reason: format!(
-                "shard {shard} of a step has other bits each time it is run; use another --device"
-            ),
-        }
-    }
-
-    /// Makes steps that peers disagreed on once more, under a coordinator and with every shard checked. In the last of them, who
-    /// had found something else before computes wrong.
-    pub(in crate::elastic) fn repeat(
-        &mut self,
-        programs: [usize; 2],
-        steps: &[Vec<Step>],
-        disputed: &[Found],
-    ) -> Result<(), BackendError> {
-        self.verify.check_all(true);
-        let made = steps.iter().try_for_each(|step| {
-            self.repeated += step.len() as u64;
-            self.step(programs, step)
-        });
-        self.verify.check_all(false);
-        made?;
-        for one in disputed {
-            let device = &self.links[one.worker].device;
-            let mut right = self.verify.found(one.shard).iter();
-            let right = right.find(|&&(by, _)| self.links[by].device == *device);
-            let wrong = right.is_some_and(|&(_, hash)| hash != one.hash);
-            if !wrong || self.links[one.worker].dismissed {
-                continue;
-            }
-            let mut others = self.links.iter().enumerate();
-            if !others.any(|(other, link)| link.live && other != one.worker) {
-                return Err(self.unclear(one.shard));
-            }
-            self.put_out(
-                one.worker,
-                "a shard that it ran has other bits when it is run again",
-            );
-        }
-        Ok(())
     }
 
     /// The step is made once more from its beginning: what was summed up may hold something wrong.

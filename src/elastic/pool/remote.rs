@@ -1,5 +1,6 @@
 //! What others may ask of a pool while it trains.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,11 @@ struct Board {
     joining: Vec<Spec>,
     report: Option<PoolReport>,
     records: Vec<Record>,
+    notices: VecDeque<String>,
 }
+
+/// Notices that are kept until somebody takes them.
+const NOTICES: usize = 256;
 
 impl Remote {
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -46,6 +51,11 @@ impl Remote {
         Some(report.workers.iter().filter(|worker| worker.live).count())
     }
 
+    /// What befell the workers since this was last asked, in order; the last 256 lines of it.
+    pub fn notices(&self) -> Vec<String> {
+        self.board().notices.drain(..).collect()
+    }
+
     /// What the policy has learned from, for the next run.
     pub fn records(&self) -> Vec<Record> {
         self.board().records.clone()
@@ -56,6 +66,16 @@ impl Remote {
 const AGE: Duration = Duration::from_millis(100);
 
 impl Pool {
+    /// Tells what befell the workers.
+    pub(in crate::elastic) fn notice(&self, text: String) {
+        log::warn!("{text}");
+        let mut board = self.options.remote.board();
+        board.notices.push_back(text);
+        let most = board.notices.len().min(NOTICES);
+        let old = board.notices.len() - most;
+        board.notices.drain(..old);
+    }
+
     /// Does what was asked for, between two steps.
     pub(super) fn attend(&mut self) {
         let wish = self.options.remote.board().wish.take();

@@ -19,6 +19,8 @@ pub struct WorkerReport {
     pub waiting: f64,
     /// How often it was lost.
     pub losses: u32,
+    /// Why it is used no more, if it computed wrong, and what the check of its kernels found.
+    pub put_out: Option<String>,
 }
 
 /// What a pool did.
@@ -56,6 +58,7 @@ impl Pool {
                     rows_per_second: worker.stats.rate,
                     waiting: link.waiting(),
                     losses: link.losses,
+                    put_out: link.put_out.as_ref().map(ToString::to_string),
                 })
                 .collect(),
             used: self

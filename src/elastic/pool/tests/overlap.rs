@@ -5,6 +5,7 @@ use super::*;
 use crate::elastic::letter::Call as Told;
 use crate::elastic::members::Members;
 use crate::elastic::message::Slice;
+use crate::elastic::tree::Node;
 
 /// How often a worker has begun to run shards, and how often it may.
 #[derive(Default)]

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use super::watched::{Call, Hook, Seen, watched};
 use super::*;
+use crate::elastic::policy::Stats;
 use crate::elastic::slice::Running;
+use crate::elastic::tree::Node;
+use crate::program::buffer;
 
 thread_local! {
     /// What was told in this thread.

@@ -1,8 +1,11 @@
 //! A worker whose backend tells what it is asked to do, and may be held up there.
 
 use std::sync::atomic::AtomicBool;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::*;
+use crate::backend::{Data, Given, ProgramId};
+use crate::program::buffer;
 
 /// What a backend is asked to do.
 #[derive(Clone, Debug, PartialEq)]

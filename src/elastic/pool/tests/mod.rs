@@ -1,170 +1,35 @@
+//! Runs on workers that fail.
+
+mod drawn;
+mod faulty;
+mod lives;
+mod networks;
+mod overlap;
+mod status;
+mod suspects;
+mod watched;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
-
-use proptest::prelude::*;
 
 use rand::Rng;
 
+use self::faulty::{Fault, Faulty, LIMIT, spec};
 use super::*;
+use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
-use crate::backend::{Data, Given, ProgramId};
 use crate::data::Matrix;
 use crate::elastic::link::Start;
-use crate::elastic::policy::DeviceKind;
 use crate::model::{Activation, Dropout, Initializer, Network, initialize};
-use crate::program::buffer;
 use crate::program::{Hyper, Loss, LossFunction, Optimizer, Reduction};
 use crate::random::{Purpose, Stream};
 use crate::train::{
     Event, Guard, Interval, Member, Options, Outcome, Parts, Rows, Snapshot, Spare, TrainError,
     Training, train, train_guarded,
 };
-
-mod lives;
-mod networks;
-mod overlap;
-mod status;
-mod watched;
-
-/// What happens to a worker at one of its calls.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    /// It reports an error, and is opened anew.
-    Kills,
-    /// It does not answer for longer than is waited for, then goes on.
-    Hangs,
-    /// It takes longer.
-    Slows,
-    /// A bit of its next gradient is another.
-    Corrupts,
-    /// Its next gradient is no number.
-    Dissolves,
-}
-
-/// How long a worker is waited for in these tests.
-const LIMIT: Duration = Duration::from_millis(40);
-
-/// A backend with faults at some of its runs, counted over all its lives.
-struct Faulty {
-    inner: CpuBackend<f32>,
-    calls: Arc<AtomicUsize>,
-    faults: Arc<BTreeMap<usize, Fault>>,
-    corrupt: Option<Fault>,
-}
-
-/// Does nothing for a while, as a driver that hangs.
-fn nothing(time: Duration) {
-    let never = Mutex::new(());
-    let held = never.lock().unwrap_or_else(PoisonError::into_inner);
-    drop(Condvar::new().wait_timeout(held, time));
-}
-
-impl Backend for Faulty {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
-        self.inner.compile(program)
-    }
-    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
-        self.fails()?;
-        self.inner.run(program, steps)
-    }
-    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
-        self.fails()?;
-        self.inner.run_together(program, parts)
-    }
-    fn take(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        len: usize,
-        spare: Vec<f32>,
-    ) -> Result<Vec<f32>, BackendError> {
-        let mut values = self.inner.take(buffer, member, len, spare)?;
-        if buffer == buffer::GRADIENTS {
-            match self.corrupt.take() {
-                Some(Fault::Dissolves) => values[0] = f32::NAN,
-                Some(_) => values[0] = f32::from_bits(values[0].to_bits() ^ 1 << 20),
-                None => {}
-            }
-        }
-        Ok(values)
-    }
-    fn update(
-        &mut self,
-        program: ProgramId,
-        step: &Step,
-        sizes: [usize; 2],
-        gradients: Given<'_>,
-    ) -> Result<(), BackendError> {
-        self.fails()?;
-        self.inner.update(program, step, sizes, gradients)
-    }
-    fn write(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        data: Data<'_>,
-    ) -> Result<(), BackendError> {
-        self.inner.write(buffer, member, offset, data)
-    }
-    fn read(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        len: usize,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.inner.read(buffer, member, offset, len)
-    }
-}
-
-impl Faulty {
-    fn fails(&mut self) -> Result<(), BackendError> {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        match self.faults.get(&call) {
-            Some(Fault::Kills) => {
-                return Err(BackendError::Device {
-                    device: "a test".into(),
-                    reason: "it was killed".into(),
-                });
-            }
-            Some(Fault::Hangs) => nothing(4 * LIMIT),
-            Some(Fault::Slows) => nothing(LIMIT / 10),
-            Some(&(Fault::Corrupts | Fault::Dissolves)) => {
-                self.corrupt = self.faults.get(&call).copied();
-            }
-            None => {}
-        }
-        Ok(())
-    }
-}
-
-fn spec(faults: BTreeMap<usize, Fault>) -> Spec {
-    let (calls, faults) = (Arc::new(AtomicUsize::new(0)), Arc::new(faults));
-    Spec {
-        name: "cpu".into(),
-        kind: DeviceKind::Cpu { threads: 1 },
-        weight: 1.0,
-        start: Start::Thread(Arc::new(move || {
-            Ok(Box::new(Faulty {
-                inner: CpuBackend::with_threads(1),
-                calls: Arc::clone(&calls),
-                faults: Arc::clone(&faults),
-                corrupt: None,
-            }))
-        })),
-        spares: Vec::new(),
-    }
-}
 
 /// A small run that has all that depends on rows, steps and shards: dropout, shuffling, validation, a short last batch, a pack.
 fn run(pool: &mut dyn Backend) -> Result<Outcome, TrainError> {
@@ -368,77 +233,6 @@ fn the_plain_loop_comes_to_the_same_but_for_rounding() {
 }
 
 #[test]
-fn a_worker_that_computes_wrong_is_put_out_and_its_step_made_again() {
-    for scheduling in Scheduling::ALL {
-        for faults in [vec![5], (5..1000).collect()] {
-            let faults = faults.into_iter().map(|call| (call, Fault::Corrupts));
-            let faulty = spec(faults.collect());
-            let specs = vec![spec(BTreeMap::new()), faulty, spec(BTreeMap::new())];
-            let options = PoolOptions {
-                verify: 1.0,
-                ..patient(options(PolicyName::RoundRobin, scheduling))
-            };
-            let (found, report) = outcome(specs, options);
-            assert_eq!(found, reference(), "{scheduling:?}");
-            let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
-            assert_eq!(live, [true, false, true], "{scheduling:?}");
-            assert!(report.verified > 20 && report.repeated >= 6, "{report:?}");
-        }
-    }
-}
-
-#[test]
-fn a_gradient_that_is_no_number_is_made_again_and_who_computed_it_is_put_out() {
-    for scheduling in Scheduling::ALL {
-        for once in [true, false] {
-            let faults = (3..if once { 4 } else { 1000 }).map(|call| (call, Fault::Dissolves));
-            let specs = vec![
-                spec(BTreeMap::new()),
-                spec(faults.collect()),
-                spec(BTreeMap::new()),
-            ];
-            let (found, report) =
-                outcome(specs, patient(options(PolicyName::RoundRobin, scheduling)));
-            assert_eq!(found, reference());
-            let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
-            // Peers do not know whose shard it was, if that is a number when it is run once more.
-            let forgiven = once && scheduling == Scheduling::Distributed;
-            assert_eq!(live, [true, forgiven, true]);
-            assert!(
-                forgiven || report.verified >= 2 && report.repeated >= 2,
-                "{report:?}"
-            );
-        }
-    }
-    // Alone, a worker is used all the same.
-    let specs = vec![spec([(5, Fault::Dissolves)].into())];
-    let (found, report) = outcome(
-        specs,
-        patient(options(PolicyName::RoundRobin, Scheduling::Central)),
-    );
-    assert_eq!(found, reference());
-    assert_eq!((report.workers[0].live, report.repeated), (true, 6));
-}
-
-#[test]
-fn a_gradient_that_is_no_number_on_all_is_of_the_model() {
-    for scheduling in Scheduling::ALL {
-        let all = || spec((0..1000).map(|call| (call, Fault::Dissolves)).collect());
-        let options = patient(options(PolicyName::RoundRobin, scheduling));
-        let mut pool = Pool::open(vec![all(), all()], options).expect("it opens");
-        let error = run(&mut pool).expect_err("it diverges");
-        assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
-        let report = pool.report();
-        assert!(
-            report.workers.iter().all(|worker| worker.live),
-            "{report:?}"
-        );
-        // Once, not at every step from there on.
-        assert_eq!(report.repeated, 6);
-    }
-}
-
-#[test]
 fn a_worker_that_is_lost_three_times_is_opened_on_another_device() {
     let opened = Arc::new(AtomicUsize::new(0));
     let mut other = spec(BTreeMap::new());
@@ -577,57 +371,4 @@ fn come_and_go(scheduling: Scheduling) {
     .expect("it opens");
     run(&mut one).expect("it trains");
     assert_eq!(found, run(&mut one).expect("it trains").members);
-}
-
-fn fault() -> impl Strategy<Value = Fault> {
-    prop_oneof![
-        3 => Just(Fault::Kills),
-        1 => Just(Fault::Hangs),
-        2 => Just(Fault::Slows),
-    ]
-}
-
-/// A part of a run: how many steps there are at its end, the workers' faults, and how they work.
-type Drawn = (
-    u64,
-    Vec<BTreeMap<usize, Fault>>,
-    PolicyName,
-    Scheduling,
-    f64,
-);
-
-fn drawn() -> impl Strategy<Value = Drawn> {
-    let faults = proptest::collection::btree_map(0_usize..25, fault(), 0..4);
-    (
-        1_u64..9,
-        proptest::collection::vec(faults, 0..5),
-        proptest::sample::select(&PolicyName::ALL[..]),
-        proptest::sample::select(&Scheduling::ALL[..]),
-        prop_oneof![Just(0.0), Just(0.3)],
-    )
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
-
-    #[test]
-    fn whatever_happens_to_whom_and_when_it_is_interrupted_the_bits_are_the_same(
-        mut parts in proptest::collection::vec(drawn(), 1..4),
-    ) {
-        parts.sort_by_key(|&(until, ..)| until);
-        let (mut from, count) = (None, parts.len());
-        for (place, (until, workers, policy, scheduling, verify)) in parts.into_iter().enumerate() {
-            // The first is spared, so that somebody has the weights.
-            let specs = [BTreeMap::new()].into_iter().chain(workers).map(spec).collect();
-            let options = PoolOptions { verify, ..options(policy, scheduling) };
-            if place + 1 < count {
-                let (_, left) = part(specs, options, from.take(), until);
-                prop_assert!(left.is_some());
-                from = left;
-            } else {
-                let (found, _) = part(specs, options, from.take(), u64::MAX);
-                prop_assert_eq!(found, reference());
-            }
-        }
-    }
 }

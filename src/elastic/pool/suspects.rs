@@ -1,0 +1,190 @@
+//! Workers that compute wrong: how they are found, checked and put out.
+
+use std::time::{Duration, Instant};
+
+use super::{LOOK, Pool};
+use crate::backend::BackendError;
+use crate::elastic::link::{Link, PutOut};
+use crate::elastic::message::{Order, Part, Total};
+use crate::elastic::verify::{Found, Verdict};
+use crate::program::Step;
+
+/// How long the run waits for the check of a worker's kernels.
+const EXAMINATION: Duration = Duration::from_secs(30);
+
+/// What a worker found of its kernels, in words.
+pub(super) fn found(kernels: usize, off: &[(String, f32)]) -> String {
+    if !off.is_empty() {
+        let each = off
+            .iter()
+            .map(|(kernel, error)| format!("{kernel} is off by {error:.1e}"));
+        return each.collect::<Vec<_>>().join(", ");
+    }
+    match kernels {
+        0 => "it has no kernels to check".into(),
+        _ => "its kernels agree with their twins".into(),
+    }
+}
+
+impl Pool {
+    /// The sum once more, as it was no number: each shard is run by two workers. If it is one now, who had said otherwise computes
+    /// wrong; if not, it is the model that diverges, which the run will see.
+    pub(super) fn doubt(&mut self) -> Result<Total, BackendError> {
+        self.notice("a step's gradient is no number: it is made again, by two workers each".into());
+        let mut suspects = std::mem::take(&mut self.unsound);
+        self.repeated += self.steps.len() as u64;
+        self.verify.check_all(true);
+        let total = self.sum();
+        self.verify.check_all(false);
+        let total = total?;
+        self.diverged = !self.unsound.is_empty();
+        if self.diverged {
+            self.notice("a step's gradient is no number, whoever computes it".into());
+            return Ok(total);
+        }
+        suspects.retain(|&worker| !self.links[worker].dismissed);
+        let step = self.step_of(0);
+        for worker in suspects {
+            let mut others = self.links.iter().enumerate();
+            let replaced = others.any(|(other, link)| link.live && other != worker);
+            if replaced && self.links[worker].live {
+                let why = format!("found no number as gradient of step {step}, and others do");
+                self.put_out(worker, why);
+            } else {
+                let device = &self.links[worker].device;
+                self.notice(format!(
+                    "worker {worker} ({device}) computed a gradient that is no number, and then one that is"
+                ));
+            }
+        }
+        Ok(total)
+    }
+
+    /// Number of the step that a shard is of, from 1 on.
+    fn step_of(&self, shard: u32) -> u64 {
+        let step = self.steps.get(shard as usize);
+        step.map_or(0, |step| u64::from(step.number) + 1)
+    }
+
+    /// A worker that computes wrong is used no more. Its kernels are checked, for whoever reads of it.
+    fn put_out(&mut self, worker: usize, why: String) {
+        let link = &mut self.links[worker];
+        (link.dismissed, link.live) = (true, false);
+        link.failure = Some("it computed wrong".to_owned().into());
+        link.send(Order::Examine);
+        let device = &link.device;
+        let told =
+            format!("worker {worker} ({device}) {why}: it is put out, and its kernels are checked");
+        link.put_out = Some(PutOut { why, found: None });
+        self.crew.workers[worker].live = false;
+        self.verify.forget(worker);
+        self.notice(told);
+    }
+
+    /// What came of the check of a worker that was put out.
+    pub(super) fn examined(&mut self, worker: usize, found: String) {
+        let link = &mut self.links[worker];
+        let Some(put_out) = link.put_out.as_mut().filter(|of| of.found.is_none()) else {
+            return;
+        };
+        put_out.found = Some(found);
+        let told = format!("worker {worker} ({}) {put_out}: put out", link.device);
+        link.close();
+        self.notice(told);
+    }
+
+    /// Waits for the checks of workers that were put out.
+    pub(super) fn settle(&mut self) -> Result<(), BackendError> {
+        let start = Instant::now();
+        loop {
+            let open = |link: &Link| link.put_out.as_ref().is_some_and(|of| of.found.is_none());
+            let Some(worker) = self.links.iter().position(open) else {
+                return Ok(());
+            };
+            if start.elapsed() > EXAMINATION {
+                let seconds = EXAMINATION.as_secs();
+                let found = format!("the check of its kernels does not end within {seconds} s");
+                self.examined(worker, found);
+            } else {
+                self.hear(LOOK)?;
+            }
+        }
+    }
+
+    /// Has a shard run once more, on a worker of the same kind that has not run it; on the same one, if there is no other.
+    pub(super) fn check(&mut self, shard: u32) {
+        let Some(asked) = self.verify.next(shard, &self.links) else {
+            return;
+        };
+        let part = Part {
+            shard,
+            step: self.steps[shard as usize],
+            hashed: true,
+        };
+        self.links[asked].send(Order::Check {
+            number: self.number,
+            program: self.verify.program,
+            part,
+        });
+    }
+
+    pub(super) fn judge(&mut self, of: u32, verdict: Verdict) -> Result<(), BackendError> {
+        match verdict {
+            Verdict::Open(shard) => self.check(shard),
+            Verdict::Agreed => {}
+            Verdict::Wrong(worker) => {
+                let why = format!("disagrees on shard {of} of step {}", self.step_of(of));
+                self.put_out(worker, why);
+                self.again()?;
+            }
+            Verdict::Unclear(shard) => return Err(self.unclear(shard)),
+        }
+        Ok(())
+    }
+
+    fn unclear(&self, shard: u32) -> BackendError {
+        BackendError::Device {
+            device: self.links[self.leader().unwrap_or(0)].device.clone(),
+            reason: format!(
+                "shard {shard} of a step has other bits each time it is run; use another --device"
+            ),
+        }
+    }
+
+    /// Makes steps that peers disagreed on once more, under a coordinator and with every shard checked. In the last of them, who
+    /// had found something else before computes wrong.
+    pub(in crate::elastic) fn repeat(
+        &mut self,
+        programs: [usize; 2],
+        steps: &[Vec<Step>],
+        disputed: &[Found],
+    ) -> Result<(), BackendError> {
+        self.verify.check_all(true);
+        let made = steps.iter().try_for_each(|step| {
+            self.repeated += step.len() as u64;
+            self.step(programs, step)
+        });
+        self.verify.check_all(false);
+        made?;
+        for one in disputed {
+            let device = &self.links[one.worker].device;
+            let mut right = self.verify.found(one.shard).iter();
+            let right = right.find(|&&(by, _)| self.links[by].device == *device);
+            let wrong = right.is_some_and(|&(_, hash)| hash != one.hash);
+            if !wrong || self.links[one.worker].dismissed {
+                continue;
+            }
+            let mut others = self.links.iter().enumerate();
+            if !others.any(|(other, link)| link.live && other != one.worker) {
+                return Err(self.unclear(one.shard));
+            }
+            let why = format!(
+                "disagrees on shard {} of step {}",
+                one.shard,
+                self.step_of(one.shard)
+            );
+            self.put_out(one.worker, why);
+        }
+        self.settle()
+    }
+}

@@ -1,0 +1,157 @@
+//! Workers that fail as they are asked to.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::backend::cpu::CpuBackend;
+use crate::backend::{Backend, BackendError, Check, Data, Given, Limits, ProgramId};
+use crate::elastic::link::{Spec, Start};
+use crate::elastic::policy::DeviceKind;
+use crate::program::{Program, Step, buffer};
+
+/// What happens to a worker at one of its calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fault {
+    /// It reports an error, and is opened anew.
+    Kills,
+    /// It does not answer for longer than is waited for, then goes on.
+    Hangs,
+    /// It takes longer.
+    Slows,
+    /// A bit of its next gradient is another.
+    Corrupts,
+    /// Its next gradient is no number.
+    Dissolves,
+}
+
+/// How long a worker is waited for in these tests.
+pub(super) const LIMIT: Duration = Duration::from_millis(40);
+
+/// A backend with faults at some of its runs, counted over all its lives.
+pub(super) struct Faulty {
+    pub(super) inner: CpuBackend<f32>,
+    pub(super) calls: Arc<AtomicUsize>,
+    pub(super) faults: Arc<BTreeMap<usize, Fault>>,
+    pub(super) corrupt: Option<Fault>,
+}
+
+/// Does nothing for a while, as a driver that hangs.
+fn nothing(time: Duration) {
+    let never = Mutex::new(());
+    let held = never.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(Condvar::new().wait_timeout(held, time));
+}
+
+impl Backend for Faulty {
+    fn device(&self) -> String {
+        self.inner.device()
+    }
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
+        self.inner.compile(program)
+    }
+    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+        self.fails()?;
+        self.inner.run(program, steps)
+    }
+    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+        self.fails()?;
+        self.inner.run_together(program, parts)
+    }
+    fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
+        let mut checks = self.inner.check(programs)?;
+        self.fails()?;
+        if self.corrupt.take().is_some() {
+            checks[0].error = 0.5;
+        }
+        Ok(checks)
+    }
+    fn take(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+        spare: Vec<f32>,
+    ) -> Result<Vec<f32>, BackendError> {
+        let mut values = self.inner.take(buffer, member, len, spare)?;
+        if buffer == buffer::GRADIENTS {
+            match self.corrupt.take() {
+                Some(Fault::Dissolves) => values[0] = f32::NAN,
+                Some(_) => values[0] = f32::from_bits(values[0].to_bits() ^ 1 << 20),
+                None => {}
+            }
+        }
+        Ok(values)
+    }
+    fn update(
+        &mut self,
+        program: ProgramId,
+        step: &Step,
+        sizes: [usize; 2],
+        gradients: Given<'_>,
+    ) -> Result<(), BackendError> {
+        self.fails()?;
+        self.inner.update(program, step, sizes, gradients)
+    }
+    fn write(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        data: Data<'_>,
+    ) -> Result<(), BackendError> {
+        self.inner.write(buffer, member, offset, data)
+    }
+    fn read(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        offset: usize,
+        len: usize,
+    ) -> Result<Vec<f32>, BackendError> {
+        self.inner.read(buffer, member, offset, len)
+    }
+}
+
+impl Faulty {
+    fn fails(&mut self) -> Result<(), BackendError> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        match self.faults.get(&call) {
+            Some(Fault::Kills) => {
+                return Err(BackendError::Device {
+                    device: "a test".into(),
+                    reason: "it was killed".into(),
+                });
+            }
+            Some(Fault::Hangs) => nothing(4 * LIMIT),
+            Some(Fault::Slows) => nothing(LIMIT / 10),
+            Some(&(Fault::Corrupts | Fault::Dissolves)) => {
+                self.corrupt = self.faults.get(&call).copied();
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn spec(faults: BTreeMap<usize, Fault>) -> Spec {
+    let (calls, faults) = (Arc::new(AtomicUsize::new(0)), Arc::new(faults));
+    Spec {
+        name: "cpu".into(),
+        kind: DeviceKind::Cpu { threads: 1 },
+        weight: 1.0,
+        start: Start::Thread(Arc::new(move || {
+            Ok(Box::new(Faulty {
+                inner: CpuBackend::with_threads(1),
+                calls: Arc::clone(&calls),
+                faults: Arc::clone(&faults),
+                corrupt: None,
+            }))
+        })),
+        spares: Vec::new(),
+    }
+}
