@@ -16,7 +16,7 @@ pub(super) struct Options {
     /// Run every kernel on each adapter against its CPU twin; exits 1 if one is wrong
     #[arg(long)]
     check: bool,
-    /// Print one JSON object: cpu, adapters (name, backend, kind, driver, limits, unusable, check)
+    /// Print one JSON object: cpu, adapters (name, backend, kind, driver, half, limits, unusable, check)
     #[arg(long)]
     json: bool,
 }
@@ -50,6 +50,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
                 "backend": adapter.backend,
                 "kind": adapter.kind,
                 "driver": adapter.driver,
+                "half": adapter.half,
                 "unusable": adapter.unusable,
                 "check": checks,
                 "limits": {
@@ -72,7 +73,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         let limits = &adapter.limits;
         text += &format!(
             "gpu:{} {}\n  {} {}, {}\n  bindings to {} MiB, buffers to {} MiB; workgroups of {} invocations and {} KiB; {} \
-             storage buffers\n",
+             storage buffers\n  --precision f16 by {}\n",
             adapter.index,
             adapter.name,
             adapter.backend,
@@ -83,6 +84,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             limits.max_compute_invocations_per_workgroup,
             limits.max_compute_workgroup_storage_size >> 10,
             limits.max_storage_buffers_per_shader_stage,
+            adapter.half,
         );
         if let Some(reason) = &adapter.unusable {
             text += &format!("  cannot be used: {reason}\n");

@@ -1,6 +1,6 @@
 //! Training with products in half precision.
 
-use super::Place;
+use super::{Place, entries};
 
 #[test]
 fn a_network_is_trained_in_half_precision_on_either_device() {
@@ -48,4 +48,19 @@ fn a_plan_says_which_products_are_in_half_precision() {
     assert_eq!(count(""), 0);
     // Two go forward, two make gradients of weights, one goes backwards; those of the optimizer are not over a batch.
     assert_eq!(count("--precision f16"), 5);
+    // Its kernels are written out in all of their forms, of which some need more than others.
+    place.ok(&format!("{words} --precision f16 --emit-wgsl kernels"));
+    let needs = |what: &str| {
+        let kernels = entries(&place.path("kernels")).into_iter();
+        let texts = kernels.map(|name| std::fs::read_to_string(place.path("kernels").join(name)));
+        let mut texts = texts.map(|text| text.expect("it is there"));
+        texts.any(|text| text.contains(what))
+    };
+    assert!(needs("enable f16;") && needs("enable wgpu_cooperative_matrix;"));
+    let devices = place.json("devices --json");
+    let adapters = devices["adapters"].as_array().expect("a list");
+    assert!(!adapters.is_empty());
+    for adapter in adapters {
+        assert!(adapter["half"].is_string(), "{adapter}");
+    }
 }

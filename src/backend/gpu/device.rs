@@ -20,6 +20,8 @@ pub struct AdapterInfo {
     pub driver: String,
     /// The limits that decide what fits.
     pub limits: Limits,
+    /// What products in half precision are made of.
+    pub half: String,
     /// Why it cannot run our kernels, if so.
     pub unusable: Option<String>,
 }
@@ -66,6 +68,12 @@ fn listed() -> Vec<(AdapterInfo, Adapter)> {
         let (info, limits) = (adapter.get_info(), adapter.limits());
         let described = AdapterInfo {
             index,
+            half: match cooperative(&adapter) {
+                _ if info.device_type == DeviceType::Cpu => "rounded f32".to_owned(),
+                Some(side) => format!("matrices of {side}x{side}"),
+                None if adapter.features().contains(wgpu::Features::SHADER_F16) => "f16".to_owned(),
+                None => "rounded f32".to_owned(),
+            },
             unusable: shortcoming(&limits),
             name: info.name,
             backend: info.backend.to_string(),
