@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::{Display, Formatter};
 use std::io::{Read, Write};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::message::{Answer, Failure, Order};
 use super::policy::DeviceKind;
+use super::pool::Job;
 use super::process;
 use super::worker::{Closed, Outbox, work};
 use crate::backend::{Backend, BackendError};
@@ -93,8 +95,14 @@ pub(super) struct Link {
     pub(super) device: String,
     /// Whether it has the weights of the others, and works.
     pub(super) live: bool,
-    /// Whether it is waited for no longer.
-    pub(super) late: bool,
+    /// Since when it is waited for no longer.
+    pub(super) late: Option<Instant>,
+    /// Since when it is being opened.
+    pub(super) opening: Option<Instant>,
+    /// When it last answered.
+    pub(super) heard: Option<Instant>,
+    /// Seconds that it took for a row or a value of an errand, at most.
+    pub(super) paces: BTreeMap<Job, f64>,
     pub(super) dismissed: bool,
     /// Why, if it computed wrong.
     pub(super) put_out: Option<PutOut>,
@@ -112,6 +120,8 @@ pub(super) struct Link {
     pub(super) programs: usize,
     /// What ends with its threads.
     ends: Vec<Receiver<Infallible>>,
+    /// Its process, once there is one.
+    process: process::Slot,
 }
 
 /// How often a lost worker is opened again at most, and how often on one device while another could take its place.
@@ -129,7 +139,10 @@ impl Link {
             sender: None,
             life: 0,
             live: false,
-            late: false,
+            late: None,
+            opening: None,
+            heard: None,
+            paces: BTreeMap::new(),
             dismissed: false,
             put_out: None,
             shards: 0,
@@ -141,6 +154,7 @@ impl Link {
             due: None,
             programs: 0,
             ends: Vec::new(),
+            process: process::Slot::default(),
         }
     }
 
@@ -148,11 +162,14 @@ impl Link {
     pub(super) fn open(&mut self, position: usize, answers: &Sender<(usize, u32, Answer)>) {
         self.life += 1;
         self.due = None;
+        self.opening = Some(Instant::now());
+        self.process = process::Slot::default();
         self.programs = 0;
         let (sender, orders) = channel();
         self.sender = Some(sender);
         let (start, life, answers) = (self.start.clone(), self.life, answers.clone());
         let name = format!("worker {position}");
+        let slot = self.process.clone();
         let (alive, end) = channel();
         self.ends.push(end);
         let run = move || {
@@ -168,7 +185,7 @@ impl Link {
                     // If nobody hears of it, nobody waits.
                     Err(error) => drop(outbox.send(Answer::Failed(error.into()))),
                 },
-                Start::Process(command) => process::attend(&command, orders, outbox),
+                Start::Process(command) => process::attend(&command, orders, outbox, &slot),
                 Start::Joined(joined) => {
                     if let Some(ends) = joined.take() {
                         process::exchange(ends, orders, outbox, || "it has left".into());
@@ -200,7 +217,15 @@ impl Link {
         self.send(Order::Leave);
         self.sender = None;
         self.live = false;
-        self.late = false;
+        self.late = None;
+        self.opening = None;
+    }
+
+    /// Ends it at once where it is a process. A thread that hangs is left to itself: nobody listens to it, nor waits for its end.
+    pub(super) fn abandon(&mut self) {
+        self.process.kill();
+        self.life += 1;
+        self.ends.clear();
     }
 
     /// Waits for its threads' ends. One that is waited for no longer may never come to it.
@@ -215,7 +240,8 @@ impl Link {
     /// what this returns.
     pub(super) fn lost(&mut self, failure: Failure, again: Option<Duration>) -> Option<String> {
         self.failure = Some(failure);
-        self.losses += 1;
+        // One that was waited for no longer was counted then.
+        self.losses += u32::from(self.late.is_none());
         self.failed += 1;
         self.due = again
             .filter(|_| self.losses <= TRIES && !self.is_joined())

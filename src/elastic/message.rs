@@ -227,6 +227,8 @@ pub(super) enum Order {
     },
     /// Answer with what a buffer holds.
     Read {
+        /// By which the answer is known.
+        number: u64,
         /// Its name.
         buffer: String,
         /// Whose part.
@@ -238,6 +240,8 @@ pub(super) enum Order {
     },
     /// Run a program's steps and answer with their records.
     Run {
+        /// By which the answer is known.
+        number: u64,
         /// Which.
         program: usize,
         /// Its steps.
@@ -364,9 +368,19 @@ pub(super) enum Answer {
         limits: [usize; 2],
     },
     /// What was to be read.
-    Values(Vec<f32>),
-    /// Records of steps that were run, by member.
-    Ran(Records),
+    Values {
+        /// The order's number.
+        number: u64,
+        /// These.
+        values: Vec<f32>,
+    },
+    /// Steps were run.
+    Ran {
+        /// The order's number.
+        number: u64,
+        /// Records of the steps, by member.
+        records: Records,
+    },
     /// Shards are run, together.
     Shards {
         /// The step's number.

@@ -2,9 +2,9 @@
 //! that it came by. A driver that crashes takes its process along, and not the run.
 
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use serde::Serialize;
@@ -103,8 +103,31 @@ impl Outbox for Pipe {
     }
 }
 
+/// Where a worker's process is, as long as there is one.
+#[derive(Clone, Default)]
+pub(super) struct Slot(Arc<Mutex<Option<Child>>>);
+
+impl Slot {
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends it, if it has not ended by itself.
+    pub(super) fn kill(&self) {
+        if let Some(child) = &mut *self.child() {
+            // One that has ended cannot be ended.
+            let _ = child.kill();
+        }
+    }
+}
+
 /// Starts a process and passes messages on, until it ends or has to. `command` is the program and its words.
-pub(super) fn attend(command: &[String], orders: Receiver<Order>, mut outbox: Channel) {
+pub(super) fn attend(
+    command: &[String],
+    orders: Receiver<Order>,
+    mut outbox: Channel,
+    slot: &Slot,
+) {
     let mut failed = |reason: String| {
         // If nobody hears of it, nobody waits.
         let _ = outbox.send(Answer::Failed(reason.into()));
@@ -131,9 +154,14 @@ pub(super) fn attend(command: &[String], orders: Receiver<Order>, mut outbox: Ch
         input: Box::new(input),
         output: Box::new(output),
     };
+    *slot.child() = Some(child);
+    let slot = slot.clone();
     exchange(ends, orders, outbox, move || {
         // It has ended, or its pipe has: in either case nothing is to be had of it any more.
-        let _ = child.kill();
+        slot.kill();
+        let Some(mut child) = slot.child().take() else {
+            return "its process is gone".into();
+        };
         let status = child.wait();
         let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         format!("its process ended: {how}")

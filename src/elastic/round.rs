@@ -129,6 +129,9 @@ pub(super) struct Round<T> {
     sum: Sum<T>,
 }
 
+/// Floating-point operations a second that the slowest of workers makes, by far.
+const SLOWEST: f64 = 1e9;
+
 /// Workers that are looked at for shards to steal: all of a small crew, some of a large one.
 const LOOKED_AT: usize = 16;
 
@@ -325,7 +328,8 @@ impl<T: Term> Round<T> {
             if let Some(node) = hand.queue.front() {
                 let shards = node.range(self.shards.len() as u32);
                 let rows = self.shards[shards.start as usize].rows;
-                let usual = policy.predicted(&view, worker, rows).unwrap_or(0.0);
+                let usual = policy.predicted(&view, worker, rows);
+                let usual = usual.unwrap_or(crew.shape.flops * f64::from(rows) / SLOWEST);
                 let usual = usual * shards.len() as f64;
                 if now - hand.since > limit.max(8.0 * usual) {
                     late.push(worker);

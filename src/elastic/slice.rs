@@ -173,6 +173,7 @@ fn checkers(pool: &Pool, workers: &[usize]) -> Vec<usize> {
 /// number, any of those may have caused it: then it is the step of the members that are the least far, who had no part in it.
 fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendError> {
     let limit = pool.options.limit.max(Duration::from_secs(1));
+    let begun = Instant::now();
     let mut since: Option<Instant> = None;
     loop {
         let is_there = |worker: usize| pool.reached.iter().any(|(other, _)| *other == worker);
@@ -185,7 +186,7 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
         let at_end = reached.any(|(_, reached)| reached.step == end || !reached.sound);
         if at_end {
             let since = *since.get_or_insert_with(Instant::now);
-            for worker in open {
+            for &worker in &open {
                 // Its peers went on without it, or it alone does not come to the end.
                 let rank = workers.iter().position(|&other| other == worker);
                 let given_up = pool
@@ -195,6 +196,12 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
                 if given_up || since.elapsed() > limit {
                     pool.give_up(worker);
                 }
+            }
+        }
+        for worker in open {
+            let silent = pool.is_silent(worker, begun);
+            if let Some(seconds) = silent.filter(|_| pool.links[worker].live) {
+                pool.hangs(worker, seconds)?;
             }
         }
         pool.hear(Duration::from_millis(20))?;

@@ -143,21 +143,26 @@ impl Station {
                 self.base = None;
             }
             Order::Read {
+                number,
                 buffer,
                 member,
                 offset,
                 len,
             } => {
                 let values = self.backend.read(&buffer, member, offset, len)?;
-                outbox.send(Answer::Values(values))?;
+                outbox.send(Answer::Values { number, values })?;
             }
-            Order::Run { program, steps } => {
+            Order::Run {
+                number,
+                program,
+                steps,
+            } => {
                 run_all(&mut *self.backend, self.programs[program].0, &steps)?;
                 let mut records = Vec::new();
                 if self.programs[program].1.buffer(buffer::LOG).is_some() {
                     records = self.records(program, &steps)?.concat();
                 }
-                outbox.send(Answer::Ran(records))?;
+                outbox.send(Answer::Ran { number, records })?;
             }
             Order::Shards {
                 number,

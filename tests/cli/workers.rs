@@ -205,6 +205,31 @@ fn a_worker_process_that_is_killed_is_replaced_and_the_model_is_the_same() {
     assert!(told.contains("is lost"), "{told}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn when_all_are_killed_at_once_those_come_again_that_the_run_was_scaled_to() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1 --worker-processes");
+    place.ok("scale run --workers cpu:1*3");
+    trainer.has(3);
+    let before = trainer.processes();
+    let killed = std::process::Command::new("kill")
+        .arg("-KILL")
+        .args(&before)
+        .status();
+    assert!(killed.expect("it runs").success());
+    until("three others are there", || {
+        let now = trainer.processes();
+        let others = now.iter().all(|process| !before.contains(process));
+        let told = std::fs::read_to_string(place.path("told")).ok()?;
+        let again = told.contains("training goes on behind step");
+        (others && now.len() == 3 && again).then_some(())
+    });
+    trainer.has(3);
+    trainer.ends_as_one_worker();
+}
+
 #[test]
 fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
     let place = Place::new();

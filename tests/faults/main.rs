@@ -3,6 +3,8 @@
 mod devices;
 #[cfg(unix)]
 mod folders;
+#[cfg(target_os = "linux")]
+mod hangs;
 #[cfg(unix)]
 mod interruptions;
 mod memory;

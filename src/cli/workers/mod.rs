@@ -147,7 +147,9 @@ impl WorkerOptions {
         let specs = crew.specs(workers);
         let backend = Box::new(Pool::open(specs.clone(), options.clone())?);
         let again = move || {
-            let pool = Pool::open(specs.clone(), options.clone())?;
+            // Workers may have been added and removed since.
+            let now = options.remote.list().unwrap_or_else(|| specs.clone());
+            let pool = Pool::open(now, options.clone())?;
             Ok(Box::new(pool) as Box<dyn Backend>)
         };
         let waits = [1, 5].map(Duration::from_secs).into_iter();

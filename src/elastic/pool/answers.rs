@@ -1,7 +1,7 @@
 //! What workers answer, and what the pool makes of it.
 
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::suspects::found;
 use super::{LOOK, Pool};
@@ -17,6 +17,7 @@ impl Pool {
         match self.answers.recv_timeout(wait) {
             Ok((worker, life, answer)) => {
                 if self.links[worker].life == life {
+                    self.links[worker].heard = Some(Instant::now());
                     self.deal(worker, answer)?;
                 }
                 Ok(true)
@@ -41,13 +42,13 @@ impl Pool {
             }
             return Ok(());
         }
-        if self.links[worker].late && !matches!(answer, Answer::Failed(_)) {
+        if self.links[worker].late.is_some() && !matches!(answer, Answer::Failed(_)) {
             self.returns(worker);
         }
         match answer {
             Answer::Ready { device, limits } => self.is_ready(worker, device, limits),
-            Answer::Values(values) => self.values = Some(values),
-            Answer::Ran(records) => self.ran.push_back((worker, records)),
+            Answer::Values { number, values } => self.values = Some((number, values)),
+            Answer::Ran { number, records } => self.ran.push_back((number, records)),
             Answer::Shards {
                 number,
                 node,
@@ -166,10 +167,8 @@ impl Pool {
         }
     }
 
-    /// Answers of workers that ran steps, as they come.
-    pub(in crate::elastic) fn next_ran(
-        &mut self,
-    ) -> Result<Option<(usize, Records)>, BackendError> {
+    /// Records of steps that were run, with the errand's number, as they come.
+    pub(in crate::elastic) fn next_ran(&mut self) -> Result<Option<(u64, Records)>, BackendError> {
         if self.ran.is_empty() {
             self.hear(LOOK)?;
         }

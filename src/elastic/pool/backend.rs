@@ -111,8 +111,10 @@ impl Backend for Pool {
         }
         loop {
             let leader = self.leader().ok_or_else(|| self.gone())?;
+            let errand = self.reads(leader, len);
             self.values = None;
             self.links[leader].send(Order::Read {
+                number: errand.number,
                 buffer: buffer.to_owned(),
                 member,
                 offset,
@@ -120,8 +122,12 @@ impl Backend for Pool {
             });
             while self.links[leader].live {
                 self.hear(LOOK)?;
-                if let Some(values) = self.values.take() {
-                    return Ok(values);
+                match self.values.take() {
+                    Some((number, values)) if number == errand.number => {
+                        self.ran_errand(&errand);
+                        return Ok(values);
+                    }
+                    _ => self.wait_for(&errand)?,
                 }
             }
         }

@@ -160,17 +160,29 @@ impl Pool {
         let Some(round) = &self.round else {
             return Ok(());
         };
-        let limit = self.options.limit.as_secs_f64();
+        let alone = self.is_alone();
+        let limit = if alone {
+            self.options.hang
+        } else {
+            self.options.limit
+        };
+        let limit = limit.as_secs_f64();
         let late = round.overdue(limit, &self.crew, &mut *self.policy, now);
         for worker in late {
-            let others = self.links.iter().filter(|link| link.live).count();
-            if !self.links[worker].live || others < 2 {
+            if !self.links[worker].live {
                 continue;
             }
-            log::warn!(
-                "worker {worker} ({}) does not answer: its shards go to others",
-                self.links[worker].device
-            );
+            if alone {
+                self.hangs(worker, limit)?;
+                continue;
+            }
+            if self.is_alone() {
+                continue;
+            }
+            let device = &self.links[worker].device;
+            self.notice(format!(
+                "worker {worker} ({device}) does not answer: its shards go to others"
+            ));
             self.give_up(worker);
             self.run_elsewhere(worker)?;
             for shard in self.verify.unanswered() {

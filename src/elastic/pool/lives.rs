@@ -1,6 +1,6 @@
 //! Who takes part: workers come, are lost, hang, and come again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Pool;
 use crate::backend::{Backend, BackendError};
@@ -37,6 +37,7 @@ impl Pool {
         self.limits.tensor = self.limits.tensor.min(tensor);
         self.limits.rows = self.limits.rows.min(rows);
         self.links[worker].device = device;
+        self.links[worker].opening = None;
         self.ready.push(worker);
     }
 
@@ -136,7 +137,7 @@ impl Pool {
     /// A worker is waited for no longer, until it answers.
     pub(in crate::elastic) fn give_up(&mut self, worker: usize) {
         let link = &mut self.links[worker];
-        (link.live, link.late) = (false, true);
+        (link.live, link.late) = (false, Some(Instant::now()));
         link.losses += 1;
         self.crew.workers[worker].live = false;
         self.verify.forget(worker);
@@ -155,7 +156,7 @@ impl Pool {
             "worker {worker} ({}) answers again",
             self.links[worker].device
         );
-        self.links[worker].late = false;
+        self.links[worker].late = None;
         self.ready.push(worker);
     }
 
@@ -167,6 +168,7 @@ impl Pool {
             }
         }
         while self.hear(Duration::ZERO)? {}
+        self.look_for_silent()?;
         self.welcome()?;
         self.attend();
         self.choose();

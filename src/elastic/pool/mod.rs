@@ -4,6 +4,7 @@ mod answers;
 mod backend;
 mod coordinate;
 mod lives;
+mod patience;
 mod remote;
 mod report;
 mod standby;
@@ -11,6 +12,7 @@ mod suspects;
 #[cfg(test)]
 mod tests;
 
+pub(super) use patience::{Errand, Job};
 pub use remote::Remote;
 pub use report::{PoolReport, WorkerReport};
 
@@ -44,8 +46,11 @@ pub struct PoolOptions {
     pub scheduling: Scheduling,
     /// Share of the shards that are run once more, on another worker.
     pub verify: f64,
-    /// How long a worker may be at one shard before others run it too, and eight times the usual time at least.
+    /// How long a worker may be at one shard, an evaluation or a read before others do it too, and eight times the usual time at least.
     pub limit: Duration,
+    /// How long it may be at it where there is no other, how long it may take to open, and how long one that was waited for no longer
+    /// may go on without an answer, before it counts as lost and is opened again.
+    pub hang: Duration,
     /// Waiting time before a lost worker is opened again, doubled from time to time; not at all with `None`.
     pub again: Option<Duration>,
     /// What others ask, and are told.
@@ -69,7 +74,8 @@ impl Default for PoolOptions {
             records: Vec::new(),
             scheduling: Scheduling::default(),
             verify: 0.0,
-            limit: Duration::from_secs(10),
+            limit: patience::LIMIT,
+            hang: patience::HANG,
             again: Some(Duration::from_millis(100)),
             remote: Remote::default(),
         }
@@ -100,8 +106,12 @@ pub struct Pool {
     /// Whether a step's gradient was none whoever computed it, and none has been a number since.
     pub(super) diverged: bool,
     pub(super) crowd: Crowd,
-    pub(super) values: Option<Vec<f32>>,
-    ran: VecDeque<(usize, Records)>,
+    /// Answers to errands, by their numbers.
+    pub(super) values: Option<(u64, Vec<f32>)>,
+    ran: VecDeque<(u64, Records)>,
+    errands: u64,
+    /// Seconds of what was last trained in one go.
+    last: f64,
     pub(super) reached: Vec<(usize, Reached)>,
     ready: Vec<usize>,
     limits: Limits,
@@ -141,6 +151,8 @@ impl Pool {
             crowd: Crowd::new(count),
             values: None,
             ran: VecDeque::new(),
+            errands: 0,
+            last: 0.0,
             reached: Vec::new(),
             ready: Vec::new(),
             limits: Limits {
@@ -159,8 +171,10 @@ impl Pool {
         for spec in specs {
             pool.start(spec);
         }
+        let until = Instant::now() + pool.options.hang;
         while pool.ready.len() < count {
-            let Ok((worker, _, answer)) = pool.answers.recv() else {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok((worker, _, answer)) = pool.answers.recv_timeout(left) else {
                 break;
             };
             match answer {
@@ -175,6 +189,7 @@ impl Pool {
             }
         }
         pool.welcome()?;
+        pool.look_for_silent()?;
         Ok(pool)
     }
 

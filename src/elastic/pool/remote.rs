@@ -15,6 +15,7 @@ pub struct Remote(Arc<Mutex<Board>>);
 #[derive(Default)]
 struct Board {
     wish: Option<Vec<Spec>>,
+    list: Option<Vec<Spec>>,
     joining: Vec<Spec>,
     report: Option<PoolReport>,
     records: Vec<Record>,
@@ -31,7 +32,14 @@ impl Remote {
 
     /// Asks for these workers in place of those that are there, from one of the next steps on.
     pub fn scale(&self, workers: Vec<Spec>) {
-        self.board().wish = Some(workers);
+        let mut board = self.board();
+        board.list = Some(workers.clone());
+        board.wish = Some(workers);
+    }
+
+    /// The workers that were last asked for; nothing if those are that the pool was opened with.
+    pub fn list(&self) -> Option<Vec<Spec>> {
+        self.board().list.clone()
     }
 
     /// A worker comes besides those that are there, from one of the next steps on.
@@ -141,14 +149,14 @@ impl Drop for Pool {
     /// A program that ends while its threads still let go of their devices makes drivers crash.
     fn drop(&mut self) {
         let until = Instant::now() + LAST;
-        let hangs: Vec<bool> = self.links.iter().map(|link| link.late).collect();
         for link in &mut self.links {
+            if link.late.is_some() {
+                link.abandon();
+            }
             link.close();
         }
-        for (link, hangs) in self.links.iter_mut().zip(hangs) {
-            if !hangs {
-                link.join(until);
-            }
+        for link in &mut self.links {
+            link.join(until);
         }
     }
 }

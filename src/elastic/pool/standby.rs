@@ -41,6 +41,7 @@ impl Pool {
 
     /// Workers have trained for a time, or waited in it.
     pub(in crate::elastic) fn trained(&mut self, time: Duration) {
+        self.last = time.as_secs_f64();
         for link in self.links.iter_mut().filter(|link| link.live) {
             link.there += time;
         }

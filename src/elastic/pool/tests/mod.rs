@@ -2,6 +2,7 @@
 
 mod drawn;
 mod faulty;
+mod hangs;
 mod lives;
 mod networks;
 mod overlap;
@@ -150,6 +151,7 @@ fn options(policy: PolicyName, scheduling: Scheduling) -> PoolOptions {
         policy,
         scheduling,
         limit: LIMIT,
+        hang: Duration::from_secs(100),
         again: Some(Duration::from_millis(1)),
         ..PoolOptions::default()
     }

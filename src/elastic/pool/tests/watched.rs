@@ -18,11 +18,13 @@ pub(super) enum Call {
     Records,
     /// The weights are updated.
     Update,
+    /// Something else than records is read.
+    Read,
     /// So many steps are run that leave the weights alone.
     Evaluation(usize),
 }
 
-/// Hears of each call, by the worker's number; shards and updates before they are begun, the others behind them.
+/// Hears of each call, by the worker's number; shards, updates and reads before they are begun, the others behind them.
 pub(super) type Hook = Arc<dyn Fn(usize, Call) + Send + Sync>;
 
 struct Watched {
@@ -115,6 +117,9 @@ impl Backend for Watched {
         offset: usize,
         len: usize,
     ) -> Result<Vec<f32>, BackendError> {
+        if buffer != buffer::LOG {
+            (self.hook)(self.worker, Call::Read);
+        }
         let values = self.inner.read(buffer, member, offset, len)?;
         if buffer == buffer::LOG {
             (self.hook)(self.worker, Call::Records);
