@@ -14,6 +14,8 @@ pub enum Fault {
     Lose,
     /// Its memory is exhausted.
     Exhaust,
+    /// Its driver reports that a call was wrong.
+    Invalid,
     /// A submission does not come back.
     Hang,
     /// A call takes longer by so much.
@@ -43,7 +45,7 @@ impl Faults {
     }
 }
 
-/// As `lose@120,slow@5:20ms,lose@120`: `lose`, `memory`, `hang`, `nan`, or `slow` with its milliseconds.
+/// As `lose@120,slow@5:20ms,lose@120`: `lose`, `memory`, `invalid`, `hang`, `nan`, or `slow` with its milliseconds.
 impl FromStr for Faults {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -56,6 +58,7 @@ impl FromStr for Faults {
             let fault = match (name, time) {
                 ("lose", None) => Fault::Lose,
                 ("memory", None) => Fault::Exhaust,
+                ("invalid", None) => Fault::Invalid,
                 ("hang", None) => Fault::Hang,
                 ("nan", None) => Fault::Corrupt,
                 ("slow", Some(time)) => Fault::Slow(Duration::from_millis(time)),
@@ -102,6 +105,10 @@ impl Faulty {
                 device,
                 reason: "as it was asked to".into(),
             }),
+            Some(Fault::Invalid) => Err(BackendError::Device {
+                device,
+                reason: "as it was asked to".into(),
+            }),
             Some(_) => Err(BackendError::Lost {
                 device,
                 reason: "as it was asked to".into(),
@@ -136,10 +143,14 @@ impl Faulty {
                 self.inner
                     .write(buffer::PARAMETERS, 0, 0, Data::F32(&nonsense))?;
             }
-            Fault::Lose | Fault::Exhaust | Fault::Hang => {
+            Fault::Lose | Fault::Exhaust | Fault::Invalid | Fault::Hang => {
                 self.gone = Some(fault);
-                if fault == Fault::Lose {
-                    self.inner.destroy();
+                if matches!(fault, Fault::Lose | Fault::Invalid) {
+                    if fault == Fault::Lose {
+                        self.inner.destroy();
+                    } else {
+                        self.inner.invalidate();
+                    }
                     // A device that can be lost says so itself.
                     self.inner.run(program, steps)?;
                     self.inner.read(buffer::PARAMETERS, 0, 0, 1)?;
@@ -245,6 +256,10 @@ impl Backend for Faulty {
 
     fn destroy(&mut self) {
         self.inner.destroy();
+    }
+
+    fn invalidate(&mut self) {
+        self.inner.invalidate();
     }
 }
 

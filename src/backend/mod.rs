@@ -294,6 +294,9 @@ pub trait Backend: Send {
 
     /// Makes the device go away, as a driver's failure does: for tests of what happens then.
     fn destroy(&mut self) {}
+
+    /// Makes a call that the device's driver finds wrong: for the same tests.
+    fn invalidate(&mut self) {}
 }
 
 /// Runs all `steps`, however many calls that takes.

@@ -65,12 +65,18 @@ fn a_run_whose_device_fails_has_the_bits_of_one_whose_device_does_not() {
         let (whole, _) = fit(&plan, gpu, &Faults::default(), 0);
         let whole = whole.expect("it trains");
         // Before the first snapshot, behind some, and twice at one place; in every way that leaves batches as they are.
-        let faults: Faults = "lose@4,lose@17,slow@20:1ms,hang@30,lose@30,lose@51"
+        let faults: Faults = "lose@4,lose@17,slow@20:1ms,hang@30,lose@30,invalid@44,lose@51"
             .parse()
             .expect("faults");
         let (fitted, told) = fit(&plan, gpu, &faults, 3);
         let fitted = fitted.expect("it trains");
-        assert_eq!((faults.left(), told.len()), (0, 5), "{told:?}");
+        assert_eq!((faults.left(), told.len()), (0, 6), "{told:?}");
+        // An adapter's driver says what was wrong.
+        let invalid = if gpu {
+            "failed: Validation Error"
+        } else {
+            "failed: as it was asked to"
+        };
         assert_eq!(fitted.model.members, whole.model.members);
         assert_eq!(fitted.outcome.members, whole.outcome.members);
         assert_eq!(fitted.outcome.samples, whole.outcome.samples);
@@ -79,6 +85,7 @@ fn a_run_whose_device_fails_has_the_bits_of_one_whose_device_does_not() {
             ["was lost", "behind step 10"],
             ["hangs", "behind step 30"],
             ["was lost", "behind step 30"],
+            [invalid, "behind step 40"],
             ["was lost", "behind step 50"],
         ]) {
             assert!(parts.iter().all(|part| line.contains(part)), "{line}");
@@ -212,6 +219,33 @@ fn workers_fail_as_they_are_asked_to_and_the_model_is_the_same() {
         "put out: disagrees on shard ",
     ];
     assert!(reports.iter().any(|report| told.contains(report)), "{told}");
+}
+
+#[test]
+fn workers_that_diverge_go_back_with_half_the_rate_and_come_to_the_same_weights() {
+    let place = Place::new();
+    let mut rows = String::from("a,b,y\n");
+    for row in 0..200 {
+        let [a, b] = [0.37, 0.81].map(|step| (f64::from(row) * step).sin());
+        rows += &format!("{a},{b},{}\n", 2.0 * a - b + a * b);
+    }
+    std::fs::write(place.path("rows.csv"), rows).expect("it is written");
+    let train = |out: &str, workers: &str| {
+        place.ok(&format!(
+            "train rows.csv --target y --hidden 8 --activation relu --optimizer sgd --lr 0.5 --schedule constant --epochs 30 \
+             --patience 0 --batch-size 50 --on-divergence rollback --out {out} --workers {workers}"
+        ))
+    };
+    train("one", "cpu:1");
+    for workers in ["cpu:1*3", "cpu:1*2 --scheduling distributed"] {
+        let told = train("several", workers);
+        let parts = [
+            "is no number, whoever computes it",
+            "back to step 0, and on with 0.5 of the learning rate (1 of 3 times)",
+        ];
+        assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+        assert!(place.bytes("one") == place.bytes("several"), "{workers}");
+    }
 }
 
 #[test]

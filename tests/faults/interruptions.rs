@@ -10,18 +10,18 @@ use gpu_mlp::random::{Purpose, key, threefry2x32};
 use super::Place;
 
 /// Runs whose numbers follow from much that a checkpoint has to hold, and how often they are killed: fifty times in all.
-const RUNS: [(&str, u32); 5] = [
+const RUNS: [(&str, u32); 7] = [
     (
         "digits --device cpu --epochs 40 --hidden 70 --validation 0.1 --patience 30 --average 0.9 --checkpoint-every 23",
-        12,
+        9,
     ),
     (
         "digits --device cpu --epochs 30 --hidden 32 --folds 2 --accumulate 2 --schedule plateau --out-of-fold rows.csv --checkpoint-every 50ms",
-        10,
+        7,
     ),
     (
         "xor --device cpu --epochs 60000 --hidden 4 --optimizer amsgrad --checkpoint-every 20ms",
-        12,
+        8,
     ),
     (
         "digits --device gpu --epochs 6 --hidden 16 --batch-size 64 --checkpoint-every 7",
@@ -30,7 +30,15 @@ const RUNS: [(&str, u32); 5] = [
     (
         "digits --device cpu --epochs 20 --hidden 32 --batch-size 100 --noise 0.1 --mask 0.1 --mixup 0.4 --shift 1 --rotate 10 --flip \
          --cutout 2 --sampling balanced --checkpoint-every 7",
-        12,
+        8,
+    ),
+    (
+        "digits --workers cpu:1*3 --epochs 15 --hidden 32 --validation 0.1 --dropout 0.1 --verify 0.2 --checkpoint-every 11",
+        8,
+    ),
+    (
+        "digits --workers cpu:1*2 --worker-processes --scheduling distributed --epochs 10 --hidden 32 --checkpoint-every 11",
+        6,
     ),
 ];
 
@@ -102,9 +110,19 @@ fn a_run_that_is_killed_within_a_window_goes_on_with_its_rows() {
 
 #[test]
 fn a_termination_and_ctrl_c_leave_a_checkpoint_and_the_best_model_and_lose_nothing() {
+    for device in [
+        "--device cpu --epochs 150",
+        "--workers cpu:1*2 --epochs 150",
+        "--workers cpu:1*2 --worker-processes --epochs 150",
+    ] {
+        stopped_twice(device);
+    }
+}
+
+fn stopped_twice(device: &str) {
     let place = Place::new();
     // Steps so many that no checkpoint is due.
-    let train = "train digits --device cpu --epochs 150 --checkpoint-every 1000000 --run";
+    let train = format!("train digits {device} --checkpoint-every 1000000 --run");
     place.ok(&format!("{train} whole"));
     let mut words = format!("{train} run");
     for (name, code, bytes) in [("-TERM", 143, 800), ("-INT", 130, 3000)] {
@@ -124,7 +142,7 @@ fn a_termination_and_ctrl_c_leave_a_checkpoint_and_the_best_model_and_lose_nothi
             (&"checkpoint".into(), &"stopped".into())
         );
         assert_eq!(checkpoint["step"], stopped["step"]);
-        words = "resume run".to_owned();
+        words = String::from("resume run");
     }
     let told = place.ok("resume run");
     assert!(

@@ -522,6 +522,16 @@ impl Backend for GpuBackend {
     fn destroy(&mut self) {
         self.device.handle.destroy();
     }
+
+    fn invalidate(&mut self) {
+        // A buffer for nothing.
+        let _ = self.device.handle.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 16,
+            usage: wgpu::BufferUsages::empty(),
+            mapped_at_creation: false,
+        });
+    }
 }
 
 /// Puts steps into a command buffer, a dispatch for each op of each.
@@ -549,5 +559,42 @@ fn encode(
             pass.set_bind_group(1, step, &[(index * STEP_BYTES) as u32]);
             pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], dispatch.grid[2]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Activation, Network};
+    use crate::program::{Capacity, Loss, LossFunction, Optimizer, Reduction};
+
+    #[test]
+    fn a_device_is_waited_for_a_minute_beyond_a_hundred_times_what_it_takes() {
+        let opened = GpuBackend::open(&AdapterChoice::Best);
+        let mut gpu = opened.expect("a Vulkan adapter: see scripts/test.sh");
+        assert_eq!(gpu.limit(), Duration::from_secs(60));
+        let network = Network::new(5, &[9], Activation::Tanh, 3, Activation::Identity);
+        let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
+        let capacity = Capacity {
+            members: 1,
+            batch: 12,
+            rows: 12,
+            order: 12,
+            records: 1,
+        };
+        let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
+        let compiled = gpu.compile(&program).expect("it compiles");
+        let step = Step {
+            rows: 12,
+            ..Step::default()
+        };
+        let beyond = |gpu: &GpuBackend| gpu.limit().as_secs_f64() - 60.0;
+        // Of what was not measured yet, as long as at 10⁹ operations a second.
+        gpu.run(compiled, &[step]).expect("it runs");
+        let flops: usize = program.ops.iter().map(|op| op.flops(&program)).sum();
+        assert!((beyond(&gpu) - 100.0 * flops as f64 / 1e9).abs() < 1e-6);
+        gpu.run(compiled, &[step]).expect("it runs");
+        let each = gpu.programs[0].pace.each.expect("it is measured");
+        assert!((beyond(&gpu) - 100.0 * each).abs() < 1e-6);
     }
 }
