@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, Sums, Tile, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, Sums, adapters};
 use gpu_mlp::backend::{Backend, kernels, run_all};
 use gpu_mlp::program::{Precision, Step};
 
@@ -86,11 +86,9 @@ fn subjects() -> Vec<Subject> {
             }
         };
         for tile in tiles {
-            let precisions = match tile {
-                Tile::Half { .. } | Tile::Cooperative { .. } => &both[1..],
-                Tile::Workgroup { .. } | Tile::Subgroup { .. } => both,
-            };
-            products(tile.to_string(), precisions, &|gpu| gpu.with_tile(tile));
+            products(tile.to_string(), tile.precisions(), &|gpu| {
+                gpu.with_tile(tile)
+            });
         }
         products("sums in rising order".into(), both, &|gpu| {
             gpu.with_sums(Sums::Rising)

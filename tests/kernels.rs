@@ -290,10 +290,11 @@ fn however_a_product_is_cut_its_bits_are_the_same() {
                 forms.iter().map(bits).collect()
             };
             // Sums by an adapter's own matrices have an order of their own, the same for all of their tiles.
-            let own = |tile: &Tile| {
-                precision == Precision::F16 && matches!(tile, Tile::Cooperative { .. })
-            };
-            let (own, others): (Vec<Tile>, Vec<Tile>) = tiles.iter().partition(|&tile| own(tile));
+            let suited = tiles
+                .iter()
+                .filter(|tile| tile.precisions().contains(&precision));
+            let (own, others): (Vec<Tile>, Vec<Tile>) =
+                suited.partition(|tile| matches!(tile, Tile::Cooperative { .. }));
             for alike in [own, others].iter().filter(|alike| !alike.is_empty()) {
                 let first = of(alike[0]);
                 for &tile in &alike[1..] {

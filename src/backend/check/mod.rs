@@ -133,7 +133,7 @@ impl Checking {
         self.sizes(&mut dispatches()?)?;
         for tile in dispatches()?.tiles() {
             let gpu = dispatches()?.with_tile(tile).with_sums(Sums::ByShape);
-            self.tile(gpu)?;
+            self.tile(gpu, tile.precisions())?;
         }
         Ok(())
     }
@@ -166,10 +166,9 @@ impl Checking {
     }
 
     /// Products in one tile.
-    fn tile(&mut self, mut gpu: GpuBackend) -> Result<(), BackendError> {
+    fn tile(&mut self, mut gpu: GpuBackend, precisions: &[Precision]) -> Result<(), BackendError> {
         for (number, [m, n, k]) in IN_EACH_TILE.into_iter().enumerate() {
-            let precisions = [Precision::F32, Precision::F16].into_iter();
-            let programs = precisions.flat_map(|precision| {
+            let programs = precisions.iter().flat_map(|&precision| {
                 let programs = products([m, n, k], 2, number).into_iter();
                 programs.map(move |(kernel, program)| (kernel, program.with_precision(precision)))
             });

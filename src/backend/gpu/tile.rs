@@ -11,7 +11,7 @@ use super::device::Device;
 use super::record::Memory;
 use super::shader::Constants;
 use super::tune::class;
-use crate::program::Program;
+use crate::program::{Precision, Program};
 
 /// What one workgroup of a product makes, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,9 +75,16 @@ impl Tile {
         matches!(self, Tile::Cooperative { .. })
     }
 
-    /// Whether a product can be cut so: some are of half precision alone.
+    /// Of the products that can be cut so.
+    pub fn precisions(self) -> &'static [Precision] {
+        match self {
+            Tile::Half { .. } | Tile::Cooperative { .. } => &[Precision::F16],
+            Tile::Workgroup { .. } | Tile::Subgroup { .. } => &[Precision::F32, Precision::F16],
+        }
+    }
+
     fn takes(self, factors: &Factors) -> bool {
-        factors.half || !matches!(self, Tile::Half { .. } | Tile::Cooperative { .. })
+        factors.half || self.precisions().contains(&Precision::F32)
     }
 
     /// Sixteen rows to a subgroup, but for low results.
