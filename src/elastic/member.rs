@@ -153,13 +153,19 @@ fn check(
     Ok(())
 }
 
-/// Makes the steps of a slice. What is left of the member answers peers that are not done yet.
+/// Whether an order is of a slice.
+fn is_of_slice(order: &Order) -> bool {
+    matches!(order, Order::Letter { .. } | Order::Gone { .. })
+}
+
+/// Makes the steps of a slice. What is left of the member answers peers that are not done yet. Where something else is ordered before
+/// the end, the pool waits for this member no longer: that is returned, too, to be done now.
 pub(super) fn make(
     station: &mut Station,
     slice: &Slice,
     orders: &Receiver<Order>,
     outbox: &mut dyn Outbox,
-) -> Result<Member, Stop> {
+) -> Result<(Member, Option<Order>), Stop> {
     let mut member = Member::new(slice);
     let end = slice.first + slice.steps.len() as u64;
     let [gradients, update] = slice.programs;
@@ -188,7 +194,8 @@ pub(super) fn make(
         loop {
             match orders.try_recv() {
                 Ok(Order::Leave) => return Err(Stop::Closed),
-                Ok(order) => member.take(order),
+                Ok(order) if is_of_slice(&order) => member.take(order),
+                Ok(order) => return Ok((member, Some(order))),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return Err(Stop::Closed),
             }
@@ -225,7 +232,8 @@ pub(super) fn make(
         } else {
             match orders.recv_timeout(TICK) {
                 Ok(Order::Leave) => return Err(Stop::Closed),
-                Ok(order) => member.take(order),
+                Ok(order) if is_of_slice(&order) => member.take(order),
+                Ok(order) => return Ok((member, Some(order))),
                 Err(RecvTimeoutError::Timeout) => member.tick(),
                 Err(RecvTimeoutError::Disconnected) => return Err(Stop::Closed),
             }
@@ -238,5 +246,5 @@ pub(super) fn make(
         times,
         counts: member.peer.counts(),
     }))?;
-    Ok(member)
+    Ok((member, None))
 }

@@ -93,8 +93,11 @@ const LOOK: Duration = Duration::from_millis(500);
 
 impl Station {
     fn serve(&mut self, orders: &Receiver<Order>, outbox: &mut dyn Outbox) -> Result<(), Stop> {
+        let mut left = None;
         loop {
-            let next = if self.bench.waiting() == 0 {
+            let next = if left.is_some() {
+                left.take()
+            } else if self.bench.waiting() == 0 {
                 match orders.recv_timeout(LOOK) {
                     Ok(order) => Some(order),
                     Err(RecvTimeoutError::Timeout) => None,
@@ -110,7 +113,8 @@ impl Station {
             match next {
                 Some(Order::Slice(slice)) => {
                     self.bench = Bench::new(0);
-                    self.member = Some(super::member::make(self, &slice, orders, outbox)?);
+                    let (member, order) = super::member::make(self, &slice, orders, outbox)?;
+                    (self.member, left) = (Some(member), order);
                 }
                 Some(order) => self.obey(order, outbox)?,
                 None => {

@@ -4,6 +4,9 @@ use std::sync::atomic::AtomicBool;
 
 use super::watched::{Call, Hook, watched};
 use super::*;
+use crate::elastic::members::Members;
+use crate::elastic::message::Slice;
+use crate::program::buffer;
 
 /// Where a worker hangs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -147,4 +150,31 @@ fn workers_are_waited_for_ten_seconds_and_taken_for_lost_after_two_minutes() {
     let options = PoolOptions::default();
     let seconds = [options.limit, options.hang].map(|time| time.as_secs());
     assert_eq!(seconds, [10, 120]);
+}
+
+#[test]
+fn who_is_told_something_else_within_a_slice_leaves_it() {
+    let specs = vec![spec(BTreeMap::new())];
+    let mut pool = Pool::open(specs, short(Scheduling::Central)).expect("it opens");
+    run(&mut pool).expect("it trains");
+    // The other peer is this test, and never tells anything.
+    let (sender, _letters) = channel();
+    let (own, shards) = (pool.links[0].sender(), pool.steps.len() as u32);
+    pool.links[0].send(Order::Slice(Slice {
+        members: Arc::new(Members {
+            ids: vec![0, 1],
+            starts: vec![0, shards / 2],
+            shards,
+        }),
+        rank: 1,
+        peers: vec![sender, own.expect("it is there")],
+        programs: [pool.verify.program, pool.verify.program],
+        first: pool.number + 1,
+        steps: Arc::new(vec![pool.steps.clone()]),
+        limit: 100.0,
+        doubts: true,
+        verify: 0.0,
+        checkers: Arc::new(vec![1, 0]),
+    }));
+    pool.read(buffer::PARAMETERS, 0, 0, 1).expect("it answers");
 }

@@ -121,13 +121,16 @@ fn with_network<R>(network: &Network, make: impl FnOnce(Training<'_>) -> R) -> R
     })
 }
 
-/// A part of the run: from a snapshot on, by these workers, until so many steps are done. Returns the last snapshot, too.
+/// A part of the run: from a snapshot on, by these workers, and others that join behind some steps, until so many are done. Returns the
+/// last snapshot, too.
 fn part(
     specs: Vec<Spec>,
+    mut joining: Vec<(u64, Spec)>,
     options: PoolOptions,
     from: Option<Arc<Snapshot>>,
     until: u64,
 ) -> (Outcome, Option<Arc<Snapshot>>) {
+    let remote = options.remote.clone();
     let pool = Pool::open(specs, options).expect("it opens");
     let mut pool: Box<dyn Backend> = Box::new(pool);
     let mut last = None;
@@ -136,6 +139,12 @@ fn part(
     guard.keep = Some(Box::new(|snapshot, _| last = Some(Arc::clone(snapshot))));
     let mut watch = |event: Event<'_>| match event {
         Event::Steps { done, .. } if done >= until => ControlFlow::Break(()),
+        Event::Steps { done, .. } => {
+            while let Some(place) = joining.iter().position(|(behind, _)| *behind <= done) {
+                remote.join(joining.remove(place).1);
+            }
+            ControlFlow::Continue(())
+        }
         _ => ControlFlow::Continue(()),
     };
     let trained = with(|training| train_guarded(&mut pool, training, &mut guard, &mut watch));
