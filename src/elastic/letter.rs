@@ -27,6 +27,8 @@ pub(super) enum Call<T> {
         /// The sum.
         value: T,
     },
+    /// The sender, which has no shards, is at this step.
+    At,
 }
 
 /// A call with its step and whom it is for, by rank among the members.

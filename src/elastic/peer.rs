@@ -46,6 +46,10 @@ pub(super) struct Peer<T> {
     waiting_for: Option<usize>,
     /// The sums of all shards of this step, if it is there, and of some before, the newest last.
     totals: VecDeque<(u64, T)>,
+    /// The sum, where it was made, until those without shards have come close enough.
+    whole: Option<T>,
+    /// By member, the step at least that it is known to be at, if it has no shards.
+    at: Vec<u64>,
     behind: bool,
     /// Calls of steps that this member is not at yet.
     early: Vec<(usize, u64, Call<T>)>,
@@ -74,6 +78,8 @@ impl<T: Term + Clone> Peer<T> {
             asked: 0,
             waiting_for: None,
             totals: VecDeque::new(),
+            whole: None,
+            at: vec![step; members.ids.len()],
             behind: false,
             early: Vec::new(),
             counts: Counts::default(),
@@ -88,6 +94,7 @@ impl<T: Term + Clone> Peer<T> {
         self.step = step;
         self.bench = Bench::new(self.members.shards);
         self.sum = Sum::new(self.members.shards);
+        self.whole = None;
         self.sent.clear();
         self.given.clear();
         self.asked = 0;
@@ -167,7 +174,36 @@ impl<T: Term + Clone> Peer<T> {
             self.send(to, Call::Part { node, value }, out);
         }
         if let Some(total) = self.sum.total() {
+            self.whole = Some(total);
+            self.conclude(out);
+        }
+    }
+
+    /// Gives the sum to all, once nobody falls back by that further than it can follow: a step does not wait for those that
+    /// have no shards otherwise.
+    fn conclude(&mut self, out: &mut Vec<Letter<T>>) {
+        let mut others = (0..self.at.len()).filter(|rank| !self.gone.contains(rank));
+        let follows = |rank: usize| {
+            let takes_part = rank == self.rank || !self.has_none(rank);
+            takes_part || self.at[rank] + KEPT as u64 > self.step
+        };
+        if others.all(follows)
+            && let Some(total) = self.whole.take()
+        {
             self.finish(&total, out);
+        }
+    }
+
+    /// Whether a member has no shards of its own, and only hears what comes of a step.
+    fn has_none(&self, rank: usize) -> bool {
+        self.block(rank).is_empty()
+    }
+
+    /// Who has no shards tells where the sum is made how far it has come.
+    fn tell(&self, out: &mut Vec<Letter<T>>) {
+        let to = self.home(0);
+        if self.has_none(self.rank) && to != self.rank {
+            self.send(to, Call::At, out);
         }
     }
 
@@ -230,6 +266,7 @@ impl<T: Term + Clone> Peer<T> {
     pub(super) fn advance(&mut self) -> Vec<Letter<T>> {
         self.begin(self.step + 1);
         let mut out = Vec::new();
+        self.tell(&mut out);
         for (from, step, call) in std::mem::take(&mut self.early) {
             out.extend(self.hear(from, step, call, 0.0));
         }
@@ -245,6 +282,11 @@ impl<T: Term + Clone> Peer<T> {
         each: f64,
     ) -> Vec<Letter<T>> {
         let mut out = Vec::new();
+        if matches!(call, Call::At) {
+            self.at[from] = self.at[from].max(step);
+            self.conclude(&mut out);
+            return out;
+        }
         if step > self.step {
             let late = step - self.step >= KEPT as u64;
             self.behind |= late && matches!(call, Call::Total { .. });
@@ -297,6 +339,7 @@ impl<T: Term + Clone> Peer<T> {
             }
             Call::Part { node, value } => self.place(node, value, &mut out),
             Call::Total { value } => self.finish(&value, &mut out),
+            Call::At => {}
         }
         out
     }
@@ -366,6 +409,10 @@ impl<T: Term + Clone> Peer<T> {
             self.place(node, value, &mut out);
         }
         let to = self.home(0);
+        if root == rank {
+            self.tell(&mut out);
+        }
+        self.conclude(&mut out);
         for (step, total) in &self.totals {
             self.forward(self.rank, total, *step, &mut out);
             if root == rank && to != self.rank {

@@ -3,7 +3,7 @@
 
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -216,9 +216,12 @@ fn read_answers(
             }
             Said::ToPeer(rank, letter) => {
                 let peers = peers.lock().unwrap_or_else(PoisonError::into_inner);
-                // A peer that is gone is noticed by those in the pool's own process, or by its silence.
-                if let Some(peer) = peers.get(rank) {
-                    let _ = peer.send(letter);
+                let sent = peers.get(rank).map(|peer| peer.send(letter));
+                if let Some(Err(SendError(Order::Letter { first, from, .. }))) = sent
+                    && let Some(sender) = peers.get(from)
+                {
+                    // If it is gone itself, nobody waits.
+                    let _ = sender.send(Order::Gone { first, rank });
                 }
             }
         }

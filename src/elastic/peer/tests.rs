@@ -26,6 +26,8 @@ struct Net {
     /// Who has not been told yet that somebody is gone.
     news: Vec<(usize, usize)>,
     totals: Vec<Vec<Vec<f32>>>,
+    /// How many could not follow.
+    behind: usize,
 }
 
 impl Net {
@@ -64,6 +66,7 @@ impl Net {
                     continue;
                 }
                 if self.peers[peer].is_behind() && live.len() > 1 {
+                    self.behind += 1;
                     self.kill(peer);
                     return true;
                 }
@@ -129,6 +132,7 @@ proptest! {
             letters: BTreeMap::new(),
             news: Vec::new(),
             totals: vec![Vec::new(); count],
+            behind: 0,
         };
         let steps = 8;
         let mut time = 0;
@@ -142,6 +146,8 @@ proptest! {
                 }
             }
         }
+        // As long as all live, all can follow, those without shards too.
+        prop_assert!(net.behind == 0 || !deaths.is_empty());
         for peer in (0..count).filter(|&peer| !net.dead[peer]) {
             prop_assert_eq!(net.totals[peer].len() as u64, steps, "member {} is stuck", peer);
             for (step, total) in (0..).zip(&net.totals[peer]) {

@@ -204,7 +204,7 @@ impl Distributed<'_> {
             let desk = &mut self.desks[rank];
             let bytes = match letter.call {
                 Call::Part { .. } | Call::Total { .. } => self.setup.gradient,
-                Call::Steal { .. } | Call::Give { .. } => 0.0,
+                Call::Steal { .. } | Call::Give { .. } | Call::At => 0.0,
             };
             desk.link = desk.link.max(now) + bytes / self.setup.bandwidth;
             let arrives = desk.link + self.setup.delay;
