@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::{Backend, BackendError, Data, Given, Limits, ProgramId, write_weights};
+use gpu_mlp::backend::{Backend, BackendError, Data, Given, ProgramId, write_weights};
 use gpu_mlp::elastic::policy::{DeviceKind, PolicyName};
 use gpu_mlp::elastic::simulate::{Scheduling, Setup, simulate};
 use gpu_mlp::elastic::{Pool, PoolOptions, Spec, Start};
+use gpu_mlp::forward;
 use gpu_mlp::model::{Activation, Initializer, Network, initialize};
 use gpu_mlp::program::{
     Capacity, Hyper, Loss, LossFunction, Optimizer, Program, Reduction, Step, buffer,
@@ -195,33 +196,20 @@ impl Slowed {
 }
 
 impl Backend for Slowed {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
+    forward!(inner: device, limits, compile, take, write, read);
+
     fn shards(&self) -> Option<usize> {
         self.shards
     }
-    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
-        self.inner.compile(program)
-    }
+
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         self.timed(|inner| inner.run(program, steps))
     }
+
     fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
         self.timed(|inner| inner.run_together(program, parts))
     }
-    fn take(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        len: usize,
-        spare: Vec<f32>,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.inner.take(buffer, member, len, spare)
-    }
+
     fn update(
         &mut self,
         program: ProgramId,
@@ -230,24 +218,6 @@ impl Backend for Slowed {
         gradients: Given<'_>,
     ) -> Result<(), BackendError> {
         self.timed(|inner| inner.update(program, step, sizes, gradients))
-    }
-    fn write(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        data: Data<'_>,
-    ) -> Result<(), BackendError> {
-        self.inner.write(buffer, member, offset, data)
-    }
-    fn read(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        len: usize,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.inner.read(buffer, member, offset, len)
     }
 }
 

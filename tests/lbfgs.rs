@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
-use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
+use gpu_mlp::backend::{Backend, Limits};
 use gpu_mlp::data::{Matrix, ReadOptions, TargetEncoding, load};
+use gpu_mlp::forward;
 use gpu_mlp::model::{Activation, Initializer, Network, Weights, initialize};
 use gpu_mlp::program::{
-    Answer, Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Program, Reduction, Step,
+    Answer, Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Reduction,
 };
 use gpu_mlp::train::{
     End, Event, Judge, Lbfgs, Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule,
@@ -234,38 +235,13 @@ fn members_go_each_their_own_way_and_end_where_they_have_converged() {
 struct Narrow(CpuBackend<f32>);
 
 impl Backend for Narrow {
-    fn device(&self) -> String {
-        self.0.device()
-    }
+    forward!(0: device, compile, run, write, read);
+
     fn limits(&self) -> Limits {
         Limits {
             tensor: usize::MAX,
             rows: 50,
         }
-    }
-    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
-        self.0.compile(program)
-    }
-    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
-        self.0.run(program, steps)
-    }
-    fn write(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        data: Data<'_>,
-    ) -> Result<(), BackendError> {
-        self.0.write(buffer, member, offset, data)
-    }
-    fn read(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        len: usize,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.0.read(buffer, member, offset, len)
     }
 }
 

@@ -4,7 +4,8 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Backend, BackendError, Check, Data, Given, Limits, ProgramId, Reading};
+use super::{Backend, BackendError, Check, Data, Given, ProgramId, Reading};
+use crate::forward;
 use crate::program::{Program, Step, buffer};
 
 /// What fails.
@@ -164,13 +165,7 @@ impl Faulty {
 }
 
 impl Backend for Faulty {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
-
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
+    forward!(inner: device, limits, destroy, invalidate);
 
     fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
         self.there()?;
@@ -252,14 +247,6 @@ impl Backend for Faulty {
     fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
         self.there()?;
         self.inner.check(programs)
-    }
-
-    fn destroy(&mut self) {
-        self.inner.destroy();
-    }
-
-    fn invalidate(&mut self) {
-        self.inner.invalidate();
     }
 }
 

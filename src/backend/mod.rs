@@ -5,6 +5,7 @@ pub mod faults;
 pub mod gpu;
 
 mod check;
+mod forward;
 mod tolerance;
 
 pub use check::{Check, Drawn, check, contents, difference, kernels, products};

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::faults::Faults;
-use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
+use gpu_mlp::backend::{Backend, BackendError, Limits, ProgramId};
 use gpu_mlp::elastic::policy::DeviceKind;
 use gpu_mlp::elastic::simulate::Scheduling;
 use gpu_mlp::elastic::{Pool, PoolOptions, Spec, Start};
-use gpu_mlp::program::{Program, Step};
+use gpu_mlp::forward;
+use gpu_mlp::program::Program;
 use gpu_mlp::train::{Event, FitError, Fitted, Guard, Interval, Plan, Spare};
 
 use super::devices::{OPTIONS, fit, opened, plan};
@@ -24,9 +25,8 @@ struct Small {
 }
 
 impl Backend for Small {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
+    forward!(inner: device, run, write, read);
+
     fn limits(&self) -> Limits {
         let limits = self.inner.limits();
         Limits {
@@ -34,6 +34,7 @@ impl Backend for Small {
             ..limits
         }
     }
+
     fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
         if program.batch > self.rows {
             return Err(BackendError::OutOfMemory {
@@ -42,27 +43,6 @@ impl Backend for Small {
             });
         }
         self.inner.compile(program)
-    }
-    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
-        self.inner.run(program, steps)
-    }
-    fn write(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        data: Data<'_>,
-    ) -> Result<(), BackendError> {
-        self.inner.write(buffer, member, offset, data)
-    }
-    fn read(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        len: usize,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.inner.read(buffer, member, offset, len)
     }
 }
 

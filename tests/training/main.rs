@@ -11,11 +11,12 @@ use std::ops::ControlFlow;
 
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
-use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId};
+use gpu_mlp::backend::{Backend, BackendError, Limits, ProgramId};
 use gpu_mlp::data::{Matrix, PreprocessMode, Preprocessing, ReadOptions, TargetEncoding, load};
+use gpu_mlp::forward;
 use gpu_mlp::model::{Activation, Dropout, Initializer, Network, Normalization, initialize};
 use gpu_mlp::program::{
-    Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Program, Reduction, Step,
+    Augmentation, Hyper, Loss, LossFunction, Optimizer, Precision, Program, Reduction,
 };
 use gpu_mlp::train::{
     Member, Monitor, Options, Outcome, Parts, Rows, Sampling, Schedule, Split, TrainError, split,
@@ -139,15 +140,15 @@ fn gpu() -> GpuBackend {
 struct Narrow(CpuBackend<f32>);
 
 impl Backend for Narrow {
-    fn device(&self) -> String {
-        self.0.device()
-    }
+    forward!(0: device, run, write, read);
+
     fn limits(&self) -> Limits {
         Limits {
             tensor: usize::MAX,
             rows: 50,
         }
     }
+
     fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
         assert!(
             program.batch <= 50,
@@ -155,26 +156,5 @@ impl Backend for Narrow {
             program.batch
         );
         self.0.compile(program)
-    }
-    fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
-        self.0.run(program, steps)
-    }
-    fn write(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        data: Data<'_>,
-    ) -> Result<(), BackendError> {
-        self.0.write(buffer, member, offset, data)
-    }
-    fn read(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        len: usize,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.0.read(buffer, member, offset, len)
     }
 }

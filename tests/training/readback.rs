@@ -1,6 +1,7 @@
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::{Backend, BackendError, Data, Limits, ProgramId, Reading};
-use gpu_mlp::program::{Program, Step, buffer};
+use gpu_mlp::backend::{Backend, BackendError, Data, ProgramId, Reading};
+use gpu_mlp::forward;
+use gpu_mlp::program::{Step, buffer};
 
 use super::{Digits, cpu, gpu};
 
@@ -21,19 +22,13 @@ struct Deferred {
 }
 
 impl Backend for Deferred {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
-        self.inner.compile(program)
-    }
+    forward!(inner: device, limits, compile, read);
+
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         self.asked.push(Asked::Run(program));
         self.inner.run(program, steps)
     }
+
     fn write(
         &mut self,
         buffer: &str,
@@ -46,15 +41,7 @@ impl Backend for Deferred {
         }
         self.inner.write(buffer, member, offset, data)
     }
-    fn read(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        len: usize,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.inner.read(buffer, member, offset, len)
-    }
+
     fn begin_read(
         &mut self,
         buffer: &str,
@@ -71,6 +58,7 @@ impl Backend for Deferred {
         self.asked.push(Asked::Begun(number));
         Ok(Reading::Pending(number))
     }
+
     fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>, BackendError> {
         match reading {
             Reading::Done(values) => Ok(values),

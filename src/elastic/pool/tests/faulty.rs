@@ -6,9 +6,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::backend::cpu::CpuBackend;
-use crate::backend::{Backend, BackendError, Check, Data, Given, Limits, ProgramId};
+use crate::backend::{Backend, BackendError, Check, Given, ProgramId};
 use crate::elastic::link::{Spec, Start};
 use crate::elastic::policy::DeviceKind;
+use crate::forward;
 use crate::program::{Program, Step, buffer};
 
 /// What happens to a worker at one of its calls.
@@ -45,23 +46,18 @@ fn nothing(time: Duration) {
 }
 
 impl Backend for Faulty {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
-        self.inner.compile(program)
-    }
+    forward!(inner: device, limits, compile, write, read);
+
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         self.fails()?;
         self.inner.run(program, steps)
     }
+
     fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
         self.fails()?;
         self.inner.run_together(program, parts)
     }
+
     fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
         let mut checks = self.inner.check(programs)?;
         self.fails()?;
@@ -70,6 +66,7 @@ impl Backend for Faulty {
         }
         Ok(checks)
     }
+
     fn take(
         &mut self,
         buffer: &str,
@@ -87,6 +84,7 @@ impl Backend for Faulty {
         }
         Ok(values)
     }
+
     fn update(
         &mut self,
         program: ProgramId,
@@ -96,24 +94,6 @@ impl Backend for Faulty {
     ) -> Result<(), BackendError> {
         self.fails()?;
         self.inner.update(program, step, sizes, gradients)
-    }
-    fn write(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        data: Data<'_>,
-    ) -> Result<(), BackendError> {
-        self.inner.write(buffer, member, offset, data)
-    }
-    fn read(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        len: usize,
-    ) -> Result<Vec<f32>, BackendError> {
-        self.inner.read(buffer, member, offset, len)
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::*;
-use crate::backend::{Data, Given, ProgramId};
+use crate::backend::{Given, ProgramId};
+use crate::forward;
 use crate::program::buffer;
 
 /// What a backend is asked to do.
@@ -59,27 +60,26 @@ pub(super) fn watched_of(rows: usize, count: usize, hook: &Hook) -> Vec<Spec> {
 }
 
 impl Backend for Watched {
-    fn device(&self) -> String {
-        self.inner.device()
-    }
+    forward!(inner: device, compile, write);
+
     fn limits(&self) -> Limits {
         Limits {
             rows: self.rows,
             ..self.inner.limits()
         }
     }
-    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
-        self.inner.compile(program)
-    }
+
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         let ran = self.inner.run(program, steps)?;
         (self.hook)(self.worker, Call::Evaluation(ran));
         Ok(ran)
     }
+
     fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
         (self.hook)(self.worker, Call::Shards(parts.to_vec()));
         self.inner.run_together(program, parts)
     }
+
     fn take(
         &mut self,
         buffer: &str,
@@ -91,6 +91,7 @@ impl Backend for Watched {
         (self.hook)(self.worker, Call::Sum);
         Ok(values)
     }
+
     fn update(
         &mut self,
         program: ProgramId,
@@ -101,15 +102,7 @@ impl Backend for Watched {
         (self.hook)(self.worker, Call::Update);
         self.inner.update(program, step, sizes, gradients)
     }
-    fn write(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        offset: usize,
-        data: Data<'_>,
-    ) -> Result<(), BackendError> {
-        self.inner.write(buffer, member, offset, data)
-    }
+
     fn read(
         &mut self,
         buffer: &str,
