@@ -1,7 +1,8 @@
 // c[m, n] = sum over k of a[m, k] * b[k, n], tile by tile through workgroup memory.
 //
 // A workgroup of LANES_X * LANES_Y invocations makes a tile of 4*LANES_Y rows and 4*LANES_X columns, a lane 4 by 4 of
-// them. The lane's rows and columns lie LANES_Y and LANES_X apart, so that neighbouring lanes touch neighbouring words.
+// them. The lane's rows and columns lie LANES_Y and LANES_X apart, so that neighbouring lanes touch neighbouring words. What the next
+// round wants is on its way from memory, all of it at once, while a round is computed.
 //
 // Operands in half precision are rounded on their way into workgroup memory, which holds them as f16 if STORED_HALF.
 //
@@ -19,6 +20,8 @@
 override LANES_X: u32 = 16u;
 override LANES_Y: u32 = 16u;
 override HALF: bool = false;
+override LOADS_A: u32 = 4u; // that a lane makes in a round: 64 / LANES_X
+override LOADS_B: u32 = 4u; // 64 / LANES_Y
 override A_TRANSPOSED: bool = false; // a is stored [k, m]
 override B_TRANSPOSED: bool = false; // b is stored [n, k]
 
@@ -65,20 +68,26 @@ fn one_of_a(at: u32) -> f32 {
     return a[at];
 }
 
+// What stands outside an operand is read inside it, so that no load waits for a branch, and is 0 for a term that there is not.
 fn load_a(member: u32, row: u32, k: u32, rows: u32, depth: u32) -> f32 {
-    if row >= rows || k >= depth {
-        return 0.0;
-    }
-    let at = select(row * shape.k_stride + k, k * shape.m_stride + row, A_TRANSPOSED);
-    return a[shape.a.x + member * shape.a.y + at];
+    let inner = min(k, depth - 1u);
+    let inside = min(row, rows - 1u);
+    let at = select(inside * shape.k_stride + inner, inner * shape.m_stride + inside, A_TRANSPOSED);
+    return select(0.0, a[shape.a.x + member * shape.a.y + at], k < depth);
 }
 
 fn load_b(member: u32, k: u32, column: u32, depth: u32) -> f32 {
-    if column >= shape.n || k >= depth {
-        return 0.0;
-    }
-    let at = select(k * shape.n + column, column * shape.k_stride + k, B_TRANSPOSED);
-    return b[shape.b.x + member * shape.b.y + at];
+    let inner = min(k, depth - 1u);
+    let inside = min(column, shape.n - 1u);
+    let at = select(inner * shape.n + inside, inside * shape.k_stride + inner, B_TRANSPOSED);
+    return select(0.0, b[shape.b.x + member * shape.b.y + at], k < depth);
+}
+
+// Which row of a tile so high, and which k, the `i`th of a lane's loads is of. Consecutive lanes load consecutive words of the operand,
+// whichever way it is stored.
+fn place(index: u32, i: u32, height: u32, along_k: bool) -> vec2<u32> {
+    let at = index + i * LANES_X * LANES_Y;
+    return select(vec2(at % height, at / height), vec2(at / DEPTH, at % DEPTH), along_k);
 }
 
 fn product(at: Invocation) {
@@ -95,19 +104,31 @@ fn terms(at: Invocation, first: u32, depth: u32) {
     let first_row = group.y * height;
     let first_column = group.x * width;
     let index = lane.y * LANES_X + lane.x;
-    let lanes = LANES_X * LANES_Y;
     sums = array<vec4<f32>, ROWS>();
+#repeat i LOADS_A
+    let place_a_{i} = place(index, {i}u, height, !A_TRANSPOSED);
+    var next_a_{i} = load_a(group.z, first_row + place_a_{i}.x, first + place_a_{i}.y, rows, depth);
+#end
+#repeat i LOADS_B
+    let place_b_{i} = place(index, {i}u, width, B_TRANSPOSED);
+    var next_b_{i} = load_b(group.z, first + place_b_{i}.y, first_column + place_b_{i}.x, depth);
+#end
     for (var k = first; k < depth; k += DEPTH) {
-        // Consecutive lanes load consecutive words of the operand, whichever way it is stored.
-        for (var i = index; i < height * DEPTH; i += lanes) {
-            let at = select(vec2(i / DEPTH, i % DEPTH), vec2(i % height, i / height), A_TRANSPOSED);
-            tile_a[at.y * height + at.x] = Stored(factor_a(load_a(group.z, first_row + at.x, k + at.y, rows, depth)));
-        }
-        for (var i = index; i < width * DEPTH; i += lanes) {
-            let at = select(vec2(i % width, i / width), vec2(i / DEPTH, i % DEPTH), B_TRANSPOSED);
-            tile_b[at.y * width + at.x] = Stored(factor_b(load_b(group.z, k + at.y, first_column + at.x, depth)));
-        }
+#repeat i LOADS_A
+        tile_a[place_a_{i}.y * height + place_a_{i}.x] = Stored(factor_a(next_a_{i}));
+#end
+#repeat i LOADS_B
+        tile_b[place_b_{i}.y * width + place_b_{i}.x] = Stored(factor_b(next_b_{i}));
+#end
         workgroupBarrier();
+        if k + DEPTH < depth {
+#repeat i LOADS_A
+            next_a_{i} = load_a(group.z, first_row + place_a_{i}.x, k + DEPTH + place_a_{i}.y, rows, depth);
+#end
+#repeat i LOADS_B
+            next_b_{i} = load_b(group.z, k + DEPTH + place_b_{i}.y, first_column + place_b_{i}.x, depth);
+#end
+        }
         for (var j = 0u; j < DEPTH; j++) {
             let at_a = j * height + lane.y;
             let at_b = j * width + lane.x;

@@ -14,3 +14,7 @@ fn four_of_b(row: u32, first: u32, columns: u32) -> vec4<f32> {
 fn one_of_a(at: u32) -> f32 {
     return a[at / 4u][at % 4u];
 }
+
+fn one_of_b(at: u32) -> f32 {
+    return b[at / 4u][at % 4u];
+}

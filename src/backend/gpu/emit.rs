@@ -14,6 +14,9 @@ const SUBGROUP: Tile = Tile::Subgroup {
     lanes: LANES,
 };
 
+/// Large products, on cards.
+const WIDE: Tile = Tile::Wide { x: 32, y: 4 };
+
 /// Products by the adapter's own matrices, of half precision: lanes of a subgroup, and rows of a matrix.
 const COOPERATIVE: Tile = Tile::Cooperative {
     height: 64,
@@ -33,7 +36,10 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
         [vec![call], other].concat()
     });
     let kernels = in_each.flat_map(|call| {
-        let mut ways = vec![call.clone(), SUBGROUP.cut(call.clone(), [LANES, 1], true)];
+        let whole = call.factors.as_ref().is_some_and(|factors| !factors.half);
+        let tiles = [SUBGROUP].into_iter().chain(whole.then_some(WIDE));
+        let mut ways = vec![call.clone()];
+        ways.extend(tiles.map(|tile| tile.cut(call.clone(), [LANES, 1], true)));
         if let Some(factors) = call.factors.filter(|factors| factors.half) {
             let tiles = [Tile::half(&factors), COOPERATIVE].into_iter();
             ways.extend(tiles.map(|tile| tile.cut(call.clone(), MATRICES, true)));

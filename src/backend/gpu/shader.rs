@@ -103,6 +103,7 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "product_lanes",
     "product_parts",
     "product_subgroup",
+    "product_wide",
     "products",
     "reduce",
     "row_sums",
@@ -330,12 +331,21 @@ impl Pipeline {
             BackendError::Misuse(format!("{kernel}.wgsl: {}", error.emit_to_string(&text)))
         })?;
         let layout = layout(device, kernel, &parsed);
-        let module = device
-            .handle
-            .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(kernel),
-                source: wgpu::ShaderSource::Naga(Cow::Owned(parsed)),
-            });
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(kernel),
+            source: wgpu::ShaderSource::Naga(Cow::Owned(parsed)),
+        };
+        let checks = wgpu::ShaderRuntimeChecks {
+            force_loop_bounding: false,
+            ..wgpu::ShaderRuntimeChecks::checked()
+        };
+        // SAFETY: of what is checked otherwise only the ends of loops are not. The source is one of `KERNELS`, and each of its loops
+        // counts towards a bound that it does not change (the test `every_loop_counts_towards_a_bound`).
+        let module = unsafe {
+            device
+                .handle
+                .create_shader_module_trusted(descriptor, checks)
+        };
         let groups = [Some(&layout), Some(step)];
         let whole = device
             .handle
@@ -467,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn products_in_parts_and_by_lanes_are_valid_wgsl() {
+    fn products_in_parts_by_lanes_and_wide_are_valid_wgsl() {
         for (kernel, constants) in [
             ("matmul", [("BY_LANES", 1), ("ACCUMULATE", 1)]),
             ("matmul_bias_activation", [("BY_LANES", 1), ("FUNCTION", 7)]),
@@ -479,6 +489,10 @@ mod tests {
             ),
             ("matmul_bias_gradient", [("SUMMED", 1), ("ROW_SUMS", 1)]),
             ("matmul_part", [("A_TRANSPOSED", 1), ("ROW_SUMS", 1)]),
+            ("matmul", [("WIDE", 1), ("VECTORS", 1)]),
+            ("matmul_bias_activation", [("WIDE", 1), ("B_TRANSPOSED", 1)]),
+            ("matmul_bias_gradient", [("WIDE", 1), ("ROW_SUMS", 1)]),
+            ("matmul_part", [("WIDE", 1), ("ROW_SUMS", 1)]),
         ] {
             let text = specialized(kernel, &constants).expect("the kernel is listed");
             let module = naga::front::wgsl::parse_str(&text)
@@ -547,6 +561,52 @@ mod tests {
                     .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
                     .validate(&module)
                     .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_loop_counts_towards_a_bound() {
+        for (name, text) in KERNELS.iter().chain(SNIPPETS) {
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            for (at, line) in lines.iter().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                let told = format!("shaders of {name}: {line}");
+                assert!(!code.starts_with("loop"), "{told}");
+                if let Some(condition) = code.strip_prefix("while ") {
+                    // Its counter goes up in its first line.
+                    let (counter, _) = condition.split_once(" < ").expect(&told);
+                    let next = lines[at + 1];
+                    assert!(
+                        next == format!("{counter}++;") || next == format!("{counter} += 1u;"),
+                        "{told}"
+                    );
+                }
+                let Some(parts) = code.strip_prefix("for (var ") else {
+                    assert!(!code.starts_with("for"), "{told}");
+                    continue;
+                };
+                let parts: Vec<&str> = parts.trim_end_matches(") {").split("; ").collect();
+                let [start, condition, change] = parts[..] else {
+                    panic!("{told}");
+                };
+                let (counter, _) = start.split_once(" = ").expect(&told);
+                let rises = condition.starts_with(&format!("{counter} < "))
+                    || condition.starts_with(&format!("{counter} * "));
+                let risen = change == format!("{counter}++")
+                    || change.starts_with(&format!("{counter} += "));
+                let halves =
+                    condition == format!("{counter} > 0u") && change == format!("{counter} /= 2u");
+                assert!(rises && risen || halves, "{told}");
+                // Nothing else changes it.
+                let changed = [" = ", " += ", " -= ", "++;"].map(|how| format!("{counter}{how}"));
+                let body = lines[at + 1..].iter().take_while(|line| !line.is_empty());
+                for line in body {
+                    let sets = changed
+                        .iter()
+                        .any(|change| line.starts_with(change.as_str()));
+                    assert!(!sets, "{told}: {line}");
+                }
             }
         }
     }

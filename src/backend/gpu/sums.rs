@@ -1,7 +1,7 @@
 //! In which order a product's terms are added up.
 
 use super::call::{Call, Factors, Operand, calls};
-use super::tile::Tile;
+use super::tile::{Tile, is_of_tile};
 use crate::program::{Element, Program, Rows, Tensor, TensorId, Transpose};
 
 /// How the sums of a product are made.
@@ -106,7 +106,7 @@ fn of_operands(name: &str) -> bool {
 
 /// Constants of a call that are neither those of its tiles nor of its operands.
 fn untiled(call: &Call) -> impl Iterator<Item = (&'static str, u32)> {
-    let kept = |name: &str| !name.starts_with("LANES_") && !of_operands(name);
+    let kept = |name: &str| !is_of_tile(name) && !of_operands(name);
     let constants = call.constants.iter().copied();
     constants.filter(move |(name, _)| kept(name))
 }
@@ -146,7 +146,7 @@ fn in_parts(
         len: products.len + if row_sums { rows.len } else { 0 },
         ..products
     };
-    let wanted = |name: &str| name.starts_with("LANES_") || of_operands(name) || name == "ROW_SUMS";
+    let wanted = |name: &str| is_of_tile(name) || of_operands(name) || name == "ROW_SUMS";
     let constants = call.constants.iter().copied();
     let made = Call {
         kernel: "matmul_part",

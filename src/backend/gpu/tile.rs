@@ -45,6 +45,13 @@ pub enum Tile {
         /// Lanes of a workgroup, a multiple of the largest subgroup's.
         lanes: u32,
     },
+    /// `16 * y` rows and `4 * x` columns through workgroup memory, 16 by 4 to a lane: `shaders/lib/product_wide.wgsl`.
+    Wide {
+        /// Lanes in a row: 16 or 32.
+        x: u32,
+        /// Rows of lanes: 4 or 8.
+        y: u32,
+    },
 }
 
 impl fmt::Display for Tile {
@@ -54,6 +61,7 @@ impl fmt::Display for Tile {
             Tile::Half { x, y } => write!(f, "half {}x{}", 4 * y, 4 * x),
             Tile::Cooperative { height, breadth } => write!(f, "cooperative {height}x{breadth}"),
             Tile::Subgroup { rows, lanes } => write!(f, "subgroup {rows}x{}", 4 * lanes),
+            Tile::Wide { x, y } => write!(f, "wide {}x{}", 16 * y, 4 * x),
         }
     }
 }
@@ -80,11 +88,31 @@ impl Tile {
         match self {
             Tile::Half { .. } | Tile::Cooperative { .. } => &[Precision::F16],
             Tile::Workgroup { .. } | Tile::Subgroup { .. } => &[Precision::F32, Precision::F16],
+            // Half precision has better ways on cards.
+            Tile::Wide { .. } => &[Precision::F32],
         }
     }
 
     fn takes(self, factors: &Factors) -> bool {
         factors.half || self.precisions().contains(&Precision::F32)
+    }
+
+    /// What was the fastest on most products of a card (an NVIDIA H200): large tiles where there are enough of them to go round,
+    /// small ones where there are few.
+    fn on_a_card(factors: &Factors) -> Tile {
+        let count = |tile: Tile| {
+            let [x, y] = tile.groups(factors);
+            x as usize * y as usize * factors.parts
+        };
+        let (wide, usual) = (Tile::Wide { x: 32, y: 4 }, Tile::workgroup(factors));
+        match usual {
+            _ if count(wide) >= 192 => wide,
+            Tile::Workgroup { x, y } if count(usual) < 64 => Tile::Workgroup {
+                x: x.min(8),
+                y: y.min(8),
+            },
+            usual => usual,
+        }
     }
 
     /// Sixteen rows to a subgroup, but for low results.
@@ -102,8 +130,19 @@ impl Tile {
             return call;
         };
         let constants = match self {
-            Tile::Workgroup { x, y } => vec![("LANES_X", x), ("LANES_Y", y)],
-            Tile::Half { x, y } => vec![("STORED_HALF", 1), ("LANES_X", x), ("LANES_Y", y)],
+            Tile::Workgroup { x, y } => vec![
+                ("LANES_X", x),
+                ("LANES_Y", y),
+                ("LOADS_A", 64 / x),
+                ("LOADS_B", 64 / y),
+            ],
+            Tile::Half { x, y } => vec![
+                ("STORED_HALF", 1),
+                ("LANES_X", x),
+                ("LANES_Y", y),
+                ("LOADS_A", 64 / x),
+                ("LOADS_B", 64 / y),
+            ],
             Tile::Cooperative { height, breadth } => {
                 Matrices::of([height, breadth], [width, side]).constants(fours)
             }
@@ -119,9 +158,16 @@ impl Tile {
                     ("SUMS", rows.div_ceil(lanes)),
                 ]
             }
+            Tile::Wide { x, y } => vec![
+                ("WIDE", 1),
+                ("VECTORS", fours.into()),
+                ("LANES_X", x),
+                ("LANES_Y", y),
+                ("FOURS_OF_A", 32 / x),
+                ("FOURS_OF_B", 8 / y),
+            ],
         };
-        call.constants
-            .retain(|(name, _)| !name.starts_with("LANES_"));
+        call.constants.retain(|(name, _)| !is_of_tile(name));
         call.constants.splice(0..0, constants);
         let [x, y] = self.groups(&factors);
         call.grid = [x, y * factors.parts as u32];
@@ -134,12 +180,18 @@ impl Tile {
             Tile::Workgroup { x, y } | Tile::Half { x, y } => [4 * y, 4 * x],
             Tile::Cooperative { height, breadth } => [height, breadth],
             Tile::Subgroup { rows, lanes } => [rows, 4 * lanes],
+            Tile::Wide { x, y } => [16 * y, 4 * x],
         };
         [
             factors.n.div_ceil(width as usize) as u32,
             factors.m.div_ceil(height as usize) as u32,
         ]
     }
+}
+
+/// Whether a kernel's constant is its tile's.
+pub(super) fn is_of_tile(name: &str) -> bool {
+    name.starts_with("LANES_") || name.starts_with("LOADS_")
 }
 
 /// Terms that `shaders/lib/product_cooperative.wgsl` takes at a time.
@@ -244,6 +296,7 @@ impl Tiles {
             tiles.extend(cuts.map(|(x, y)| Tile::Half { x, y }));
         }
         tiles.extend(cooperative(device));
+        tiles.extend([(16, 8), (32, 4)].map(|(x, y)| Tile::Wide { x, y }));
         if let Some([_, most]) = device.subgroups {
             let cuts = [(16, most), (8, most), (4, most), (16, 2 * most)];
             tiles.extend(cuts.map(|(rows, lanes)| Tile::Subgroup { rows, lanes }));
@@ -261,10 +314,23 @@ impl Tiles {
             _ if tile.is_cooperative() != usual.is_cooperative() => false,
             Tile::Cooperative { .. } => true,
             // Far behind on a processor that has subgroups, and its pipelines take long to make.
-            Tile::Workgroup { .. } | Tile::Half { .. } => {
-                !device.software || device.subgroups.is_none()
+            Tile::Workgroup { .. } | Tile::Half { .. } if device.software => {
+                device.subgroups.is_none()
             }
-            Tile::Subgroup { rows, .. } => rows >= 8 && rows as usize <= factors.m,
+            Tile::Wide { .. } if device.software => false,
+            Tile::Subgroup { rows, .. } if device.software => {
+                rows >= 8 && rows as usize <= factors.m
+            }
+            // On a card each takes a tenth of a second to compile: those that have won for some product.
+            Tile::Workgroup { x, y } | Tile::Half { x, y } => x == y,
+            Tile::Subgroup { rows, lanes } => {
+                rows <= 8 && device.subgroups.is_some_and(|[_, most]| lanes == most)
+            }
+            // It has few workgroups, and each lane much to do: nothing for small products.
+            Tile::Wide { .. } => {
+                let [across, down] = tile.groups(factors);
+                across * down >= 16
+            }
         }));
         tiles
     }
@@ -274,7 +340,8 @@ impl Tiles {
         match device.subgroups {
             // A processor's lanes share registers; workgroup memory is memory like any other there, and so are matrices.
             Some([_, most]) if device.software => Tile::subgroup(factors, most),
-            _ if !factors.half => Tile::workgroup(factors),
+            _ if !factors.half && device.software => Tile::workgroup(factors),
+            _ if !factors.half => Tile::on_a_card(factors),
             _ => match cooperative(device).first() {
                 Some(&tile) => tile,
                 None if device.half => Tile::half(factors),
@@ -324,6 +391,7 @@ pub(super) fn fours(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Transpose;
 
     #[test]
     fn matrices_are_shared_among_all_lanes_and_subgroups() {
@@ -368,5 +436,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_card_has_large_tiles_where_there_are_many_and_small_ones_where_there_are_few() {
+        let tile = |[m, n, k]: [usize; 3], parts| {
+            let factors = Factors {
+                m,
+                n,
+                k,
+                transpose: Transpose::B,
+                inner: [k, k],
+                parts,
+                half: false,
+            };
+            Tile::on_a_card(&factors).to_string()
+        };
+        assert_eq!(tile([1024, 2048, 256], 1), "wide 64x128");
+        assert_eq!(tile([512, 784, 256], 2), "workgroup 64x64");
+        assert_eq!(tile([256, 512, 784], 1), "workgroup 32x32");
+        assert_eq!(tile([128, 10, 128], 1), "workgroup 32x16");
     }
 }

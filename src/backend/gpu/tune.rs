@@ -1,5 +1,6 @@
 //! Which tile is the fastest for a product on an adapter: tried on first use, and remembered in a folder.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -128,6 +129,9 @@ impl Tuner {
         }
         let start = Instant::now();
         let mut found = BTreeSet::new();
+        // Those first in which there is the most to gain, as time may not suffice for all.
+        let mut wanted: Vec<_> = wanted.into_iter().collect();
+        wanted.sort_by_key(|(_, (factors, _))| Reverse(factors.m * factors.n * factors.k));
         for (class, (factors, fours)) in wanted {
             let spent = start.elapsed();
             let Some(tile) = fastest(
