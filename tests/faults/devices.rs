@@ -122,7 +122,7 @@ fn a_device_that_fails_at_one_place_for_ever_is_given_up() {
 
 #[test]
 fn a_submission_that_takes_too_long_is_a_device_that_hangs() {
-    let plan = plan("epochs = 3\nhidden = [256, 256]\nbatch-size = 256");
+    let plan = plan("epochs = 3\nhidden = [2048, 2048]\nbatch-size = 1024");
     let opened = GpuBackend::open(&AdapterChoice::Best).expect("a Vulkan adapter");
     let mut backend: Box<dyn Backend> = Box::new(opened.with_patience(Duration::ZERO, 0.0));
     let mut guard = Guard::default();
