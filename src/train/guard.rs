@@ -140,6 +140,10 @@ pub struct Guard<'a> {
     rows: Option<usize>,
     /// Rows at a time at most, where the device's memory took no more.
     most: Option<usize>,
+    /// A loss that was no number, and its epoch: its steps are made again.
+    doubt: Option<(f64, usize)>,
+    /// Steps of the snapshot from which steps were last made again.
+    again: Option<u64>,
 }
 
 impl Guard<'_> {
@@ -168,6 +172,30 @@ impl Guard<'_> {
     /// Hears of every few steps how far the run has come.
     pub(super) fn come(&mut self, steps: u64) {
         self.reached = self.reached.max(steps);
+    }
+
+    /// Whether what led to a loss that is no number is made again before it counts, which tells a device that erred from a model that
+    /// diverges. Not a second time, and not where there is no snapshot, as all of the run might have to be made again.
+    pub(super) fn doubts(&mut self, loss: f64, epoch: usize) -> bool {
+        let from = Some(self.last.as_ref().map_or(0, |last| last.steps()));
+        // Where a snapshot found it out before, an epoch's loss may do so now, or the end.
+        let seen = |(_, before): (f64, usize)| epoch <= before + 1;
+        let model = self.doubt.take().is_some_and(seen) || self.again == from;
+        if !self.remembers() || model {
+            self.again = None;
+            return false;
+        }
+        (self.doubt, self.again) = (Some((loss, epoch)), from);
+        true
+    }
+
+    /// Hears of an epoch whose loss is a number. Returns what there is to be told of a device that had erred.
+    pub(super) fn sound(&mut self, epoch: usize, device: &str) -> Option<String> {
+        let (loss, _) = self.doubt.take_if(|(_, before)| epoch > *before)?;
+        Some(format!(
+            "the loss had become {loss}, and is a number now that the steps were made again: {device} had erred; \
+             gpu-mlp devices --check tries all its kernels"
+        ))
     }
 
     /// Steps from `steps` on until a snapshot is due at the latest.

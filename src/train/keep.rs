@@ -4,6 +4,7 @@ use super::outcome::{End, Epoch, Event, Outcome, TrainError, Trained};
 use super::run::Run;
 use super::schedule::Curve;
 use super::scores::Scores;
+use super::state::State;
 use super::training::Observe;
 use crate::backend::BackendError;
 use crate::model::Weights;
@@ -50,7 +51,20 @@ impl Run<'_> {
         }
     }
 
-    /// Goes back to the last good snapshot with half the learning rate, where that is wished for and has not been done too often.
+    /// Goes back to the last good snapshot, with the learning rate that there is now.
+    pub(super) fn back(&mut self, guard: &Guard<'_>) -> Result<(), TrainError> {
+        let State {
+            rate, rollbacks, ..
+        } = self.state;
+        match guard.last() {
+            Some(snapshot) => self.restore(&snapshot)?,
+            None => self.start()?,
+        }
+        (self.state.rate, self.state.rollbacks) = (rate, rollbacks);
+        Ok(())
+    }
+
+    /// Goes back with half the learning rate, where that is wished for and has not been done too often.
     pub(super) fn go_back(
         &mut self,
         guard: &Guard<'_>,
@@ -61,10 +75,7 @@ impl Run<'_> {
         if guard.on_divergence != OnDivergence::Rollback || rollbacks > ROLLBACKS {
             return Ok(false);
         }
-        match guard.last() {
-            Some(snapshot) => self.restore(&snapshot)?,
-            None => self.start()?,
-        }
+        self.back(guard)?;
         (self.state.rate, self.state.rollbacks) = (rate, rollbacks);
         let text = format!(
             "the loss became {loss} in epoch {epoch}: back to step {}, and on with {rate} of the learning rate ({rollbacks} of \
@@ -74,6 +85,19 @@ impl Run<'_> {
         // Whoever wants the run to end says so again.
         let _ = observe(Event::Notice(&text));
         Ok(true)
+    }
+
+    /// Tells of a device that had erred, once the steps that were made again have come to a number in an epoch.
+    pub(super) fn settle_doubt(
+        &self,
+        guard: &mut Guard<'_>,
+        epoch: usize,
+        observe: &mut Observe<'_>,
+    ) {
+        if let Some(text) = guard.sound(epoch, &self.backend.device()) {
+            // Whoever wants the run to end says so again.
+            let _ = observe(Event::Notice(&text));
+        }
     }
 
     /// What is left when the loss is no number any more: the best weights, if they have a loss themselves. Where nothing is

@@ -242,7 +242,9 @@ impl<'a> Run<'a> {
         if end != End::Stopped {
             self.take(guard, Due::End)?;
         }
-        self.finish(end)
+        let outcome = self.finish(end)?;
+        self.settle_doubt(guard, usize::MAX, observe);
+        Ok(outcome)
     }
 
     /// Leaves a snapshot, if one is due and somebody wants it.
@@ -403,6 +405,8 @@ impl<'a> Run<'a> {
                 stopped = observe(Event::Epoch(&epoch));
             }
         }
+        // The last may be of an epoch that is not at its end.
+        self.settle_doubt(guard, first_epoch + done.len() / per_epoch - 1, observe);
         self.note()?;
         self.state.epoch = epochs.end;
         self.state.done = 0;

@@ -201,6 +201,12 @@ pub(super) fn attempt(
     }
     loop {
         match run.finished(guard, observe) {
+            // Workers have made it again already (`elastic::pool`).
+            Err(TrainError::Diverged { loss, epoch, .. })
+                if run.backend.shards().is_none() && guard.doubts(loss, epoch) =>
+            {
+                run.back(guard)?;
+            }
             Err(TrainError::Diverged { loss, epoch, .. }) => {
                 if !run.go_back(guard, (loss, epoch), observe)? {
                     let rollbacks = run.state.rollbacks;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::faults::{Faults, Faulty};
+use gpu_mlp::backend::faults::{Fault, Faults, Faulty};
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend};
 use gpu_mlp::backend::{Backend, BackendError};
 use gpu_mlp::data::{ReadOptions, load};
@@ -140,7 +140,10 @@ fn a_submission_that_takes_too_long_is_a_device_that_hangs() {
 fn a_loss_that_is_no_number_goes_back_with_half_the_rate_three_times_at_most() {
     let plan = |what: &str| plan(&format!("{OPTIONS}\nseed = 3\non-divergence = \"{what}\""));
     let nan = |times: usize| -> Faults { vec!["nan@25"; times].join(",").parse().expect("faults") };
-    let (fitted, told) = fit(&plan("rollback"), false, &nan(1), 0);
+    let (whole, _) = fit(&plan("stop"), false, &Faults::default(), 1);
+    let whole = whole.expect("it trains").model.members;
+    // Five have it before the next snapshot, one when they are made again: so it is of the model.
+    let (fitted, told) = fit(&plan("rollback"), false, &nan(6), 0);
     let fitted = fitted.expect("it goes on");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(
@@ -150,24 +153,44 @@ fn a_loss_that_is_no_number_goes_back_with_half_the_rate_three_times_at_most() {
     );
     assert!(fitted.outcome.members[0].scores[2].is_some_and(|scores| scores.accuracy > 0.5));
     // The rate is another from there on.
-    let (whole, _) = fit(&plan("stop"), false, &Faults::default(), 0);
-    assert_ne!(
-        whole.expect("it trains").model.members,
-        fitted.model.members
-    );
+    assert_ne!(whole, fitted.model.members);
 
-    let (fitted, told) = fit(&plan("rollback"), false, &nan(40), 0);
-    let error = fitted.expect_err("it is given up").to_string();
+    let (fitted, told) = fit(&plan("rollback"), false, &nan(100), 0);
+    let error = fitted
+        .map(|_| ())
+        .expect_err(&format!("it is given up: {told:?}"))
+        .to_string();
     assert!(
         told.len() == 3 && error.contains("halved 3 times already"),
         "{error} {told:?}"
     );
-    let (fitted, told) = fit(&plan("stop"), false, &nan(1), 0);
+    let (fitted, told) = fit(&plan("stop"), false, &nan(6), 1);
     let error = fitted.expect_err("it stops").to_string();
     assert!(
         told.is_empty() && error.contains("--on-divergence rollback"),
         "{error}"
     );
+}
+
+#[test]
+fn a_device_that_errs_once_is_told_of_and_changes_no_bits() {
+    for what in ["stop", "rollback"] {
+        // In the middle of an epoch, in the first step behind a snapshot, and in the last step of all.
+        for step in [25, 20, 59] {
+            let plan = plan(&format!("{OPTIONS}\nseed = 3\non-divergence = \"{what}\""));
+            let (whole, _) = fit(&plan, false, &Faults::default(), 1);
+            let faults = Faults::new(vec![(step, Fault::Corrupt)]);
+            let (fitted, told) = fit(&plan, false, &faults, 1);
+            let [whole, fitted] = [whole, fitted].map(|fitted| fitted.expect("it trains"));
+            assert_eq!(faults.left(), 0);
+            assert!(
+                told.len() == 1 && told[0].contains("had erred"),
+                "{step}: {told:?}"
+            );
+            assert_eq!(whole.model.members, fitted.model.members, "{step}");
+            assert_eq!(whole.outcome.members, fitted.outcome.members, "{step}");
+        }
+    }
 }
 
 #[test]
