@@ -28,9 +28,12 @@ struct Shape {
 @group(0) @binding(3) var<storage, read> kept: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
-@compute @workgroup_size(LANES_X, LANES_Y)
+@compute @workgroup_size(LANES_X, LANES_Y, BESIDE)
 fn main(at: Invocation) {
     product(at);
+    if BESIDE > 1u && at.lane.z > 0u {
+        return;
+    }
     let rows = rows_of(shape.m);
 #repeat i ROWS
     for (var j = 0u; j < 4u; j++) {

@@ -6,7 +6,8 @@
 //
 // Operands in half precision are rounded on their way into workgroup memory, which holds them as f16 if STORED_HALF.
 //
-// Sums are over k in rising order, in one sum for each value, and over zeros up to a multiple of DEPTH.
+// Sums are over k in rising order, in one sum for each value or in slices of k (lib/slices), and over zeros up to a multiple of DEPTH.
+// BESIDE slices are made by as many times the lanes, each with tiles of its own.
 //
 // The kernel that imports this declares `shape` with a, b, m, n, k.
 
@@ -16,12 +17,14 @@
 #import operands unless HALF
 #import halves if HALF
 #import row_sums
+#import slices
 
 override LANES_X: u32 = 16u;
 override LANES_Y: u32 = 16u;
 override HALF: bool = false;
 override LOADS_A: u32 = 4u; // that a lane makes in a round: 64 / LANES_X
 override LOADS_B: u32 = 4u; // 64 / LANES_Y
+override BESIDE: u32 = 1u; // slices side by side: 1 or SLICES
 override A_TRANSPOSED: bool = false; // a is stored [k, m]
 override B_TRANSPOSED: bool = false; // b is stored [n, k]
 
@@ -32,8 +35,8 @@ const DEPTH = 16u;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 
-var<workgroup> tile_a: array<Stored, 4u * LANES_Y * DEPTH>; // [k, m]
-var<workgroup> tile_b: array<Stored, 4u * LANES_X * DEPTH>; // [k, n]
+var<workgroup> tile_a: array<Stored, 4u * LANES_Y * DEPTH * BESIDE>; // [slice, k, m]
+var<workgroup> tile_b: array<Stored, 4u * LANES_X * DEPTH * BESIDE>; // [slice, k, n]
 
 const ROWS: u32 = 4u;
 const SUMS: u32 = 4u;
@@ -43,7 +46,7 @@ struct Invocation {
     @builtin(local_invocation_id) lane: vec3<u32>,
 }
 
-// The sums of the lane's rows, for its four columns.
+// The sums of the lane's rows, for its four columns. Of slices that are made side by side, the lanes of the first have them all.
 var<private> sums: array<vec4<f32>, ROWS>;
 
 // With ROW_SUMS, of the rows that `summed_row` names.
@@ -90,12 +93,55 @@ fn place(index: u32, i: u32, height: u32, along_k: bool) -> vec2<u32> {
     return select(vec2(at % height, at / height), vec2(at / DEPTH, at % DEPTH), along_k);
 }
 
-fn product(at: Invocation) {
-    terms(at, 0u, rows_of(shape.k));
+// Sums of slices side by side go to the lanes of the first, row by row.
+fn together(at: Invocation) {
+    if BESIDE > 1u {
+        let own = at.lane.y * LANES_X + at.lane.x;
+#repeat i ROWS
+        hand_over(at.lane.z, own, sums[{i}u]);
+        workgroupBarrier();
+        sums[{i}u] = joined(at.lane.z, own, sums[{i}u]);
+        workgroupBarrier();
+#end
+        if ROW_SUMS {
+            hand_over(at.lane.z, own, row_sums);
+            workgroupBarrier();
+            row_sums = joined(at.lane.z, own, row_sums);
+            workgroupBarrier();
+        }
+    }
 }
 
-// The product's terms of k from `first`, a multiple of DEPTH, up to `depth`.
-fn terms(at: Invocation, first: u32, depth: u32) {
+// In place of a tile: four numbers of each lane of all slices but the first.
+fn handed(slice: u32, own: u32, number: u32) -> u32 {
+    return ((slice - 1u) * 4u + number) * LANES_X * LANES_Y + own;
+}
+
+fn hand_over(slice: u32, own: u32, values: vec4<f32>) {
+    if slice > 0u {
+#repeat c 4
+        tile_a[handed(slice, own, {c}u)] = Stored(values[{c}u]);
+#end
+    }
+}
+
+fn joined(slice: u32, own: u32, first: vec4<f32>) -> vec4<f32> {
+    var sum = first;
+    if slice == 0u {
+        for (var other = 1u; other < BESIDE; other++) {
+            sum += vec4<f32>(vec4(
+                tile_a[handed(other, own, 0u)],
+                tile_a[handed(other, own, 1u)],
+                tile_a[handed(other, own, 2u)],
+                tile_a[handed(other, own, 3u)],
+            ));
+        }
+    }
+    return sum;
+}
+
+// The product's terms of k from `first` up to `end`, both multiples of DEPTH unless `end` is `depth`; with zeros for those from `depth` on.
+fn terms(at: Invocation, first: u32, end: u32, depth: u32) {
     let group = at.group;
     let lane = at.lane;
     let rows = rows_of(shape.m);
@@ -113,15 +159,18 @@ fn terms(at: Invocation, first: u32, depth: u32) {
     let place_b_{i} = place(index, {i}u, width, B_TRANSPOSED);
     var next_b_{i} = load_b(group.z, first + place_b_{i}.y, first_column + place_b_{i}.x, depth);
 #end
-    for (var k = first; k < depth; k += DEPTH) {
+    // The slice's tiles.
+    let own_a = at.lane.z * height * DEPTH;
+    let own_b = at.lane.z * width * DEPTH;
+    for (var k = first; k < end; k += DEPTH) {
 #repeat i LOADS_A
-        tile_a[place_a_{i}.y * height + place_a_{i}.x] = Stored(factor_a(next_a_{i}));
+        tile_a[own_a + place_a_{i}.y * height + place_a_{i}.x] = Stored(factor_a(next_a_{i}));
 #end
 #repeat i LOADS_B
-        tile_b[place_b_{i}.y * width + place_b_{i}.x] = Stored(factor_b(next_b_{i}));
+        tile_b[own_b + place_b_{i}.y * width + place_b_{i}.x] = Stored(factor_b(next_b_{i}));
 #end
         workgroupBarrier();
-        if k + DEPTH < depth {
+        if k + DEPTH < end {
 #repeat i LOADS_A
             next_a_{i} = load_a(group.z, first_row + place_a_{i}.x, k + DEPTH + place_a_{i}.y, rows, depth);
 #end
@@ -130,8 +179,8 @@ fn terms(at: Invocation, first: u32, depth: u32) {
 #end
         }
         for (var j = 0u; j < DEPTH; j++) {
-            let at_a = j * height + lane.y;
-            let at_b = j * width + lane.x;
+            let at_a = own_a + j * height + lane.y;
+            let at_b = own_b + j * width + lane.x;
             let left = vec4<f32>(vec4(
                 tile_a[at_a],
                 tile_a[at_a + LANES_Y],
@@ -159,6 +208,6 @@ fn terms(at: Invocation, first: u32, depth: u32) {
 #end
     if ROW_SUMS && HALF {
         // What is added up is not rounded.
-        sum_rows(at, rows, first, depth);
+        sum_rows(at, rows, first, min(end, depth));
     }
 }

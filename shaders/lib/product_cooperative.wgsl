@@ -42,6 +42,7 @@ const DEPTH = 32u;
 const SUMS: u32 = 1u;
 const LANES_X: u32 = LANES;
 const LANES_Y: u32 = 1u;
+const BESIDE: u32 = 1u;
 
 // Eight numbers more than a row has keep neighbouring rows in different banks.
 const PITCH_A = select(DEPTH, HEIGHT, A_TRANSPOSED) + 8u;
@@ -171,11 +172,7 @@ fn right(k: u32, column: u32) -> Right {
 }
 
 fn product(at: Invocation) {
-    terms(at, 0u, rows_of(shape.k));
-}
-
-// The product's terms of k from `first`, a multiple of 16, up to `depth`.
-fn terms(at: Invocation, first: u32, depth: u32) {
+    let depth = rows_of(shape.k);
     let rows = rows_of(shape.m);
     let matrices = vec2(at.subgroup % GROUPS_X * ACROSS, at.subgroup / GROUPS_X * DOWN);
     var row_part = vec4<f32>();
@@ -185,12 +182,12 @@ fn terms(at: Invocation, first: u32, depth: u32) {
 #end
 #end
 #repeat i LOADS_A
-    var next_a_{i} = load_a(at, {i}u, first, rows, depth);
+    var next_a_{i} = load_a(at, {i}u, 0u, rows, depth);
 #end
 #repeat i LOADS_B
-    var next_b_{i} = load_b(at, {i}u, first, depth);
+    var next_b_{i} = load_b(at, {i}u, 0u, depth);
 #end
-    for (var k = first; k < depth; k += DEPTH) {
+    for (var k = 0u; k < depth; k += DEPTH) {
 #repeat i LOADS_A
         keep_a(at, {i}u, next_a_{i});
         if ROW_SUMS {

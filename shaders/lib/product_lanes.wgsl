@@ -11,6 +11,7 @@
 
 const LANES_X: u32 = 64u;
 const LANES_Y: u32 = 1u;
+const BESIDE: u32 = 1u;
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;

@@ -5,8 +5,8 @@
 // lanes beside it: a value of a is broadcast from the lane that holds it. The first WIDTH lanes of a subgroup hold what there is,
 // and those behind them the same again, so that subgroups of WIDTH lanes or any multiple will do.
 //
-// Sums are over k in rising order, in one sum for each value, and over zeros up to a multiple of 16, as those of lib/product: the
-// bits are the same.
+// Sums are over k in rising order, in one sum for each value or in slices of k (lib/slices), and over zeros up to a multiple of 16, as
+// those of lib/product: the bits are the same.
 //
 // The kernel that imports this declares `shape` with a, b, m, n, k.
 
@@ -16,6 +16,7 @@
 #import words unless VECTORS
 #import vectors if VECTORS
 #import row_sums
+#import slices
 
 override LANES: u32 = 8u;
 override WIDTH: u32 = 8u;
@@ -29,6 +30,7 @@ override SUMS: u32 = 2u; // rows that a lane sums: ROWS / LANES, rounded up
 
 const LANES_X: u32 = LANES;
 const LANES_Y: u32 = 1u;
+const BESIDE: u32 = 1u;
 
 struct Invocation {
     @builtin(workgroup_id) group: vec3<u32>,
@@ -104,17 +106,15 @@ fn four_rows_of_b(at: Invocation, k: u32, depth: u32) -> mat4x4<f32> {
     );
 }
 
-fn product(at: Invocation) {
-    terms(at, 0u, rows_of(shape.k));
-}
+fn together(at: Invocation) {}
 
-// The product's terms of k from `first`, a multiple of 16, up to `depth`.
-fn terms(at: Invocation, first: u32, depth: u32) {
+// The product's terms of k from `first`, a multiple of 16, up to `end` or the next one; with zeros for those from `depth` on.
+fn terms(at: Invocation, first: u32, end: u32, depth: u32) {
     let rows = rows_of(shape.m);
 #repeat i ROWS
     var sum_{i} = vec4<f32>();
 #end
-    for (var k = first; k < (depth + 15u) / 16u * 16u; k += 4u) {
+    for (var k = first; k < (end + 15u) / 16u * 16u; k += 4u) {
         let held = array<vec4<f32>, PARTS>(
 #repeat p PARTS
             part_of_a(at, {p}u * WIDTH + at.inner % WIDTH, k, rows, depth),
@@ -138,6 +138,6 @@ fn terms(at: Invocation, first: u32, depth: u32) {
     sums[{i}u] = total(sum_{i});
 #end
     if ROW_SUMS {
-        sum_rows(at, rows, first, depth);
+        sum_rows(at, rows, first, min(end, depth));
     }
 }

@@ -4,12 +4,13 @@
 // lie side by side: five vectors that it reads from workgroup memory are 64 multiply-adds. What the next round wants is on its way
 // from memory while a round is computed.
 //
-// Sums are over k in rising order, in one sum for each value, and over zeros up to a multiple of DEPTH, as those of lib/product: the
-// bits are the same.
+// Sums are over k in rising order, in one sum for each value or in slices of k (lib/slices), and over zeros up to a multiple of DEPTH, as
+// those of lib/product: the bits are the same.
 //
 // The kernel that imports this declares `shape` with a, b, m, n, k.
 
 #import batch
+#import slices
 #import words unless VECTORS
 #import vectors if VECTORS
 
@@ -22,6 +23,7 @@ override B_TRANSPOSED: bool = false; // b is stored [n, k]
 
 override ROW_SUMS: bool = false; // the first workgroup of a row of them also sums a over k
 
+const BESIDE: u32 = 1u;
 const DEPTH = 8u;
 const ROWS: u32 = 16u;
 const SUMS: u32 = 16u;
@@ -94,12 +96,10 @@ fn four_columns(at: Invocation, four: u32, k: u32, depth: u32) -> vec4<f32> {
     return select(vec4<f32>(), found, k < depth);
 }
 
-fn product(at: Invocation) {
-    terms(at, 0u, rows_of(shape.k));
-}
+fn together(at: Invocation) {}
 
-// The product's terms of k from `first`, a multiple of DEPTH, up to `depth`.
-fn terms(at: Invocation, first: u32, depth: u32) {
+// The product's terms of k from `first` up to `end`, both multiples of DEPTH unless `end` is `depth`; with zeros for those from `depth` on.
+fn terms(at: Invocation, first: u32, end: u32, depth: u32) {
     let rows = rows_of(shape.m);
     let index = at.lane.y * LANES_X + at.lane.x;
     let height = 4u * LANES_Y;
@@ -116,7 +116,7 @@ fn terms(at: Invocation, first: u32, depth: u32) {
     let place_b_{i} = place(index, {i}u, LANES_X, B_TRANSPOSED);
     var next_b_{i} = four_columns(at, place_b_{i}.x, first + place_b_{i}.y, depth);
 #end
-    for (var k = first; k < depth; k += DEPTH) {
+    for (var k = first; k < end; k += DEPTH) {
 #repeat i FOURS_OF_A
         tile_a[place_a_{i}.y * (height + 1u) + place_a_{i}.x] = next_a_{i};
 #end
@@ -124,7 +124,7 @@ fn terms(at: Invocation, first: u32, depth: u32) {
         tile_b[place_b_{i}.y * (LANES_X + 1u) + place_b_{i}.x] = next_b_{i};
 #end
         workgroupBarrier();
-        if k + DEPTH < depth {
+        if k + DEPTH < end {
 #repeat i FOURS_OF_A
             next_a_{i} = four_rows(at, place_a_{i}.x, k + DEPTH + place_a_{i}.y, rows, depth);
 #end

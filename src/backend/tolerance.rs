@@ -70,7 +70,6 @@ pub const TOLERANCES: &[(f32, &str, &[&str])] = &[
             "matmul_activation_gradient",
             "matmul_bias_activation",
             "matmul_bias_gradient",
-            "matmul_part",
             "max_norm",
             "metrics",
             "normalize",

@@ -30,19 +30,24 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     // Any binding is large enough here: pieces of a buffer have the same kernel.
     let of_ops = program.ops.iter();
     let of_ops = of_ops.flat_map(|op| calls(program, op, usize::MAX));
-    let with_room = Sums::ByShape.with_room(program);
-    let in_each = of_ops.flat_map(|call| {
-        let other = Sums::ByShape.cut(&with_room, call.clone());
-        [vec![call], other].concat()
-    });
+    let in_each = of_ops.flat_map(|call| [call.clone(), Sums::ByShape.cut(call)]);
     let kernels = in_each.flat_map(|call| {
-        let whole = call.factors.as_ref().is_some_and(|factors| !factors.half);
-        let tiles = [SUBGROUP].into_iter().chain(whole.then_some(WIDE));
         let mut ways = vec![call.clone()];
-        ways.extend(tiles.map(|tile| tile.cut(call.clone(), [LANES, 1], true)));
-        if let Some(factors) = call.factors.filter(|factors| factors.half) {
-            let tiles = [Tile::half(&factors), COOPERATIVE].into_iter();
-            ways.extend(tiles.map(|tile| tile.cut(call.clone(), MATRICES, true)));
+        let cut = |tile: Tile| tile.cut(call.clone(), [LANES, 1], true);
+        match &call.factors {
+            // Cut otherwise only where there are many rows, or that was the fastest when it was tried.
+            Some(factors) if factors.slices > 1 && !factors.half => {
+                ways = vec![cut(Tile::on_a_card(factors))];
+            }
+            Some(factors) if factors.half => {
+                ways.push(cut(SUBGROUP));
+                let tiles = [Tile::half(factors), COOPERATIVE];
+                ways.extend(tiles.map(|tile| tile.cut(call.clone(), MATRICES, true)));
+            }
+            Some(factors) => {
+                ways.extend([SUBGROUP, WIDE, Tile::on_a_card(factors)].map(cut));
+            }
+            None => {}
         }
         let ways = ways.into_iter();
         ways.map(|call| (call.kernel, call.constants))

@@ -59,8 +59,8 @@ pub(super) fn record(
             _ => 1,
         };
         let calls = calls(program, op, binding);
-        for call in calls.into_iter().flat_map(|call| sums.cut(program, call)) {
-            let call = tiles.cut(device, program, memory, call);
+        for call in calls {
+            let call = tiles.cut(device, program, memory, sums.cut(call));
             let of_call = record_call(device, pipelines, program, memory, (&call, together))?;
             dispatches.extend(of_call);
         }

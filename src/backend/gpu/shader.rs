@@ -51,7 +51,6 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
     "matmul_activation_gradient",
     "matmul_bias_activation",
     "matmul_bias_gradient",
-    "matmul_part",
     "max_norm",
     "metrics",
     "mix",
@@ -101,12 +100,12 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "product",
     "product_cooperative",
     "product_lanes",
-    "product_parts",
     "product_subgroup",
     "product_wide",
     "products",
     "reduce",
     "row_sums",
+    "slices",
     "step",
     "stored_half",
     "stored_whole",
@@ -477,22 +476,16 @@ mod tests {
     }
 
     #[test]
-    fn products_in_parts_by_lanes_and_wide_are_valid_wgsl() {
+    fn products_in_slices_by_lanes_and_wide_are_valid_wgsl() {
         for (kernel, constants) in [
             ("matmul", [("BY_LANES", 1), ("ACCUMULATE", 1)]),
             ("matmul_bias_activation", [("BY_LANES", 1), ("FUNCTION", 7)]),
-            ("matmul", [("SUMMED", 1), ("ACCUMULATE", 1)]),
-            ("matmul_bias_activation", [("SUMMED", 1), ("FUNCTION", 7)]),
-            (
-                "matmul_activation_gradient",
-                [("SUMMED", 1), ("FUNCTION", 7)],
-            ),
-            ("matmul_bias_gradient", [("SUMMED", 1), ("ROW_SUMS", 1)]),
-            ("matmul_part", [("A_TRANSPOSED", 1), ("ROW_SUMS", 1)]),
+            ("matmul", [("SLICES", 4), ("ACCUMULATE", 1)]),
+            ("matmul_bias_activation", [("SLICES", 4), ("BESIDE", 4)]),
+            ("matmul_activation_gradient", [("SLICES", 4), ("WIDE", 1)]),
             ("matmul", [("WIDE", 1), ("VECTORS", 1)]),
             ("matmul_bias_activation", [("WIDE", 1), ("B_TRANSPOSED", 1)]),
             ("matmul_bias_gradient", [("WIDE", 1), ("ROW_SUMS", 1)]),
-            ("matmul_part", [("WIDE", 1), ("ROW_SUMS", 1)]),
         ] {
             let text = specialized(kernel, &constants).expect("the kernel is listed");
             let module = naga::front::wgsl::parse_str(&text)

@@ -1,4 +1,4 @@
-//! How a product is cut among workgroups and lanes. Whatever the tile, the bits are the same: each value, or each part of one, is one
+//! How a product is cut among workgroups and lanes. Whatever the tile, the bits are the same: each value, or each slice of one, is one
 //! sum over k in rising order.
 
 use std::collections::BTreeMap;
@@ -98,15 +98,17 @@ impl Tile {
     }
 
     /// What was the fastest on most products of a card (an NVIDIA H200): large tiles where there are enough of them to go round,
-    /// small ones where there are few.
-    fn on_a_card(factors: &Factors) -> Tile {
+    /// small ones where there are few, which are also those that make slices side by side.
+    pub(super) fn on_a_card(factors: &Factors) -> Tile {
         let count = |tile: Tile| {
             let [x, y] = tile.groups(factors);
-            x as usize * y as usize * factors.parts
+            x as usize * y as usize
         };
         let (wide, usual) = (Tile::Wide { x: 32, y: 4 }, Tile::workgroup(factors));
         match usual {
-            _ if count(wide) >= 192 => wide,
+            _ if count(wide) >= ENOUGH_WIDE as usize => wide,
+            // Tiles of fewer lanes would have too many loads to a lane.
+            _ if factors.slices > 1 && count(usual) < 256 => Tile::Workgroup { x: 8, y: 8 },
             Tile::Workgroup { x, y } if count(usual) < 64 => Tile::Workgroup {
                 x: x.min(8),
                 y: y.min(8),
@@ -131,6 +133,7 @@ impl Tile {
         };
         let constants = match self {
             Tile::Workgroup { x, y } => vec![
+                ("BESIDE", beside([x, y], factors.slices)),
                 ("LANES_X", x),
                 ("LANES_Y", y),
                 ("LOADS_A", 64 / x),
@@ -138,6 +141,7 @@ impl Tile {
             ],
             Tile::Half { x, y } => vec![
                 ("STORED_HALF", 1),
+                ("BESIDE", 1),
                 ("LANES_X", x),
                 ("LANES_Y", y),
                 ("LOADS_A", 64 / x),
@@ -167,14 +171,15 @@ impl Tile {
                 ("FOURS_OF_B", 8 / y),
             ],
         };
-        call.constants.retain(|(name, _)| !is_of_tile(name));
+        let in_slices = !self.is_cooperative();
+        let kept = |name: &str| !is_of_tile(name) && (in_slices || name != "SLICES");
+        call.constants.retain(|(name, _)| kept(name));
         call.constants.splice(0..0, constants);
-        let [x, y] = self.groups(&factors);
-        call.grid = [x, y * factors.parts as u32];
+        call.grid = self.groups(&factors);
         call
     }
 
-    /// Workgroups side by side and below each other that make the product, or one part of it.
+    /// Workgroups side by side and below each other that make the product.
     pub(super) fn groups(self, factors: &Factors) -> [u32; 2] {
         let [height, width] = match self {
             Tile::Workgroup { x, y } | Tile::Half { x, y } => [4 * y, 4 * x],
@@ -189,9 +194,23 @@ impl Tile {
     }
 }
 
+/// Wide tiles that are enough to go round on a large card.
+const ENOUGH_WIDE: u32 = 192;
+
 /// Whether a kernel's constant is its tile's.
 pub(super) fn is_of_tile(name: &str) -> bool {
-    name.starts_with("LANES_") || name.starts_with("LOADS_")
+    name.starts_with("LANES_") || name.starts_with("LOADS_") || name == "BESIDE"
+}
+
+/// Invocations of a workgroup and bytes of its memory that every adapter has.
+const INVOCATIONS: u32 = 256;
+const MEMORY: u32 = 16_384;
+
+/// How many slices a tile of so many lanes side by side and below each other makes at once: all, if a workgroup has room for them.
+fn beside([x, y]: [u32; 2], slices: u32) -> u32 {
+    // Each has 16 terms of its rows and columns, four to a lane, there.
+    let fits = slices * x * y <= INVOCATIONS && slices * 16 * 4 * 4 * (x + y) <= MEMORY;
+    if fits { slices } else { 1 }
 }
 
 /// Terms that `shaders/lib/product_cooperative.wgsl` takes at a time.
@@ -329,7 +348,7 @@ impl Tiles {
             // It has few workgroups, and each lane much to do: nothing for small products.
             Tile::Wide { .. } => {
                 let [across, down] = tile.groups(factors);
-                across * down >= 16
+                across * down >= if factors.slices > 1 { ENOUGH_WIDE } else { 16 }
             }
         }));
         tiles
@@ -440,21 +459,24 @@ mod tests {
 
     #[test]
     fn a_card_has_large_tiles_where_there_are_many_and_small_ones_where_there_are_few() {
-        let tile = |[m, n, k]: [usize; 3], parts| {
+        let tile = |[m, n, k]: [usize; 3], slices| {
             let factors = Factors {
                 m,
                 n,
                 k,
                 transpose: Transpose::B,
                 inner: [k, k],
-                parts,
+                slices,
                 half: false,
             };
             Tile::on_a_card(&factors).to_string()
         };
         assert_eq!(tile([1024, 2048, 256], 1), "wide 64x128");
-        assert_eq!(tile([512, 784, 256], 2), "workgroup 64x64");
-        assert_eq!(tile([256, 512, 784], 1), "workgroup 32x32");
+        assert_eq!(tile([16_384, 512, 784], 4), "wide 64x128");
+        assert_eq!(tile([512, 784, 256], 1), "workgroup 64x64");
+        assert_eq!(tile([512, 784, 256], 4), "workgroup 32x32");
+        assert_eq!(tile([256, 512, 784], 4), "workgroup 32x32");
+        assert_eq!(tile([10, 512, 256], 4), "workgroup 32x32");
         assert_eq!(tile([128, 10, 128], 1), "workgroup 32x16");
     }
 }

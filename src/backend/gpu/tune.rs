@@ -115,7 +115,7 @@ impl Tuner {
         let mut wanted = BTreeMap::new();
         let ops = program.ops.iter();
         let calls = ops.flat_map(|op| calls(program, op, binding));
-        for call in calls.flat_map(|call| sums.cut(program, call)) {
+        for call in calls.map(|call| sums.cut(call)) {
             if let Some(factors) = call.factors
                 && 2 * factors.m * factors.n * factors.k >= WORTH
             {
@@ -269,7 +269,7 @@ fn time(
     (factors, fours): (&Factors, bool),
     (sums, tile): (Sums, Tile),
 ) -> Result<Duration, BackendError> {
-    let program = sums.with_room(&product(factors, fours));
+    let program = product(factors, fours);
     let create = |buffer: &Buffer| {
         bench.device.handle.create_buffer(&wgpu::BufferDescriptor {
             label: Some("tried"),

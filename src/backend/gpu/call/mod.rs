@@ -42,8 +42,8 @@ pub(super) struct Factors {
     pub(super) transpose: Transpose,
     /// Columns of a and b as they are stored.
     pub(super) inner: [usize; 2],
-    /// Parts of k that are made side by side.
-    pub(super) parts: usize,
+    /// Slices of k that are added up: see `Sums`.
+    pub(super) slices: u32,
     /// Whether the operands are rounded to half precision.
     pub(super) half: bool,
 }

@@ -86,7 +86,7 @@ impl Calls<'_> {
             k: size(k),
             transpose,
             inner: [a, b].map(|tensor| self.columns(tensor)),
-            parts: 1,
+            slices: 1,
             half: halved.is_some(),
         };
         let mut tensors = vec![a, b];

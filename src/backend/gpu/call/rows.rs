@@ -1,7 +1,7 @@
 //! Rows of a dataset, what is drawn for them, and what is kept of them.
 
 use super::codes;
-use super::{Call, Calls, groups};
+use super::{Call, Calls, Operand, groups};
 use crate::model::Dropout;
 use crate::program::{Op, TensorId};
 
@@ -20,19 +20,28 @@ impl Calls<'_> {
                 order,
                 outputs: [x, t],
             } => {
-                if [first, second]
-                    .iter()
-                    .any(|&source| self.windows(source) > 1)
-                {
+                if self.windows(first) > 2 || self.windows(second) > 1 {
                     let both = [self.gather(first, order, x), self.gather(second, order, t)];
                     return both.concat();
                 }
-                let [of_x, of_t] = [x, t].map(|output| self.columns(output) as u32);
+                let [of_x, of_t] = [x, t].map(|output| self.columns(output));
+                let split = self.window(first).min(self.program.rows(first));
+                let part = |start: usize, end: usize| Operand {
+                    tensor: first,
+                    start: start * of_x,
+                    len: (end - start) * of_x,
+                };
+                let beginning = part(0, split);
+                // Nothing is read of it where there is no rest.
+                let rest = match part(split, self.program.rows(first)) {
+                    Operand { len: 0, .. } => beginning,
+                    rest => rest,
+                };
                 vec![Call {
                     kernel: name,
                     constants: vec![],
-                    operands: self.whole(&[first, second, order, x, t]),
-                    scalars: vec![of_x, of_t],
+                    operands: [vec![beginning, rest], self.whole(&[second, order, x, t])].concat(),
+                    scalars: [of_x, of_t, split].map(|count| count as u32).to_vec(),
                     grid: groups(self.program.len(x) + self.program.len(t)),
                     factors: None,
                 }]
