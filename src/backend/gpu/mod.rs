@@ -5,6 +5,8 @@ mod clock;
 mod device;
 mod emit;
 mod kept;
+mod memory;
+mod pace;
 mod readback;
 mod record;
 mod resident;
@@ -14,8 +16,7 @@ mod table;
 mod tile;
 mod tune;
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use device::{AdapterChoice, AdapterInfo, adapters};
 pub use emit::wgsl;
@@ -27,14 +28,15 @@ pub use tune::Tuning;
 use self::clock::Clock;
 use self::device::Device;
 use self::kept::Kept;
+use self::pace::{PATIENCE, Pace};
 use self::readback::Readback;
-use self::record::{Dispatch, Memory, record};
+use self::record::{Dispatch, Memory, encode, record};
 use self::resident::Resident;
 use self::shader::Pipelines;
 use self::tile::Tiles;
 use self::tune::{Bench, Tuner};
 use super::check::check_adapter;
-use super::{Backend, BackendError, Check, Data, Limits, Names, ProgramId, Reading, SLICE};
+use super::{Backend, BackendError, Check, Data, Limits, Names, ProgramId, Reading};
 use crate::program::{Program, Step};
 
 /// Steps that one submission holds at most, and distance of their entries in the table of steps.
@@ -56,12 +58,6 @@ pub enum Mode {
 /// A step of fewer floating-point operations for each member is faster in one workgroup than in a dispatch for each op,
 /// whose overhead of some 50 µs a step is then most of its time.
 const RESIDENT_BELOW: usize = 400_000;
-
-/// See [`GpuBackend::with_patience`].
-const PATIENCE: (Duration, f64) = (Duration::from_secs(60), 100.0);
-
-/// Floating-point operations a second that the slowest of adapters makes, by far.
-const SLOWEST: f64 = 1e9;
 
 /// Runs programs on one adapter.
 #[derive(Debug)]
@@ -89,8 +85,6 @@ struct Compiled {
     program: Program,
     recording: Recording,
     pace: Pace,
-    /// Seconds that a step takes at most, as far as can be said before it ran.
-    slowest: f64,
 }
 
 #[derive(Debug)]
@@ -108,16 +102,6 @@ impl Recording {
             Recording::Resident(resident) => resident::STEPS.min(STEPS * resident.stride),
         }
     }
-}
-
-/// How many steps fill a submission, from those before.
-#[derive(Debug)]
-struct Pace {
-    steps: usize,
-    in_flight: VecDeque<(wgpu::SubmissionIndex, usize)>,
-    last: Option<Instant>,
-    /// Seconds that a step took.
-    each: Option<f64>,
 }
 
 impl GpuBackend {
@@ -215,18 +199,6 @@ impl GpuBackend {
         self
     }
 
-    /// How long all that is under way may take.
-    fn limit(&self) -> Duration {
-        let seconds = |compiled: &Compiled| {
-            let steps: usize = compiled.pace.in_flight.iter().map(|(_, steps)| steps).sum();
-            let each = compiled.pace.each.unwrap_or(compiled.slowest);
-            each * steps as f64
-        };
-        let seconds: f64 = self.programs.iter().map(seconds).sum();
-        let (beyond, times) = self.patience;
-        beyond + Duration::from_secs_f64((times * seconds).min(1e9))
-    }
-
     /// Dispatches of a submission of `steps` steps of this program.
     pub fn dispatches(&self, program: ProgramId, steps: usize) -> usize {
         match &self.programs[program.0].recording {
@@ -259,104 +231,12 @@ impl GpuBackend {
                 table: &self.steps,
                 step: &self.step,
                 clock: Clock::of(&self.device),
+                compiled: Duration::ZERO,
             };
             tuner.tune(&mut bench, program, &memory, (self.sums, &mut self.tiles))?;
         }
         let cut = (self.sums, &self.tiles);
         record(&self.device, &mut self.pipelines, program, &memory, cut).map(Recording::Dispatches)
-    }
-
-    /// Allocates what is new and moves what has grown. Returns whether anything moved.
-    fn allocate(
-        &mut self,
-        before: &[crate::program::Buffer],
-        program: &Program,
-    ) -> Result<bool, BackendError> {
-        let members = self.names.members.unwrap_or(0);
-        let mut moved = false;
-        for (place, buffer) in self.names.buffers.iter().enumerate() {
-            let known = before.get(place).map(|known| known.len);
-            if known == Some(buffer.len) {
-                continue;
-            }
-            let count = if buffer.shared { 1 } else { members };
-            let bytes = (4 * count * buffer.len).next_multiple_of(16).max(16);
-            if bytes as u64 > self.device.limits.max_buffer_size {
-                if program.is_of_batch(&buffer.name) {
-                    return Err(BackendError::OutOfMemory {
-                        device: self.device.name.clone(),
-                        reason: format!(
-                            "the buffer {} needs {bytes} bytes, of {} at most",
-                            buffer.name, self.device.limits.max_buffer_size
-                        ),
-                    });
-                }
-                return Err(BackendError::TooLarge {
-                    what: format!("the buffer {}", buffer.name),
-                    needed: bytes,
-                    limit: self.device.limits.max_buffer_size as usize,
-                    device: self.device.name.clone(),
-                });
-            }
-            let usage = wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST;
-            let new = self.device.handle.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(&buffer.name),
-                size: bytes as u64,
-                usage,
-                mapped_at_creation: false,
-            });
-            let Some(known) = known else {
-                self.buffers.push(new);
-                continue;
-            };
-            moved = true;
-            let mut encoder = self
-                .device
-                .handle
-                .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            for member in 0..count {
-                let (from, to) = (
-                    (4 * member * known) as u64,
-                    (4 * member * buffer.len) as u64,
-                );
-                encoder.copy_buffer_to_buffer(
-                    &self.buffers[place],
-                    from,
-                    &new,
-                    to,
-                    4 * known as u64,
-                );
-            }
-            self.device.queue.submit([encoder.finish()]);
-            self.buffers[place] = new;
-        }
-        Ok(moved)
-    }
-
-    /// Waits until at most `most` submissions of the program are under way, and learns its pace from them.
-    fn wait(&mut self, program: usize, most: usize) -> Result<(), BackendError> {
-        while self.programs[program].pace.in_flight.len() > most {
-            let limit = self.limit();
-            let Compiled {
-                pace, recording, ..
-            } = &mut self.programs[program];
-            let most_steps = recording.most_steps();
-            let Some((index, steps)) = pace.in_flight.pop_front() else {
-                break;
-            };
-            self.device.wait(Some(index), limit)?;
-            let now = Instant::now();
-            if let Some(last) = pace.last.replace(now) {
-                let each = (now - last).as_secs_f64() / steps as f64;
-                pace.each = Some(each);
-                // Two submissions are under way at a time, and together they stay inside the slice.
-                let wanted = SLICE.as_secs_f64() / 2.0 / each.max(1e-9);
-                pace.steps = (wanted as usize).clamp(1, most_steps.min(4 * steps));
-            }
-        }
-        self.device.check()
     }
 }
 
@@ -387,18 +267,10 @@ impl Backend for GpuBackend {
             }
         }
         let recording = self.record(&program)?;
-        let flops: usize = program.ops.iter().map(|op| op.flops(&program)).sum();
-        let slowest = (flops * program.members) as f64 / SLOWEST;
         self.programs.push(Compiled {
+            pace: Pace::of(&program),
             program,
             recording,
-            pace: Pace {
-                steps: 1,
-                in_flight: VecDeque::new(),
-                last: None,
-                each: None,
-            },
-            slowest,
         });
         self.device.check()?;
         self.pipelines.save();
@@ -434,11 +306,8 @@ impl Backend for GpuBackend {
                 );
             }
         }
-        if compiled.pace.in_flight.is_empty() {
-            compiled.pace.last = Some(Instant::now());
-        }
         let index = self.device.queue.submit([encoder.finish()]);
-        compiled.pace.in_flight.push_back((index, now.len()));
+        compiled.pace.submitted(index, now.len());
         self.wait(program.0, 1)?;
         Ok(now.len())
     }
@@ -531,70 +400,5 @@ impl Backend for GpuBackend {
             usage: wgpu::BufferUsages::empty(),
             mapped_at_creation: false,
         });
-    }
-}
-
-/// Puts steps into a command buffer, a dispatch for each op of each.
-fn encode(
-    device: &Device,
-    encoder: &mut wgpu::CommandEncoder,
-    table: &wgpu::Buffer,
-    step: &wgpu::BindGroup,
-    (dispatches, steps): (&[Dispatch], &[Step]),
-    timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
-) {
-    let mut entries = vec![0_u8; steps.len() * STEP_BYTES];
-    for (entry, step) in entries.chunks_exact_mut(STEP_BYTES).zip(steps) {
-        entry[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(step));
-    }
-    device.queue.write_buffer(table, 0, &entries);
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-        label: None,
-        timestamp_writes,
-    });
-    for index in 0..steps.len() {
-        for dispatch in dispatches {
-            pass.set_pipeline(&dispatch.pipeline);
-            pass.set_bind_group(0, &dispatch.bindings, &[]);
-            pass.set_bind_group(1, step, &[(index * STEP_BYTES) as u32]);
-            pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], dispatch.grid[2]);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Activation, Network};
-    use crate::program::{Capacity, Loss, LossFunction, Optimizer, Reduction};
-
-    #[test]
-    fn a_device_is_waited_for_a_minute_beyond_a_hundred_times_what_it_takes() {
-        let opened = GpuBackend::open(&AdapterChoice::Best);
-        let mut gpu = opened.expect("a Vulkan adapter: see scripts/test.sh");
-        assert_eq!(gpu.limit(), Duration::from_secs(60));
-        let network = Network::new(5, &[9], Activation::Tanh, 3, Activation::Identity);
-        let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
-        let capacity = Capacity {
-            members: 1,
-            batch: 12,
-            rows: 12,
-            order: 12,
-            records: 1,
-        };
-        let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
-        let compiled = gpu.compile(&program).expect("it compiles");
-        let step = Step {
-            rows: 12,
-            ..Step::default()
-        };
-        let beyond = |gpu: &GpuBackend| gpu.limit().as_secs_f64() - 60.0;
-        // Of what was not measured yet, as long as at 10⁹ operations a second.
-        gpu.run(compiled, &[step]).expect("it runs");
-        let flops: usize = program.ops.iter().map(|op| op.flops(&program)).sum();
-        assert!((beyond(&gpu) - 100.0 * flops as f64 / 1e9).abs() < 1e-6);
-        gpu.run(compiled, &[step]).expect("it runs");
-        let each = gpu.programs[0].pace.each.expect("it is measured");
-        assert!((beyond(&gpu) - 100.0 * each).abs() < 1e-6);
     }
 }

@@ -1,12 +1,13 @@
 //! A program's dispatches, recorded once: pipelines, bind groups and grids.
 
+use super::STEP_BYTES;
 use super::call::{Call, calls};
 use super::device::Device;
 use super::shader::Pipelines;
 use super::sums::Sums;
 use super::tile::Tiles;
 use crate::backend::BackendError;
-use crate::program::{Buffer, Op, Product, Program, Rows, TensorId};
+use crate::program::{Buffer, Op, Product, Program, Rows, Step, TensorId};
 
 /// Everything one dispatch needs but the step.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub(super) fn record(
     (sums, tiles): (Sums, &Tiles),
 ) -> Result<Vec<Dispatch>, BackendError> {
     let binding = binding_elements(device);
-    let mut dispatches = Vec::new();
+    let mut cut = Vec::new();
     for op in &program.ops {
         if let Some(Product {
             k: Rows::Fixed(k), ..
@@ -58,12 +59,17 @@ pub(super) fn record(
             Op::Join { members, .. } => members,
             _ => 1,
         };
-        let calls = calls(program, op, binding);
-        for call in calls {
-            let call = tiles.cut(device, program, memory, sums.cut(call));
-            let of_call = record_call(device, pipelines, program, memory, (&call, together))?;
-            dispatches.extend(of_call);
+        for call in calls(program, op, binding) {
+            cut.push((tiles.cut(device, program, memory, sums.cut(call)), together));
         }
+    }
+    let kernels = cut.iter();
+    let kernels = kernels.map(|(call, _)| (call.kernel, call.constants.clone()));
+    pipelines.make(device, kernels)?;
+    let mut dispatches = Vec::new();
+    for (call, together) in &cut {
+        let of_call = record_call(device, pipelines, program, memory, (call, *together))?;
+        dispatches.extend(of_call);
     }
     Ok(dispatches)
 }
@@ -185,4 +191,32 @@ fn bind(
         bindings,
         grid: [call.grid[0], call.grid[1], members as u32],
     })
+}
+
+/// Puts steps into a command buffer, a dispatch for each op of each.
+pub(super) fn encode(
+    device: &Device,
+    encoder: &mut wgpu::CommandEncoder,
+    table: &wgpu::Buffer,
+    step: &wgpu::BindGroup,
+    (dispatches, steps): (&[Dispatch], &[Step]),
+    timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+) {
+    let mut entries = vec![0_u8; steps.len() * STEP_BYTES];
+    for (entry, step) in entries.chunks_exact_mut(STEP_BYTES).zip(steps) {
+        entry[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(step));
+    }
+    device.queue.write_buffer(table, 0, &entries);
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+        label: None,
+        timestamp_writes,
+    });
+    for index in 0..steps.len() {
+        for dispatch in dispatches {
+            pass.set_pipeline(&dispatch.pipeline);
+            pass.set_bind_group(0, &dispatch.bindings, &[]);
+            pass.set_bind_group(1, step, &[(index * STEP_BYTES) as u32]);
+            pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], dispatch.grid[2]);
+        }
+    }
 }

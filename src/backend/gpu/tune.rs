@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::call::{Factors, calls};
+use super::call::{Call, Factors, calls};
 use super::clock::Clock;
 use super::device::Device;
-use super::encode;
 use super::kept;
-use super::record::{Dispatch, Memory, binding_elements, record};
+use super::record::{Dispatch, Memory, binding_elements, encode, record};
 use super::shader::{self, Pipelines};
 use super::sums::Sums;
 use super::tile::{Tile, Tiles, fours};
@@ -77,6 +76,8 @@ pub(super) struct Bench<'a> {
     pub(super) step: &'a wgpu::BindGroup,
     /// The device's own, if it has one; else time is taken on the wall.
     pub(super) clock: Option<Clock>,
+    /// How long the kernels of one product took to compile, at most.
+    pub(super) compiled: Duration,
 }
 
 impl Tuner {
@@ -246,10 +247,16 @@ fn fastest(
         k: factors.k.min(most),
         ..*factors
     };
+    let tiles = Tiles::worth_a_try(bench.device, &factors);
     let start = Instant::now();
+    if bench.compiled >= left {
+        return Ok(None);
+    }
+    compile(bench, sums, (&factors, fours), &tiles)?;
+    bench.compiled = bench.compiled.max(start.elapsed());
     let mut longest = Duration::ZERO;
     let mut best: Option<(Duration, Tile)> = None;
-    for tile in Tiles::worth_a_try(bench.device, &factors) {
+    for tile in tiles {
         let begun = Instant::now();
         if start.elapsed() + longest >= left {
             return Ok(None);
@@ -261,6 +268,32 @@ fn fastest(
         }
     }
     Ok(best.map(|(_, tile)| tile))
+}
+
+/// Compiles a product's kernels for all of these tiles at once.
+fn compile(
+    bench: &mut Bench<'_>,
+    sums: Sums,
+    (factors, fours): (&Factors, bool),
+    tiles: &[Tile],
+) -> Result<(), BackendError> {
+    let device = bench.device;
+    let program = product(factors, fours);
+    let memory = Memory {
+        buffers: &program.buffers,
+        allocated: &[],
+    };
+    let whole = calls(&program, &program.ops[0], binding_elements(device));
+    let kernels = tiles.iter().flat_map(|&tile| {
+        let only = Tiles {
+            only: Some(tile),
+            ..Tiles::default()
+        };
+        let cut = |call: &Call| only.cut(device, &program, &memory, sums.cut(call.clone()));
+        let calls: Vec<Call> = whole.iter().map(cut).collect();
+        calls.into_iter().map(|call| (call.kernel, call.constants))
+    });
+    bench.pipelines.make(device, kernels)
 }
 
 /// How long a product of these sizes takes, alone, on zeros.
