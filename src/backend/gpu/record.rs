@@ -59,7 +59,10 @@ pub(super) fn record(
             Op::Join { members, .. } => members,
             _ => 1,
         };
-        for call in calls(program, op, binding) {
+        for mut call in calls(program, op, binding) {
+            if device.software && is_flat(op) {
+                call.grid[0] = call.grid[0].min(FLAT_GROUPS);
+            }
             cut.push((tiles.cut(device, program, memory, sums.cut(call)), together));
         }
     }
@@ -72,6 +75,18 @@ pub(super) fn record(
         dispatches.extend(of_call);
     }
     Ok(dispatches)
+}
+
+/// Workgroups that a software adapter has for a flat pass. It hands them out one by one, at up to a microsecond each; an invocation takes
+/// as many more values.
+const FLAT_GROUPS: u32 = 1024;
+
+/// Whether an op is a pass over values, a few instructions for each, whatever its kernel's grid is.
+fn is_flat(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Update { .. } | Op::Gather { .. } | Op::GatherBoth { .. }
+    )
 }
 
 /// Elements that one storage binding holds.
