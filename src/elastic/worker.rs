@@ -274,10 +274,10 @@ impl Station {
         self.sent.drain(..self.sent.len().saturating_sub(KEPT));
     }
 
-    /// Memory that nobody needs any more.
+    /// Memory that nobody needs any more: what was used last, as a cache may have it.
     fn spare(&mut self) -> Vec<f32> {
         let mut sent = self.sent.iter_mut();
-        let free = sent.position(|values| std::sync::Arc::get_mut(&mut values.0).is_some());
+        let free = sent.rposition(|values| std::sync::Arc::get_mut(&mut values.0).is_some());
         let free = free.and_then(|place| self.sent.remove(place));
         free.and_then(|values| std::sync::Arc::into_inner(values.0))
             .unwrap_or_default()

@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
@@ -126,6 +127,9 @@ thread_local! {
     static PACKED: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
 }
 
+/// Values of b that are packed at a time: a part of a core's second cache, where they stay while all of a passes by.
+const NEAR: usize = 96 * 1024;
+
 #[inline(always)]
 fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) {
     let Wide {
@@ -134,28 +138,30 @@ fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) {
         output,
     } = band;
     let (n, width) = (product.n, W * S::F32_LANES);
-    let height = output.len() / n;
     let rows: usize = product.parts.iter().sum();
+    let height = output.len() / n;
     let [mut a, mut b] = PACKED.take();
+    let whole = n / width * width;
+    let at_a_time = (NEAR / (width * rows.max(1))).clamp(1, (n / width).max(1));
     a.resize(height.next_multiple_of(H) * rows, 0.0);
-    b.resize(width * rows, 0.0);
+    b.resize(at_a_time * width * rows, 0.0);
     pack_a::<H>(product, first, height, &mut a);
-    let mut open = [[[simd.splat_f32s(0.0); W]; H]; LEVELS];
-    for left in (0..n).step_by(width) {
-        let w = width.min(n - left);
-        for (to, from) in b.chunks_exact_mut(width).zip(product.b.chunks_exact(n)) {
-            to[..w].copy_from_slice(&from[left..left + w]);
-            to[w..].fill(0.0);
-        }
-        let vectors = S::as_simd_f32s(&b).0.as_chunks::<W>().0;
-        for (top, a) in a.chunks_exact(H * rows.max(1)).enumerate() {
-            tile::<S, H, W>(simd, a.as_chunks::<H>().0, vectors, product, &mut open);
-            for (row, values) in open[0].iter().enumerate().take(height - top * H) {
-                let at = (top * H + row) * n + left;
-                let values: &[f32] = bytemuck::cast_slice(values);
-                output[at..at + w].copy_from_slice(&values[..w]);
-            }
-        }
+    let mut panels = Panels {
+        product,
+        a: &a,
+        b: &mut b,
+        output,
+    };
+    for left in (0..whole).step_by(at_a_time * width) {
+        let right = whole.min(left + at_a_time * width);
+        panels.make::<S, H, W>(simd, left..right);
+    }
+    // What is left takes as few vectors as it needs.
+    match (n - whole).div_ceil(S::F32_LANES) {
+        0 => {}
+        1 => panels.make::<S, H, 1>(simd, whole..n),
+        2 => panels.make::<S, H, 2>(simd, whole..n),
+        _ => panels.make::<S, H, W>(simd, whole..n),
     }
     PACKED.set([a, b]);
 }
@@ -187,43 +193,102 @@ fn pack_a<const H: usize>(
     }
 }
 
-/// Leaves a tile in `open[0]`.
+/// A product, with memory for columns of b.
+struct Panels<'a, 'b> {
+    product: &'a TreeProduct<'b, f32>,
+    a: &'a [f32],
+    b: &'a mut [f32],
+    output: &'a mut [f32],
+}
+
+impl Panels<'_, '_> {
+    /// Makes some columns of the output, panels of W vectors, of which the last may be narrower.
+    #[inline(always)]
+    fn make<S: Simd, const H: usize, const W: usize>(&mut self, simd: S, columns: Range<usize>) {
+        let (product, n, width) = (self.product, self.product.n, W * S::F32_LANES);
+        let rows: usize = product.parts.iter().sum();
+        let size = width * rows;
+        if size == 0 {
+            return self.output.fill(0.0);
+        }
+        let b = &mut self.b[..columns.len().div_ceil(width) * size];
+        for (left, panel) in columns.clone().step_by(width).zip(b.chunks_exact_mut(size)) {
+            pack_b::<S, W>(product.b, (n, left), panel);
+        }
+        let mut open = [[[simd.splat_f32s(0.0); W]; H]; LEVELS];
+        for (a, output) in self
+            .a
+            .chunks_exact(H * rows)
+            .zip(self.output.chunks_mut(H * n))
+        {
+            for (left, panel) in columns.clone().step_by(width).zip(b.chunks_exact(size)) {
+                let panel = S::as_simd_f32s(panel).0.as_chunks::<W>().0;
+                let a = a.as_chunks::<H>().0;
+                tile::<S, H, W>(simd, (a, panel), product, &mut open, (&mut *output, left));
+            }
+        }
+    }
+}
+
+/// Puts columns from `left` on into a panel, row by row. Columns beyond the last are zero.
+#[inline(always)]
+fn pack_b<S: Simd, const W: usize>(b: &[f32], (n, left): (usize, usize), panel: &mut [f32]) {
+    let width = W * S::F32_LANES;
+    let w = width.min(n - left);
+    for (to, from) in panel.chunks_exact_mut(width).zip(b.chunks_exact(n)) {
+        let from = &from[left..left + w];
+        if w == width {
+            let (to, from) = (S::as_mut_simd_f32s(to).0, S::as_simd_f32s(from).0);
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = *from;
+            }
+        } else {
+            to[..w].copy_from_slice(from);
+            to[w..].fill(0.0);
+        }
+    }
+}
+
+/// Makes a tile of the output, whose rows and columns begin as `output` says.
 #[inline(always)]
 fn tile<S: Simd, const H: usize, const W: usize>(
     simd: S,
-    mut a: &[[f32; H]],
-    mut b: &[[S::f32s; W]],
+    (mut a, mut b): (&[[f32; H]], &[[S::f32s; W]]),
     product: &TreeProduct<'_, f32>,
     open: &mut [Tile<S, H, W>; LEVELS],
+    (output, left): (&mut [f32], usize),
 ) {
     let mut count = 0;
     for (part, &rows) in product.parts.iter().enumerate() {
         let (of_part, rest) = a.split_at(rows);
         let (others, others_rest) = b.split_at(rows);
         (a, b) = (rest, others_rest);
-        multiply::<S, H, W>(simd, of_part, others, &mut open[count]);
-        for _ in 0..product.merges(part, count) {
-            let [.., lower, upper] = &mut open[..=count] else {
-                break;
-            };
-            for (lower, upper) in lower.iter_mut().zip(upper) {
-                for (lower, upper) in lower.iter_mut().zip(upper) {
-                    *lower = simd.add_f32s(*lower, *upper);
-                }
+        let left_open = count - product.merges(part, count);
+        multiply::<S, H, W>(simd, of_part, others, &mut open[left_open..=count]);
+        count = left_open + 1;
+    }
+    let w = (W * S::F32_LANES).min(product.n - left);
+    for (row, values) in output.chunks_exact_mut(product.n).zip(&open[0]) {
+        let to = &mut row[left..left + w];
+        if w == W * S::F32_LANES {
+            for (to, value) in S::as_mut_simd_f32s(to).0.iter_mut().zip(values) {
+                *to = *value;
             }
-            count -= 1;
+        } else {
+            let values: &[f32] = bytemuck::cast_slice(values);
+            to.copy_from_slice(&values[..w]);
         }
-        count += 1;
     }
 }
 
-/// One part's product. Sums have constant indices, and are copied at the end: so they stay in registers.
+/// Puts one part's product, with all sums but the last of `open` added to it from the last to the first, in the place of the first.
+/// What it sums up has constant indices: so it stays in registers.
 #[inline(always)]
 fn multiply<S: Simd, const H: usize, const W: usize>(
     simd: S,
     a: &[[f32; H]],
     b: &[[S::f32s; W]],
-    output: &mut Tile<S, H, W>,
+    open: &mut [Tile<S, H, W>],
 ) {
     let mut sum = [[simd.splat_f32s(0.0); W]; H];
     macro_rules! rows {
@@ -232,15 +297,32 @@ fn multiply<S: Simd, const H: usize, const W: usize>(
                 $(if $i < H {
                     let x = simd.splat_f32s(a[$i]);
                     sum[$i][0] = simd.mul_add_f32s(x, b[0], sum[$i][0]);
-                    sum[$i][1] = simd.mul_add_f32s(x, b[1], sum[$i][1]);
+                    if W > 1 {
+                        sum[$i][1] = simd.mul_add_f32s(x, b[1], sum[$i][1]);
+                    }
                     if W > 2 {
                         sum[$i][2] = simd.mul_add_f32s(x, b[2], sum[$i][2]);
                     }
                 })*
             }
+            let [lower @ .., _] = &open else { return };
+            for lower in lower.iter().rev() {
+                $(if $i < H {
+                    sum[$i][0] = simd.add_f32s(lower[$i][0], sum[$i][0]);
+                    if W > 1 {
+                        sum[$i][1] = simd.add_f32s(lower[$i][1], sum[$i][1]);
+                    }
+                    if W > 2 {
+                        sum[$i][2] = simd.add_f32s(lower[$i][2], sum[$i][2]);
+                    }
+                })*
+            }
+            let [output, ..] = open else { return };
             $(if $i < H {
                 output[$i][0] = sum[$i][0];
-                output[$i][1] = sum[$i][1];
+                if W > 1 {
+                    output[$i][1] = sum[$i][1];
+                }
                 if W > 2 {
                     output[$i][2] = sum[$i][2];
                 }
@@ -292,6 +374,24 @@ mod tests {
             (state >> 8) as f32 / 16_777_216.0 - 0.5
         };
         std::iter::repeat_with(next).take(len).collect()
+    }
+
+    #[test]
+    fn columns_that_are_packed_one_after_the_other_have_the_same_bits() {
+        // So many rows that memory takes one panel at a time.
+        let (m, n, parts) = (9, 110, [1000, 700, 600]);
+        let (a, b) = (draw(2300 * m, 5), draw(2300 * n, 6));
+        let product = TreeProduct {
+            a: &a,
+            m,
+            b: &b,
+            n,
+            parts: &parts,
+        };
+        let (mut expected, mut found) = (vec![0.0; m * n], vec![f32::NAN; m * n]);
+        product.plain(0, &mut expected);
+        product.wide(0, &mut found);
+        assert_eq!(found, expected);
     }
 
     proptest! {
