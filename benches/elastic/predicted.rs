@@ -1,0 +1,215 @@
+//! The simulation beside the real pool.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use gpu_mlp::backend::BackendError;
+use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::elastic::PoolOptions;
+use gpu_mlp::elastic::policy::PolicyName;
+use gpu_mlp::elastic::simulate::{Scheduling, Setup, simulate};
+use gpu_mlp::program::buffer;
+
+use crate::case::{Case, Loop};
+use crate::workers::{Slowed, pool};
+use crate::{ROUNDS, SLICE, Workload, median};
+
+/// What the simulation says of a step of two workers, from what shards, sums and updates take when they are measured alone, beside
+/// what it takes.
+pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
+    let mut ratios = Vec::new();
+    let mut last = (0.0, 0.0, setup());
+    let mut both = Case::new(
+        pool(2, 1, PolicyName::Throughput, work.batch, &Arc::default())?,
+        work,
+    )?;
+    let mut parts = Parts::both(work)?;
+    for _ in 0..ROUNDS {
+        let found = Parts::measure(&mut parts)?;
+        let step = Duration::from_secs_f64(1.0 / both.rate(SLICE)?);
+        let setup = Setup {
+            steps: 200,
+            shards_per_worker: PoolOptions::shards_of(work.batch) as u32 / 2,
+            shard_time: found[0],
+            update: found[1],
+            message: message(),
+            delay: delay(step),
+            ..setup()
+        };
+        let outcome = simulate(&setup, 2, Scheduling::Central, PolicyName::Throughput);
+        let predicted = outcome.map_or(f64::NAN, |outcome| 1.0 / outcome.steps_per_second);
+        let measured = 1.0 / both.rate(SLICE)?;
+        ratios.push(measured / predicted);
+        last = (predicted, measured, setup);
+    }
+    let (predicted, measured, setup) = last;
+    println!(
+        "{:31} a shard {:.3} ms, an update {:.3} ms, a message {:.1} µs on its way: {:.2} ms a step predicted, {:.2} ms measured {:6.1} %",
+        work.name,
+        1e3 * setup.shard_time,
+        1e3 * setup.update,
+        1e6 * setup.delay,
+        1e3 * predicted,
+        1e3 * measured,
+        100.0 * median(ratios),
+    );
+    Ok(())
+}
+
+/// A fleet of like workers that do not fail, in one process: sums are handed over, and made where the update is.
+fn setup() -> Setup {
+    Setup {
+        steps: 1,
+        shards_per_worker: 1,
+        shard_time: 0.0,
+        spread: 0.0,
+        noise: 0.0,
+        slowed: 0.0,
+        joining: 0.0,
+        mtbf: 0.0,
+        repair: 1.0,
+        notice: 1.0,
+        delay: 0.0,
+        bandwidth: 1e18,
+        message: 0.0,
+        gradient: 0.0,
+        summing: 1e18,
+        update: 0.0,
+        seed: 1,
+    }
+}
+
+/// Seconds that a message takes its receiver: half of the way to another thread and back.
+fn message() -> f64 {
+    const COUNT: u32 = 200;
+    let (there, inbox) = channel::<()>();
+    let (back, answers) = channel();
+    let echo = std::thread::spawn(move || {
+        for () in inbox {
+            if back.send(()).is_err() {
+                break;
+            }
+        }
+    });
+    let start = Instant::now();
+    for _ in 0..COUNT {
+        // A thread that has ended answers nothing.
+        if there.send(()).is_err() || answers.recv().is_err() {
+            break;
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    drop(there);
+    drop(echo.join());
+    seconds / f64::from(2 * COUNT)
+}
+
+/// Seconds until a message is with a thread that has been asleep for so long.
+fn delay(asleep: Duration) -> f64 {
+    const COUNT: usize = 50;
+    let (there, inbox) = channel::<Instant>();
+    let sleeper = std::thread::spawn(move || {
+        let ways = inbox.iter().map(|sent| sent.elapsed().as_secs_f64());
+        ways.collect::<Vec<_>>()
+    });
+    for _ in 0..COUNT {
+        std::thread::sleep(asleep);
+        if there.send(Instant::now()).is_err() {
+            break;
+        }
+    }
+    drop(there);
+    median(sleeper.join().unwrap_or_default())
+}
+
+/// Sums that two have posted for each other.
+type Board = [Mutex<Arc<Vec<f32>>>; 2];
+
+/// What is posted in a place, after a sum of one's own if there is one.
+fn post(board: &Board, place: usize, own: Option<&Arc<Vec<f32>>>) -> Arc<Vec<f32>> {
+    let mut posted = board[place].lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(own) = own {
+        *posted = Arc::clone(own);
+    }
+    Arc::clone(&posted)
+}
+
+/// What a worker does in a step, on a backend of its own: half of the shards, and the update by its sum and the other's.
+struct Parts {
+    case: Case,
+    place: usize,
+    board: Arc<Board>,
+    /// Sums that were posted, whose memory serves again.
+    sent: VecDeque<Arc<Vec<f32>>>,
+}
+
+impl Parts {
+    fn new(work: &Workload, place: usize, board: &Arc<Board>) -> Result<Self, BackendError> {
+        let worker = Slowed {
+            inner: CpuBackend::with_threads(1),
+            slow: Arc::default(),
+            shards: Some(PoolOptions::shards_of(work.batch)),
+        };
+        Ok(Parts {
+            case: Case::new(Box::new(worker), work)?,
+            place,
+            board: Arc::clone(board),
+            sent: VecDeque::new(),
+        })
+    }
+
+    fn both(work: &Workload) -> Result<[Parts; 2], BackendError> {
+        let values = gpu_mlp::program::Places::new(&work.network).len;
+        let board = [1, 2].map(|_| Mutex::new(Arc::new(vec![1e-3; values])));
+        let board = Arc::new(board);
+        Ok([Parts::new(work, 0, &board)?, Parts::new(work, 1, &board)?])
+    }
+
+    /// Seconds a shard, and seconds an update, of two that are at it at a time, as workers are.
+    fn measure(both: &mut [Parts; 2]) -> Result<[f64; 2], BackendError> {
+        let found = std::thread::scope(|scope| {
+            let threads = both.each_mut().map(|parts| scope.spawn(|| parts.times()));
+            threads.map(|thread| thread.join().unwrap_or(Ok([f64::NAN; 2])))
+        });
+        let [one, other] = found;
+        let (one, other) = (one?, other?);
+        Ok([0, 1].map(|part| one[part].midpoint(other[part])))
+    }
+
+    fn times(&mut self) -> Result<[f64; 2], BackendError> {
+        let Loop::Shards([gradients, update], steps) = &self.case.steps else {
+            return Ok([f64::NAN; 2]);
+        };
+        let (backend, board) = (&mut self.case.backend, &*self.board);
+        let values = post(board, self.place, None).len();
+        let (start, mut times) = (Instant::now(), [Duration::ZERO; 2]);
+        let (mut count, mut shards) = (0, 0);
+        while start.elapsed() < SLICE {
+            let step = &steps[count % 1000];
+            let half = &step[..step.len() / 2];
+            let begun = Instant::now();
+            backend.run_together(*gradients, half)?;
+            let oldest = self.sent.len() >= 3;
+            let spare = oldest.then(|| self.sent.pop_front()).flatten();
+            let spare = spare.and_then(Arc::into_inner).unwrap_or_default();
+            let sum = Arc::new(backend.take(buffer::GRADIENTS, 0, values, spare)?);
+            self.sent.push_back(post(board, self.place, Some(&sum)));
+            drop(sum);
+            times[0] += begun.elapsed();
+            let begun = Instant::now();
+            let sums = [0, 1].map(|place| post(board, place, None));
+            backend.update(*update, &step[0], [1, values], &|_, first, values| {
+                let [a, b] = sums.each_ref().map(|sum| &sum[first..]);
+                for (value, (a, b)) in values.iter_mut().zip(a.iter().zip(b)) {
+                    *value = a + b;
+                }
+            })?;
+            times[1] += begun.elapsed();
+            (count, shards) = (count + 1, shards + half.len());
+        }
+        let each = |time: Duration, count: usize| time.as_secs_f64() / count as f64;
+        Ok([each(times[0], shards), each(times[1], count)])
+    }
+}
