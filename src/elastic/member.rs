@@ -170,7 +170,7 @@ pub(super) fn make(
     let end = slice.first + slice.steps.len() as u64;
     let [gradients, update] = slice.programs;
     let mut sound = true;
-    let (mut times, mut began) = (Vec::new(), Instant::now());
+    let (mut times, mut began, mut updating) = (Vec::new(), Instant::now(), 0.0);
     while member.peer.step() < end && !member.peer.is_behind() {
         let step = &slice.steps[(member.peer.step() - slice.first) as usize];
         if let Some(total) = member.peer.total().cloned() {
@@ -182,7 +182,9 @@ pub(super) fn make(
             if let Some(last) = step.last() {
                 check(station, slice, member.peer.step(), outbox)?;
                 let total = Total::Of(total.clone());
+                let start = Instant::now();
                 station.update(update, gradients, last, step.len() as u32, &total)?;
+                updating += start.elapsed().as_secs_f64();
             }
             drop(total);
             let letters = member.peer.advance();
@@ -244,6 +246,7 @@ pub(super) fn make(
         gone: member.gone.clone(),
         sound,
         times,
+        updating,
         counts: member.peer.counts(),
     }))?;
     Ok((member, None))

@@ -11,6 +11,16 @@ pub(super) struct Members {
     pub(super) shards: u32,
 }
 
+impl Members {
+    /// Shards that a member is given of each step.
+    pub(super) fn given(&self, rank: usize) -> usize {
+        let end = self.starts.get(rank + 1).unwrap_or(&self.shards);
+        self.starts
+            .get(rank)
+            .map_or(0, |start| end.saturating_sub(*start) as usize)
+    }
+}
+
 /// The member that does the work of `rank`: itself, or the next that is not gone.
 pub(super) fn stands_in(count: usize, gone: &[usize], rank: usize, me: usize) -> usize {
     let mut after = (0..count)

@@ -322,6 +322,8 @@ pub(super) struct Reached {
     pub(super) sound: bool,
     /// Seconds of each step that it made.
     pub(super) times: Vec<f64>,
+    /// Seconds of these in which it updated its weights.
+    pub(super) updating: f64,
     /// What it did of others' shards.
     pub(super) counts: Counts,
 }

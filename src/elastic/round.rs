@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::bench::{last, without};
 use super::members::Members;
-use super::policy::{Late, Policy, Record, Shape, Shard, View, Worker, neighbours, steal};
+use super::policy::{Late, Policy, Ran, Record, Shape, Shard, View, Worker, neighbours, steal};
 use super::tree::{Node, Sum, Term, nodes};
 
 /// What a worker shall do.
@@ -52,28 +52,18 @@ impl Crew {
 }
 
 impl Crew {
-    /// Takes note of what a worker took for a shard: seconds of computing, and from its order to its answer. What was run with it
-    /// is such a share of what the worker has of the step.
-    pub(super) fn note(
-        &mut self,
-        worker: usize,
-        rows: u32,
-        (computing, response): (f64, f64),
-        share: f64,
-        policy: &mut dyn Policy,
-    ) {
+    /// Takes note of what a worker took for a shard.
+    pub(super) fn note(&mut self, worker: usize, ran: &Ran, policy: &mut dyn Policy) {
         let Worker { device, stats, .. } = self.workers[worker];
         policy.note(&Record {
             device,
             shape: self.shape,
-            rows,
+            rows: ran.rows,
             load: self.load,
             recent: stats.rate.map(|rate| 1.0 / rate),
-            seconds: computing,
+            seconds: ran.computing,
         });
-        self.workers[worker]
-            .stats
-            .add(rows, (computing, response), share);
+        self.workers[worker].stats.add(ran);
     }
 
     /// Where each member's shards begin, if the policy gives so many equal ones out among the live workers. Members are all that
@@ -116,6 +106,8 @@ struct Hand {
     since: f64,
     /// Shards that are with it, or were run by it: what is lost with it unless their sum has arrived.
     held: Vec<u32>,
+    /// Whether it has reported some of them.
+    has_run: bool,
 }
 
 /// One step's shards.
@@ -202,10 +194,17 @@ impl<T: Term> Round<T> {
         let (hand, ran) = (&mut self.hands[worker], node.range(of));
         // What a shard took, of those that were run together.
         let count = ran.len().max(1) as f64;
-        let rows = self.shards[ran.start as usize].rows;
-        let times = (seconds / count, (now - hand.since) / count);
-        let share = count / hand.held.len().max(1) as f64;
-        crew.note(worker, rows, times, share, policy);
+        let took = now - hand.since;
+        let lead = (!hand.has_run).then(|| (took - seconds).max(0.0));
+        hand.has_run = true;
+        let ran_all = Ran {
+            rows: self.shards[ran.start as usize].rows,
+            computing: seconds / count,
+            response: took / count,
+            share: count / hand.held.len().max(1) as f64,
+            lead,
+        };
+        crew.note(worker, &ran_all, policy);
         let is_open = |other: &Node| {
             let other = other.range(of);
             other.end <= ran.start || ran.end <= other.start
@@ -248,10 +247,12 @@ impl<T: Term> Round<T> {
             let (first, waiting) = (sizes.next().unwrap_or(0), sizes.sum());
             if waiting > 0 {
                 let each = policy.predicted(&view, other, rows).unwrap_or(0.0);
+                let lead = crew.workers[other].stats.lead.filter(|_| !hand.has_run);
+                let current = lead.unwrap_or(0.0) + each * first as f64;
                 others.push(Late {
                     worker: other,
                     waiting,
-                    current: (each * first as f64 - (now - hand.since)).max(0.0),
+                    current: (current - (now - hand.since)).max(0.0),
                 });
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::members::Members;
 use super::message::{Order, Slice};
 use super::policy::Shard;
 use super::pool::Pool;
@@ -17,6 +18,7 @@ const MOST: usize = 256;
 /// A slice under way.
 pub(super) struct Running {
     pub(super) first: u64,
+    pub(super) members: Arc<Members>,
     pub(super) steps: Arc<Vec<Vec<Step>>>,
     /// Bits of the shards that are run twice.
     pub(super) found: Vec<Found>,
@@ -80,6 +82,7 @@ pub(super) fn make(
     pool.reached.clear();
     pool.slice = Some(Running {
         first,
+        members,
         steps: Arc::clone(&steps),
         found: Vec::new(),
     });
@@ -118,11 +121,16 @@ pub(super) fn make(
     }
 }
 
-/// Takes note of what members that came to a step, the furthest, did: of all who has stolen what, of the first its steps' times.
+/// Takes note of what members that came to a step, the furthest, did: of all who has stolen what and what updates took, of the first its
+/// steps' times.
 fn note(pool: &mut Pool, furthest: u64) {
-    for (_, reached) in &pool.reached {
+    for (worker, reached) in &pool.reached {
         pool.stolen += reached.counts.stolen;
         pool.repeated += reached.counts.repeated;
+        if !reached.times.is_empty() {
+            let each = reached.updating / reached.times.len() as f64;
+            pool.crew.workers[*worker].stats.led(each);
+        }
     }
     let reached = pool.reached.iter();
     let reached = reached.filter(|(_, reached)| reached.step == furthest);

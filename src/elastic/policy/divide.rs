@@ -1,25 +1,89 @@
 use super::{Policy, Shard, View};
+use crate::elastic::tree::nodes;
+
+/// What a worker (by position) takes, in seconds.
+pub(super) struct Costs<L, S> {
+    /// Before its first shard.
+    pub(super) lead: L,
+    /// For a shard of so many rows.
+    pub(super) seconds: S,
+}
+
+/// Of a worker's lead, what each sum beyond its first costs it: a sum is written, read and added to another, where an update reads and
+/// writes twice as many arrays.
+const SUM: f64 = 0.5;
+
+/// A finer division has to be this much better, so that it is no rounding error.
+const BETTER: f64 = 0.999;
 
 /// Gives shards out, a few at a time, the largest first, to the worker that would be done with them first: Graham's LPT rule for
-/// related machines. `seconds` is what a worker (by position) takes for so many rows.
-pub(super) fn longest_first(
+/// related machines. At a time, it is as many as lets all be done the earliest, where neighbours that make up a node of the tree cost one sum:
+/// the fewer at a time, the better the counts follow the workers' rates, and the more sums there are.
+pub(super) fn longest_first<L: Fn(usize) -> f64, S: Fn(usize, u32) -> f64>(
     view: &View<'_>,
-    seconds: impl Fn(usize, u32) -> f64,
+    costs: &Costs<L, S>,
+) -> Option<Vec<usize>> {
+    let coarsest = unit(view.shards.len(), view.live().count());
+    let mut best = by_units(view, costs, coarsest)?;
+    if coarsest == 1 {
+        return Some(best);
+    }
+    let mut earliest = end(view, costs, &best);
+    let finer = std::iter::successors(Some(coarsest / 2), |unit| Some(unit / 2));
+    for unit in finer.take_while(|&unit| unit > 0) {
+        let assigned = by_units(view, costs, unit)?;
+        let end = end(view, costs, &assigned);
+        if end < BETTER * earliest {
+            (best, earliest) = (assigned, end);
+        }
+    }
+    Some(best)
+}
+
+/// When the last worker is done.
+fn end<L: Fn(usize) -> f64, S: Fn(usize, u32) -> f64>(
+    view: &View<'_>,
+    costs: &Costs<L, S>,
+    assigned: &[usize],
+) -> f64 {
+    let of = view.shards.iter().map(|shard| shard.number + 1).max();
+    let of = of.unwrap_or(0);
+    let mut ends = vec![0.0; view.workers.len()];
+    for (shard, &worker) in view.shards.iter().zip(assigned) {
+        ends[worker] += (costs.seconds)(worker, shard.rows);
+    }
+    let runs = neighbours(view.shards, assigned, view.workers.len());
+    for (worker, run) in runs.iter().enumerate() {
+        let sums = nodes(run, of, |_| false).len();
+        let beyond = sums.saturating_sub(1) as f64;
+        ends[worker] += (costs.lead)(worker) * (1.0 + SUM * beyond);
+    }
+    let ends = view.live().map(|worker| ends[worker]);
+    ends.fold(0.0, f64::max)
+}
+
+/// LPT with so many shards at a time.
+fn by_units<L: Fn(usize) -> f64, S: Fn(usize, u32) -> f64>(
+    view: &View<'_>,
+    costs: &Costs<L, S>,
+    unit: usize,
 ) -> Option<Vec<usize>> {
     let mut order: Vec<usize> = (0..view.shards.len()).collect();
     order.sort_by_key(|&shard| std::cmp::Reverse(view.shards[shard].rows));
     let finish = |worker: usize, before: f64, rows: u32| Finish {
-        at: before + seconds(worker, rows),
+        at: before + (costs.seconds)(worker, rows),
         before,
         worker,
     };
     let rows = |shards: &[usize]| shards.iter().map(|&shard| view.shards[shard].rows).sum();
     let alike = |a: &usize, b: &usize| view.shards[*a].rows == view.shards[*b].rows;
-    let unit = unit(order.len(), view.live().count());
     let units = order.chunk_by(alike).flat_map(|alike| alike.chunks(unit));
     let mut assigned = vec![0; view.shards.len()];
     let (mut size, mut heap) = (0, std::collections::BinaryHeap::new());
-    heap.extend(view.live().map(|worker| finish(worker, 0.0, size)));
+    heap.extend(
+        view.live()
+            .map(|worker| finish(worker, (costs.lead)(worker), size)),
+    );
     for shards in units {
         if rows(shards) != size {
             size = rows(shards);
@@ -37,8 +101,7 @@ pub(super) fn longest_first(
     Some(assigned)
 }
 
-/// Shards that are given out at a time: a power of two, as neighbours that make up a node cost less together than alone, and at
-/// least four times for each worker, so that what they get can follow their rates.
+/// The most shards that are given out at a time: a power of two, as nodes of the tree have, and at least four times for each worker.
 fn unit(shards: usize, workers: usize) -> usize {
     let most = shards / (4 * workers.max(1));
     most.checked_ilog2().map_or(1, |exponent| 1 << exponent)

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use super::{DeviceKind, Policy, Record, View, longest_first, throughput};
+use super::{Costs, DeviceKind, Policy, Record, View, longest_first, throughput};
 use crate::backend::cpu::CpuBackend;
 use crate::backend::{Backend, BackendError, Data, ProgramId};
 use crate::data::Matrix;
@@ -98,10 +98,12 @@ impl Policy for Learned {
             .iter()
             .map(|&rows| self.seconds(view, &all, rows))
             .collect();
-        longest_first(view, |worker, rows| {
+        let seconds = |worker: usize, rows| {
             let size = sizes.binary_search(&rows).unwrap_or(0);
             table.get(size).map_or(1.0, |seconds| seconds[worker])
-        })
+        };
+        let lead = |worker| throughput::lead(view, worker);
+        longest_first(view, &Costs { lead, seconds })
     }
 
     fn note(&mut self, record: &Record) {
@@ -358,7 +360,7 @@ mod tests {
             weight: 1.0,
             stats: Stats {
                 rate: Some(1.0 / 1.5e-4),
-                response: None,
+                ..Stats::default()
             },
         }];
         let view = View {

@@ -1,4 +1,4 @@
-use super::{Policy, View, longest_first};
+use super::{Costs, Policy, View, longest_first};
 
 /// Each shard to the worker that would answer it first: the running mean of its response time, times the shards that it
 /// would have then. Rows and what an order costs are not looked at; late shards stay where they are.
@@ -14,8 +14,8 @@ impl Policy for LeastResponseTime {
             (count + 1.0, total + response)
         });
         let usual = if count > 0.0 { total / count } else { 1.0 };
-        longest_first(view, |worker, _| {
-            view.workers[worker].stats.response.unwrap_or(usual)
-        })
+        let seconds = |worker: usize, _| view.workers[worker].stats.response.unwrap_or(usual);
+        let lead = |_| 0.0;
+        longest_first(view, &Costs { lead, seconds })
     }
 }

@@ -19,7 +19,7 @@ pub use weighted::Weighted;
 
 use serde::{Deserialize, Serialize};
 
-use self::divide::{apportion, longest_first};
+use self::divide::{Costs, apportion, longest_first};
 
 /// What a worker computes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,23 +43,85 @@ pub struct Stats {
     pub rate: Option<f64>,
     /// Seconds from a shard's order to its answer, waiting and transport included.
     pub response: Option<f64>,
+    /// Seconds of a step before its first shard is begun: the update behind the step before, and the order's way.
+    pub lead: Option<f64>,
+    /// Steps in a row, as shares of their shards, whose rows took far longer than the mean; negative, if far shorter.
+    strayed: f64,
+}
+
+/// What a worker did.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    /// Rows of a shard.
+    pub rows: u32,
+    /// Seconds that it took.
+    pub computing: f64,
+    /// Seconds from its order to its answer.
+    pub response: f64,
+    /// What was run with it, as a share of what the worker has of the step.
+    pub share: f64,
+    /// Seconds of the step before, where it was the first.
+    pub lead: Option<f64>,
+}
+
+impl Ran {
+    /// So many shards that were run together among peers in so many seconds, by one that has `own` of the step. What is stolen is beyond those.
+    pub(in crate::elastic) fn among_peers(
+        (shards, rows): (usize, u32),
+        seconds: f64,
+        own: usize,
+    ) -> Self {
+        let count = shards.max(1) as f64;
+        Ran {
+            rows,
+            computing: seconds / count,
+            response: seconds / count,
+            share: count / count.max(own as f64),
+            lead: None,
+        }
+    }
 }
 
 /// Share of the newest value in a running mean.
 const NEWEST: f64 = 0.3;
 
+/// How many times as long, or as short, is far from the mean.
+const FAR: f64 = 1.5;
+
 impl Stats {
-    /// Takes in a shard of `rows` rows that took `computing` seconds, answered `response` seconds behind its order. What was run
-    /// with it is such a `share` of what the worker has of the step.
-    pub fn add(&mut self, rows: u32, (computing, response): (f64, f64), share: f64) {
-        let mean = |before: Option<f64>, now: f64| {
-            Some(before.map_or(now, |before| before + NEWEST * share * (now - before)))
-        };
+    /// Takes in a shard. What is far from the mean once is smoothed as noise is; what stays there is another worker than before, of whom the
+    /// mean knows nothing.
+    pub fn add(&mut self, ran: &Ran) {
         // Times are averaged, not rates: a mean of rates would be too high.
-        let each = computing.max(1e-9) / f64::from(rows.max(1));
+        let each = ran.computing.max(1e-9) / f64::from(ran.rows.max(1));
         let before = self.rate.map(|rate| 1.0 / rate);
+        let stray = match before {
+            Some(before) if each > FAR * before => ran.share,
+            Some(before) if before > FAR * each => -ran.share,
+            _ => 0.0,
+        };
+        let goes_on = stray * self.strayed > 0.0;
+        self.strayed = if goes_on { self.strayed + stray } else { stray };
+        let newest = if self.strayed.abs() > 1.0 {
+            self.strayed = 0.0;
+            1.0
+        } else {
+            NEWEST * ran.share
+        };
+        let mean = |before: Option<f64>, now: f64| {
+            Some(before.map_or(now, |before| before + newest * (now - before)))
+        };
         self.rate = mean(before, each).map(|each| 1.0 / each);
-        self.response = mean(self.response, response);
+        self.response = mean(self.response, ran.response);
+        if let Some(lead) = ran.lead {
+            self.lead = mean(self.lead, lead);
+        }
+    }
+
+    /// Takes in what some steps had before their first shards, in the mean.
+    pub(in crate::elastic) fn led(&mut self, lead: f64) {
+        let before = self.lead.unwrap_or(lead);
+        self.lead = Some(before + NEWEST * (lead - before));
     }
 }
 

@@ -25,7 +25,11 @@ fn worker() -> impl Strategy<Value = Worker> {
             device,
             live,
             weight,
-            stats: Stats { rate, response },
+            stats: Stats {
+                rate,
+                response,
+                ..Stats::default()
+            },
         },
     )
 }
@@ -121,6 +125,7 @@ fn of_rate(rate: f64) -> Worker {
         stats: Stats {
             rate: Some(rate),
             response: Some(8.0 / rate),
+            ..Stats::default()
         },
     }
 }
@@ -144,13 +149,24 @@ fn counts(name: PolicyName, workers: &[Worker], shards: u32) -> Vec<usize> {
     (0..workers.len()).map(count).collect()
 }
 
+/// One whose lead is as long as so many of its shards of eight rows.
+fn of_lead(rate: f64, shards: f64) -> Worker {
+    let mut worker = of_rate(rate);
+    worker.stats.lead = Some(shards * 8.0 / rate);
+    worker
+}
+
 #[test]
-fn shards_are_given_out_in_pairs_where_there_are_many() {
-    // One by one it would be 13 : 3 and 9 : 7, which are five and four nodes to run and to add up.
-    let slowed = [of_rate(400.0), of_rate(100.0)];
-    assert_eq!(counts(PolicyName::Throughput, &slowed, 16), [14, 2]);
-    let alike = [of_rate(400.0), of_rate(340.0)];
-    assert_eq!(counts(PolicyName::Throughput, &alike, 16), [8, 8]);
+fn shards_are_given_out_so_that_the_last_worker_is_done_first() {
+    let counts = |workers: [Worker; 2]| counts(PolicyName::Throughput, &workers, 16);
+    // 14 : 2 are four nodes and 13 : 3 five: where a sum costs little, those end earlier.
+    assert_eq!(counts([of_lead(400.0, 0.3), of_lead(100.0, 0.3)]), [13, 3]);
+    assert_eq!(counts([of_lead(400.0, 1.0), of_lead(100.0, 1.0)]), [14, 2]);
+    // 8 : 8 are two nodes and 9 : 7 five.
+    assert_eq!(counts([of_lead(400.0, 0.1), of_lead(340.0, 0.1)]), [9, 7]);
+    assert_eq!(counts([of_lead(400.0, 1.0), of_lead(340.0, 1.0)]), [8, 8]);
+    // One whose update takes long has less time for shards.
+    assert_eq!(counts([of_lead(100.0, 0.0), of_lead(100.0, 8.0)]), [12, 4]);
 }
 
 #[test]
@@ -177,11 +193,37 @@ fn a_worker_without_a_record_is_tried() {
     }
 }
 
+fn took(seconds: f64, share: f64) -> Ran {
+    Ran {
+        rows: 8,
+        computing: seconds,
+        response: seconds,
+        share,
+        lead: None,
+    }
+}
+
 #[test]
-fn a_worker_that_slows_down_is_known_after_a_few_shards() {
+fn a_worker_that_stays_slower_is_known_after_two_steps_and_one_that_falters_is_not() {
     let mut stats = Stats::default();
-    (0..20).for_each(|_| stats.add(8, (0.01, 0.01), 1.0));
-    (0..8).for_each(|_| stats.add(8, (0.04, 0.04), 1.0));
-    let rate = stats.rate.expect("it has records");
-    assert!((200.0..212.0).contains(&rate), "{rate}");
+    let mut rate = |seconds: f64, share: f64| {
+        stats.add(&took(seconds, share));
+        stats.rate.expect("it has records")
+    };
+    (0..20).for_each(|_| assert!((rate(0.01, 1.0) - 800.0).abs() < 1e-6));
+    // 0.3 of the way, in time: 10 ms to 19 ms; and back to 16.3 ms.
+    assert!((rate(0.04, 1.0) - 8.0 / 0.019).abs() < 1e-6);
+    assert!((rate(0.01, 1.0) - 8.0 / 0.0163).abs() < 1e-6);
+    for _ in 0..40 {
+        rate(0.01, 1.0);
+    }
+    rate(0.04, 1.0);
+    assert!((rate(0.04, 1.0) - 200.0).abs() < 1e-6);
+    // Shards that are a part of a step count as such.
+    rate(0.01, 0.5);
+    rate(0.01, 0.5);
+    let before = rate(0.04, 0.1);
+    assert!((200.0..500.0).contains(&before), "{before}");
+    rate(0.01, 0.6);
+    assert!((rate(0.01, 0.6) - 800.0).abs() < 1e-6);
 }

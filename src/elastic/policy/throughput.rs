@@ -1,4 +1,4 @@
-use super::{Policy, View, longest_first};
+use super::{Costs, Policy, View, longest_first};
 
 /// Finish times predicted from running means of the workers' rates: the longest shards first, each to the worker that is done
 /// first, and what turns out late is stolen.
@@ -25,12 +25,19 @@ pub(super) fn rate(view: &View<'_>, worker: usize) -> f64 {
         .unwrap_or(1.0)
 }
 
+/// Seconds of a step before a worker's first shard, as far as that is known.
+pub(super) fn lead(view: &View<'_>, worker: usize) -> f64 {
+    view.workers[worker].stats.lead.unwrap_or(0.0)
+}
+
 impl Policy for Throughput {
     fn assign(&mut self, view: &View<'_>) -> Option<Vec<usize>> {
         let rates: Vec<f64> = (0..view.workers.len())
             .map(|worker| rate(view, worker))
             .collect();
-        longest_first(view, |worker, rows| f64::from(rows) / rates[worker])
+        let seconds = |worker: usize, rows| f64::from(rows) / rates[worker];
+        let lead = |worker| lead(view, worker);
+        longest_first(view, &Costs { lead, seconds })
     }
 
     fn predicted(&mut self, view: &View<'_>, worker: usize, rows: u32) -> Option<f64> {

@@ -7,6 +7,7 @@ use super::suspects::found;
 use super::{LOOK, Pool};
 use crate::backend::BackendError;
 use crate::elastic::message::{Answer, Records, Total, Values};
+use crate::elastic::policy::Ran;
 use crate::elastic::tree::Node;
 use crate::elastic::verify::Found;
 use crate::program::record;
@@ -143,13 +144,15 @@ impl Pool {
         };
         let shards = node.range(parts.len() as u32);
         let ran = parts[shards.start as usize..shards.end as usize].to_vec();
-        let each = seconds / ran.len().max(1) as f64;
+        let id = self.crew.workers[worker].id;
+        let rank = slice.members.ids.iter().position(|&other| other == id);
+        let own = rank.map_or(0, |rank| slice.members.given(rank));
         for (step, records) in ran.iter().zip(records) {
             self.note_records(step.record as usize, records);
         }
         if let Some(step) = ran.first() {
-            let policy = &mut *self.policy;
-            self.crew.note(worker, step.rows, (each, each), 1.0, policy);
+            let ran = Ran::among_peers((ran.len(), step.rows), seconds, own);
+            self.crew.note(worker, &ran, &mut *self.policy);
         }
     }
 

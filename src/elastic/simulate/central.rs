@@ -46,6 +46,8 @@ struct Desk {
     began: Option<f64>,
     /// When its connection is free.
     link: f64,
+    /// When it has updated its weights.
+    updated: f64,
 }
 
 struct Central<'a> {
@@ -70,6 +72,7 @@ pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outco
         step: 0,
         began: None,
         link: 0.0,
+        updated: 0.0,
     });
     let mut central = Central {
         setup,
@@ -170,7 +173,7 @@ impl Central<'_> {
                     return;
                 }
                 if let Some(began) = self.desks[worker].began.take() {
-                    self.fleet.spent += now - began;
+                    self.fleet.spent += (now - began).max(0.0);
                 }
                 let back = self.fleet.fails(self.setup, worker, now);
                 let noticed = now + self.setup.notice;
@@ -190,6 +193,7 @@ impl Central<'_> {
                     step: 0,
                     began: None,
                     link: now,
+                    updated: now,
                 };
                 let there = now + self.setup.delay;
                 self.clock
@@ -230,12 +234,13 @@ impl Central<'_> {
         let desk = &mut self.desks[worker];
         desk.began = None;
         if let Some(node) = desk.bench.begin() {
-            desk.began = Some(now);
+            let begins = now.max(desk.updated);
+            desk.began = Some(begins);
             let step = desk.step;
-            let seconds = self.fleet.draw_all(self.setup, worker, node, now);
+            let seconds = self.fleet.draw_all(self.setup, worker, node, begins);
             let life = self.fleet.machines[worker].life;
             self.clock.at(
-                now + seconds,
+                begins + seconds,
                 Event::Shards {
                     worker,
                     life,
@@ -341,17 +346,19 @@ impl Central<'_> {
         self.times.fill(0.0);
         self.round = None;
         self.step += 1;
-        let live = self
-            .fleet
-            .crew
-            .workers
-            .iter()
-            .filter(|worker| worker.live)
-            .count();
+        let workers = self.fleet.crew.workers.iter().enumerate();
+        let live = workers.filter(|(_, worker)| worker.live);
+        let live: Vec<usize> = live.map(|(worker, _)| worker).collect();
         let each = self.setup.message + self.setup.gradient / self.setup.bandwidth;
-        let sent = self.works(now, each * live as f64);
-        self.fleet.messages += live.saturating_sub(1) as u64;
-        self.end = sent + self.setup.delay + self.setup.update;
-        self.begin(self.end - self.setup.delay);
+        let sent = self.works(now, each * live.len() as f64);
+        self.fleet.messages += live.len().saturating_sub(1) as u64;
+        let there = sent + self.setup.delay;
+        self.end = there;
+        for worker in live {
+            let updated = there + self.fleet.update(self.setup, worker, there);
+            self.desks[worker].updated = updated;
+            self.end = self.end.max(updated);
+        }
+        self.begin(sent);
     }
 }

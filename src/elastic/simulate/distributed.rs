@@ -9,7 +9,7 @@ use super::{Outcome, ROWS, Scheduling, Setup};
 use crate::elastic::letter::{Call, Letter};
 use crate::elastic::members::Members;
 use crate::elastic::peer::Peer;
-use crate::elastic::policy::{Policy, PolicyName};
+use crate::elastic::policy::{Policy, PolicyName, Ran};
 use crate::elastic::tree::Node;
 
 /// Steps between two looks at who is there: members stay the same in between, but for those that are lost.
@@ -38,6 +38,8 @@ enum Event {
 
 struct Desk {
     worker: usize,
+    /// Shards that it is given of each step.
+    given: usize,
     peer: Peer<()>,
     inbox: VecDeque<(usize, u64, Call<()>)>,
     /// Since when it is at something.
@@ -175,6 +177,7 @@ impl Distributed<'_> {
             let told = told + rank as f64 * self.setup.message;
             self.desks.push(Desk {
                 worker,
+                given: members.given(rank),
                 peer: Peer::new(Arc::clone(&members), rank, self.steps.start, false),
                 inbox: VecDeque::new(),
                 at_work: Some((told, false)),
@@ -259,11 +262,12 @@ impl Distributed<'_> {
             self.works(now, rank, seconds);
         } else if desk.peer.step() < self.steps.end && desk.peer.total().is_some() {
             let letters = desk.peer.advance();
-            let at_end = desk.peer.step() == self.steps.end;
-            self.post(now + self.setup.update, rank, letters);
-            let desk = &mut self.desks[rank];
+            let (worker, at_end) = (desk.worker, desk.peer.step() == self.steps.end);
             desk.at_work = Some((now, false));
-            let done = now + self.setup.update;
+            let update = self.fleet.update(self.setup, worker, now);
+            self.fleet.crew.workers[worker].stats.led(update);
+            let done = now + update;
+            self.post(done, rank, letters);
             let slice = self.slice;
             self.clock.at(
                 done,
@@ -304,10 +308,9 @@ impl Distributed<'_> {
         note_first(times, node, seconds);
         let letters = desk.peer.ran(node, ());
         let worker = desk.worker;
-        let each = seconds / node.range(self.fleet.shards.len() as u32).len().max(1) as f64;
-        self.fleet
-            .crew
-            .note(worker, ROWS, (each, each), 1.0, &mut *self.policy);
+        let shards = node.range(self.fleet.shards.len() as u32).len();
+        let ran = Ran::among_peers((shards, ROWS), seconds, desk.given);
+        self.fleet.crew.note(worker, &ran, &mut *self.policy);
         self.post(now, rank, letters);
     }
 

@@ -41,6 +41,14 @@ pub(super) struct Machine {
     pub(super) life: u32,
 }
 
+impl Machine {
+    /// How many times as long as one of middle speed it takes for something begun now.
+    fn slowness(&self, now: f64) -> f64 {
+        let slow = if now >= self.slows_at { 4.0 } else { 1.0 };
+        slow / self.speed
+    }
+}
+
 impl Fleet {
     pub(super) fn new(setup: &Setup, workers: usize) -> Self {
         let horizon = setup.steps as f64 * f64::from(setup.shards_per_worker) * setup.shard_time;
@@ -114,9 +122,13 @@ impl Fleet {
     /// Seconds that a worker takes for a shard begun now.
     pub(super) fn draw(&mut self, setup: &Setup, worker: usize, now: f64) -> f64 {
         let machine = &mut self.machines[worker];
-        let slow = if now >= machine.slows_at { 4.0 } else { 1.0 };
         let noise = normal(setup.noise, &mut machine.stream).exp();
-        setup.shard_time * slow * noise / machine.speed
+        setup.shard_time * noise * machine.slowness(now)
+    }
+
+    /// Seconds that a worker takes for an update begun now.
+    pub(super) fn update(&self, setup: &Setup, worker: usize, now: f64) -> f64 {
+        setup.update * self.machines[worker].slowness(now)
     }
 
     /// The same for shards that are run together.

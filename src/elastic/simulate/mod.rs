@@ -85,7 +85,7 @@ pub struct Setup {
     /// Bytes a second at which gradients are summed up
     #[arg(long, default_value_t = 1e10, value_parser = positive, value_name = "BYTES")]
     pub summing: f64,
-    /// Time of the update of the weights
+    /// Time of the update of the weights on a worker of middle speed
     #[arg(long, default_value_t = 1e-3, value_parser = not_negative, value_name = "SECONDS")]
     pub update: f64,
     /// Seed of all that is drawn

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::watched::{Call, Hook, Seen, watched};
 use super::*;
+use crate::elastic::members::Members;
 use crate::elastic::policy::Stats;
 use crate::elastic::slice::Running;
 use crate::elastic::tree::Node;
@@ -172,6 +173,11 @@ fn rates_and_waiting_are_of_the_shards_that_a_worker_ran_while_it_was_there() {
         if among_peers {
             pool.slice = Some(Running {
                 first: number,
+                members: Arc::new(Members {
+                    ids: vec![0, 1],
+                    starts: vec![0, 2],
+                    shards: 4,
+                }),
                 steps: Arc::new(vec![pool.steps.clone()]),
                 found: Vec::new(),
             });
