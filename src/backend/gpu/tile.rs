@@ -292,9 +292,14 @@ fn cooperative(device: &Device) -> Vec<Tile> {
         .collect()
 }
 
+/// Lanes of the smallest tiles: fewer would have to load, and hold in registers, too much each.
+const LEAST: u32 = 32;
+
 /// Lanes side by side and below each other that make a result of this size, sixteen values each.
 fn lanes(factors: &Factors) -> [u32; 2] {
-    [factors.n, factors.m].map(|size| size.div_ceil(4).next_power_of_two().clamp(4, 16) as u32)
+    let size = [factors.n, factors.m];
+    let [x, y] = size.map(|size| size.div_ceil(4).next_power_of_two().clamp(4, 16) as u32);
+    [x, y.max(LEAST / x)]
 }
 
 /// Which tile a product has on a device.
