@@ -140,10 +140,19 @@ pub struct Guard<'a> {
     rows: Option<usize>,
     /// Rows at a time at most, where the device's memory took no more.
     most: Option<usize>,
-    /// A loss that was no number, and its epoch: its steps are made again.
-    doubt: Option<(f64, usize)>,
+    /// A loss that was no number: its steps are made again.
+    doubt: Option<Doubt>,
     /// Steps of the snapshot from which steps were last made again.
     again: Option<u64>,
+}
+
+/// A loss that was no number.
+#[derive(Clone, Debug)]
+struct Doubt {
+    loss: f64,
+    epoch: usize,
+    /// What computed it: another may have come to a number.
+    device: String,
 }
 
 impl Guard<'_> {
@@ -176,26 +185,34 @@ impl Guard<'_> {
 
     /// Whether what led to a loss that is no number is made again before it counts, which tells a device that erred from a model that
     /// diverges. Not a second time, and not where there is no snapshot, as all of the run might have to be made again.
-    pub(super) fn doubts(&mut self, loss: f64, epoch: usize) -> bool {
+    pub(super) fn doubts(&mut self, loss: f64, epoch: usize, device: String) -> bool {
         let from = Some(self.last.as_ref().map_or(0, |last| last.steps()));
         // Where a snapshot found it out before, an epoch's loss may do so now, or the end.
-        let seen = |(_, before): (f64, usize)| epoch <= before + 1;
+        let seen = |before: Doubt| epoch <= before.epoch + 1;
         let model = self.doubt.take().is_some_and(seen) || self.again == from;
         if !self.remembers() || model {
             self.again = None;
             return false;
         }
-        (self.doubt, self.again) = (Some((loss, epoch)), from);
+        self.doubt = Some(Doubt {
+            loss,
+            epoch,
+            device,
+        });
+        self.again = from;
         true
     }
 
-    /// Hears of an epoch whose loss is a number. Returns what there is to be told of a device that had erred.
-    pub(super) fn sound(&mut self, epoch: usize, device: &str) -> Option<String> {
-        let (loss, _) = self.doubt.take_if(|(_, before)| epoch > *before)?;
-        Some(format!(
-            "the loss had become {loss}, and is a number now that the steps were made again: {device} had erred; \
-             gpu-mlp devices --check tries all its kernels"
-        ))
+    /// Hears of an epoch whose loss is a number. Tells of a device that had erred, if the steps were made again.
+    pub(super) fn settle(&mut self, epoch: usize, observe: &mut Observe<'_>) {
+        if let Some(Doubt { loss, device, .. }) = self.doubt.take_if(|doubt| epoch > doubt.epoch) {
+            let text = format!(
+                "the loss had become {loss}, and is a number now that the steps were made again: {device} had erred; \
+                 gpu-mlp devices --check tries all its kernels"
+            );
+            // Whoever wants the run to end says so again.
+            let _ = observe(Event::Notice(&text));
+        }
     }
 
     /// Steps from `steps` on until a snapshot is due at the latest.
@@ -339,6 +356,8 @@ impl Guard<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
 
     #[test]
@@ -361,6 +380,38 @@ mod tests {
         ] {
             text.parse::<Interval>().expect_err(text);
         }
+    }
+
+    #[test]
+    fn who_erred_is_told_by_name_though_another_device_came_to_a_number() {
+        let spare = Spare {
+            wait: Duration::ZERO,
+            open: Box::new(|| Ok(Box::new(CpuBackend::<f32>::new()))),
+        };
+        let mut guard = Guard {
+            spares: vec![spare],
+            ..Guard::default()
+        };
+        assert!(guard.doubts(f64::NAN, 3, "a card".into()));
+        let (mut backend, device): (Box<dyn Backend>, String) =
+            (Box::new(CpuBackend::<f32>::new()), "a card".into());
+        let lost = BackendError::Lost {
+            device,
+            reason: "it fell out".into(),
+        };
+        let mut told = Vec::new();
+        let mut observe = |event: Event<'_>| {
+            if let Event::Notice(text) = event {
+                told.push(text.to_owned());
+            }
+            ControlFlow::Continue(())
+        };
+        assert!(guard.replace(&mut backend, &lost, &mut observe));
+        guard.settle(3, &mut observe);
+        guard.settle(4, &mut observe);
+        guard.settle(5, &mut observe);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[1].contains(": a card had erred"), "{told:?}");
     }
 
     #[test]

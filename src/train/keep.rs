@@ -87,19 +87,6 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Tells of a device that had erred, once the steps that were made again have come to a number in an epoch.
-    pub(super) fn settle_doubt(
-        &self,
-        guard: &mut Guard<'_>,
-        epoch: usize,
-        observe: &mut Observe<'_>,
-    ) {
-        if let Some(text) = guard.sound(epoch, &self.backend.device()) {
-            // Whoever wants the run to end says so again.
-            let _ = observe(Event::Notice(&text));
-        }
-    }
-
     /// What is left when the loss is no number any more: the best weights, if they have a loss themselves. Where nothing is
     /// validated, what was noted of them is a loss from before their last step.
     pub(super) fn last_good(&mut self) -> Result<Option<Vec<Weights>>, BackendError> {

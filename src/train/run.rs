@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
             self.take(guard, Due::End)?;
         }
         let outcome = self.finish(end)?;
-        self.settle_doubt(guard, usize::MAX, observe);
+        guard.settle(usize::MAX, observe);
         Ok(outcome)
     }
 
@@ -406,7 +406,7 @@ impl<'a> Run<'a> {
             }
         }
         // The last may be of an epoch that is not at its end.
-        self.settle_doubt(guard, first_epoch + done.len() / per_epoch - 1, observe);
+        guard.settle(first_epoch + done.len() / per_epoch - 1, observe);
         self.note()?;
         self.state.epoch = epochs.end;
         self.state.done = 0;

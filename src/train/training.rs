@@ -203,7 +203,8 @@ pub(super) fn attempt(
         match run.finished(guard, observe) {
             // Workers have made it again already (`elastic::pool`).
             Err(TrainError::Diverged { loss, epoch, .. })
-                if run.backend.shards().is_none() && guard.doubts(loss, epoch) =>
+                if run.backend.shards().is_none()
+                    && guard.doubts(loss, epoch, run.backend.device()) =>
             {
                 run.back(guard)?;
             }

@@ -114,7 +114,7 @@ impl Run<'_> {
                 .map(|here| here.map(|here| here.scores).unwrap_or_default())
                 .collect();
             let epoch = self.epoch(number, &trained, validated.as_deref())?;
-            self.settle_doubt(guard, number, observe);
+            guard.settle(number, observe);
             self.note()?;
             let stopped = observe(Event::Epoch(&epoch)).is_break();
             let due = if stopped { Due::End } else { Due::Interval };
