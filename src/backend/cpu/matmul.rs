@@ -2,6 +2,7 @@ use std::marker::PhantomData;
 
 use super::Real;
 use super::team::{Start, Team};
+use super::transposed::with_transposed;
 
 /// An operand of a product, in row- or column-major order.
 #[derive(Clone, Copy)]
@@ -29,9 +30,46 @@ impl<'a, T> Factor<'a, T> {
         }
     }
 
-    fn at(&self, row: usize, column: usize) -> *const T {
-        let at = row * self.row_stride + column * self.column_stride;
-        self.values.as_ptr().wrapping_add(at)
+    /// Some rows and columns of it: the first of each, and how many.
+    fn part(self, (row, rows): (usize, usize), (column, columns): (usize, usize)) -> Self {
+        let first = row * self.row_stride + column * self.column_stride;
+        Factor {
+            values: self.values.get(first..).unwrap_or(&[]),
+            rows,
+            columns,
+            ..self
+        }
+    }
+
+    /// Whether the values of a column lie together, those of a row apart.
+    fn is_transposed(&self) -> bool {
+        self.row_stride == 1 && self.column_stride > 1
+    }
+
+    /// Whether gemm packs it slowly as it is stored.
+    fn is_scattered(&self) -> bool {
+        self.is_transposed() && (self.column_stride * size_of::<T>()).is_multiple_of(CONFLICT)
+    }
+
+    /// Gives `f` a copy of a transposed one, whose rows lie together.
+    fn copied(self, f: impl FnOnce(Factor<'_, T>))
+    where
+        T: Real,
+    {
+        let shape = (self.columns, self.rows);
+        with_transposed(
+            self.values,
+            shape,
+            self.column_stride,
+            |values, row_stride| {
+                f(Factor {
+                    values,
+                    row_stride,
+                    column_stride: 1,
+                    ..self
+                });
+            },
+        );
     }
 
     fn fits(&self) -> bool {
@@ -42,8 +80,16 @@ impl<'a, T> Factor<'a, T> {
     }
 }
 
-/// Below this many multiply-adds, handing work to another thread costs more than it saves.
-const PARALLEL_FROM: usize = 1 << 19;
+/// Below this many multiply-adds, handing work to another thread costs more than it saves, and so does a copy of an operand.
+const LARGE: usize = 1 << 19;
+
+/// Values that lie a multiple of so many bytes apart share few places of the nearest cache, and drive each other out of it.
+const CONFLICT: usize = 1024;
+
+/// How many rows of a, or columns of b, a thread copies at most at a time, so that they are still in its cache when gemm packs them;
+/// and how often each has to be used for it, at least, to be worth a copy: gemm reads a few rows of a as they lie.
+const WIDEST_A: (usize, usize) = (1024, 128);
+const WIDEST_B: (usize, usize) = (256, 1);
 
 /// Terms that are summed before they are added to the output. Up to so many gemm takes in one piece whatever the other sizes,
 /// so that a sum's bits do not hang on how the output is divided.
@@ -106,15 +152,20 @@ pub(super) fn matmul_then<T: Real>(
         return;
     }
     let threads = team.threads();
-    // The operand of the longer side is then packed by parts, each by the thread that needs it.
-    let by_columns = n >= UNIT * threads;
-    let (side, other) = if by_columns { (n, m) } else { (m, n) };
+    // gemm packs b, and a where it is transposed: what takes longer to pack is divided, so that no two threads pack the same.
+    let by_rows = a.is_transposed() && m >= n / 4 && m >= UNIT * threads;
+    let by_columns = n >= UNIT * threads && !by_rows;
+    let (side, other, divided) = if by_columns { (n, m, b) } else { (m, n, a) };
+    let (widest, copied_above) = if by_columns { WIDEST_B } else { WIDEST_A };
     let least = UNIT + SUMMED_OTHERWISE / other + 1;
-    let parts = if m * n * k < PARALLEL_FROM {
-        1
-    } else {
-        threads.min(side / least).max(1)
+    let large = m * n * k >= LARGE;
+    let is_copied = large && side >= least && other > copied_above && divided.is_scattered();
+    let parts = match (large, is_copied) {
+        (true, true) => threads.max(side.div_ceil(widest)),
+        (true, false) => threads,
+        _ => 1,
     };
+    let parts = parts.min(side / least).max(1);
     let border = |part: usize| {
         if part == parts {
             side
@@ -134,31 +185,42 @@ pub(super) fn matmul_then<T: Real>(
         let start = start.at(first_row * n + first_column);
         let mut read = accumulate;
         for depth in (0..k.max(1)).step_by(DEPTH) {
-            // SAFETY: `fits` holds every element that the strides reach inside a's and b's slices, of which the part's
-            // rows, columns and terms are some. The output is row-major with exactly m·n elements and borrowed mutably, so
-            // it overlaps neither operand, and parts have no row, or no column, in common. T is f32 or f64, which gemm takes.
-            unsafe {
-                gemm::gemm(
-                    rows,
-                    columns,
-                    DEPTH.min(k - depth),
-                    start,
-                    1,
-                    n as isize,
-                    read,
-                    a.at(first_row, depth),
-                    a.column_stride as isize,
-                    a.row_stride as isize,
-                    b.at(depth, first_column),
-                    b.column_stride as isize,
-                    b.row_stride as isize,
-                    T::one(),
-                    T::one(),
-                    false,
-                    false,
-                    false,
-                    gemm::Parallelism::None,
-                );
+            let terms = DEPTH.min(k - depth);
+            let product = |a: Factor<T>, b: Factor<T>| {
+                // SAFETY: `fits` holds every element that the strides reach inside a's and b's slices, of which the part's
+                // rows, columns and terms are some; a copy has a row for each of them that it stands for. The output is
+                // row-major with exactly m·n elements and borrowed mutably, so it overlaps neither operand, and parts have no
+                // row, or no column, in common. T is f32 or f64, which gemm takes.
+                unsafe {
+                    gemm::gemm(
+                        rows,
+                        columns,
+                        terms,
+                        start,
+                        1,
+                        n as isize,
+                        read,
+                        a.values.as_ptr(),
+                        a.column_stride as isize,
+                        a.row_stride as isize,
+                        b.values.as_ptr(),
+                        b.column_stride as isize,
+                        b.row_stride as isize,
+                        T::one(),
+                        T::one(),
+                        false,
+                        false,
+                        false,
+                        gemm::Parallelism::None,
+                    );
+                }
+            };
+            let a = a.part((first_row, rows), (depth, terms));
+            let b = b.part((depth, terms), (first_column, columns));
+            match (is_copied, by_columns) {
+                (true, true) => b.copied(|b| product(a, b)),
+                (true, false) => a.copied(|a| product(a, b)),
+                _ => product(a, b),
             }
             read = true;
         }
@@ -260,6 +322,47 @@ mod tests {
             matmul(a, b, false, &mut product, &ALONE);
             for (i, (finished, product)) in whole.iter().zip(product).enumerate() {
                 assert_eq!(*finished, product + i as f32);
+            }
+        }
+    }
+
+    #[test]
+    fn a_copied_operand_has_the_bits_of_one_that_is_stored_as_it_is_read() {
+        // Strides of the transposed operand that are and are not a power of two; few rows, and more than are copied at a time.
+        for (m, n, k) in [
+            (3, 600, 512),
+            (40, 300, 1024),
+            (1280, 140, 520),
+            (256, 160, 20),
+        ] {
+            let value = |i: usize| ((i * 37 % 101) as f32).sqrt();
+            let plain = |values, rows, columns| Factor {
+                values,
+                rows,
+                columns,
+                row_stride: columns,
+                column_stride: 1,
+            };
+            let va: Vec<f32> = (0..m * k).map(value).collect();
+            let vb: Vec<f32> = (0..k * n).map(value).collect();
+            let turn = |values: &[f32], columns: usize| -> Vec<f32> {
+                let rows = values.len() / columns;
+                let at = |i: usize| values[i % rows * columns + i / rows];
+                (0..values.len()).map(at).collect()
+            };
+            let (ta, tb) = (turn(&va, k), turn(&vb, n));
+            let (a, b) = (plain(&va[..], m, k), plain(&vb[..], k, n));
+            let of_a = plain(&ta[..], k, m).transposed();
+            let of_b = plain(&tb[..], n, k).transposed();
+            let made = |a, b, threads| {
+                let mut output = vec![0.5; m * n];
+                matmul(a, b, true, &mut output, &Team::new(threads));
+                output
+            };
+            let stored = made(a, b, 1);
+            for threads in [1, 2, 3] {
+                assert_eq!(stored, made(of_a, b, threads), "a of {m} {n} {k}");
+                assert_eq!(stored, made(a, of_b, threads), "b of {m} {n} {k}");
             }
         }
     }

@@ -62,6 +62,7 @@ mod tally_labels;
 mod tally_values;
 mod team;
 mod together;
+mod transposed;
 mod tree_product;
 mod turn;
 mod update;
@@ -89,6 +90,7 @@ pub trait Real:
     + Default
     + Send
     + Sync
+    + bytemuck::Pod
     + std::ops::AddAssign
     + std::ops::MulAssign
     + std::iter::Sum
