@@ -1,7 +1,7 @@
 //! What is dispatched, and how buffers are bound.
 
 use gpu_mlp::backend::gpu::{Mode, Sums};
-use gpu_mlp::backend::{Data, Drawn, difference, kernels, products, run_all, tolerance};
+use gpu_mlp::backend::{Backend, Data, Drawn, difference, kernels, run_all, tolerance};
 use gpu_mlp::model::{Activation, Network};
 use gpu_mlp::program::{
     Capacity, Loss, LossFunction, Op, Optimizer, Program, Reduction, Step, buffer,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, Sums, Tile, Tuning};
-use gpu_mlp::backend::{Data, Drawn, contents, difference, products, run_all, tolerance};
+use gpu_mlp::backend::{Backend, Data, Drawn, contents, difference, products, run_all, tolerance};
 use gpu_mlp::model::{Activation, Network};
 use gpu_mlp::program::{
     Capacity, Element, Link, Loss, LossFunction, Precision, Program, Reduction, Step, buffer,
