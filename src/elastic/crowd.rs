@@ -1,7 +1,7 @@
 //! How many of the workers help: with more than that, a step takes longer.
 
 /// Finds the number of workers that makes steps fastest: all at first, then half as many as long as that is faster, then in
-/// between.
+/// between. It looks again now and then, as what it saw may have been disturbed.
 #[derive(Clone, Debug)]
 pub(super) struct Crowd {
     all: usize,
@@ -9,8 +9,16 @@ pub(super) struct Crowd {
     best: Option<(usize, f64)>,
     times: Vec<f64>,
     stride: usize,
-    settled: bool,
+    /// Steps until it looks again; none while it looks.
+    rest: Option<usize>,
+    /// Steps that it will rest for once it knows.
+    pause: usize,
+    /// What it found when it looked last.
+    found: Option<usize>,
 }
+
+/// Steps after which it looks again for the first time; after twice as many the next time, and so on.
+const PAUSE: usize = 64;
 
 /// Steps by whose lower quartile a number of workers is judged.
 const STEPS: usize = 16;
@@ -29,7 +37,9 @@ impl Crowd {
             best: None,
             times: Vec::new(),
             stride: all / 2,
-            settled: all < 2,
+            rest: (all < 2).then_some(usize::MAX),
+            pause: PAUSE,
+            found: None,
         }
     }
 
@@ -40,7 +50,7 @@ impl Crowd {
 
     /// Steps that it wants to see with the number that works now; none once it knows.
     pub(super) fn wants(&self) -> Option<usize> {
-        (!self.settled).then(|| STEPS - self.times.len())
+        self.rest.is_none().then(|| STEPS - self.times.len())
     }
 
     /// Begins anew, as there are more or fewer workers.
@@ -50,9 +60,18 @@ impl Crowd {
         }
     }
 
-    /// Takes note of a step's time. Returns the number that is best, once that is known.
+    /// Takes note of a step's time. Returns the number that is best, once that is known and another than before.
     pub(super) fn step(&mut self, seconds: f64) -> Option<usize> {
-        if self.settled {
+        if let Some(rest) = &mut self.rest {
+            *rest -= 1;
+            if *rest == 0 {
+                let (pause, found) = (self.pause, self.found);
+                *self = Crowd {
+                    pause,
+                    found,
+                    ..Crowd::new(self.all)
+                };
+            }
             return None;
         }
         self.times.push(seconds);
@@ -77,11 +96,13 @@ impl Crowd {
         }
         self.stride = self.stride.min(best / 2);
         self.now = best - self.stride;
-        if self.stride == 0 {
-            self.settled = true;
-            return Some(best);
+        if self.stride > 0 {
+            return None;
         }
-        None
+        self.rest = Some(self.pause);
+        self.pause = self.pause.saturating_mul(2);
+        let found = self.found.replace(best);
+        (found != Some(best)).then_some(best)
     }
 }
 
@@ -94,7 +115,7 @@ mod tests {
     fn settle(all: usize, seconds: impl Fn(usize) -> f64) -> usize {
         let mut crowd = Crowd::new(all);
         for _ in 0..10_000 {
-            if crowd.settled {
+            if crowd.wants().is_none() {
                 return crowd.now();
             }
             crowd.step(seconds(crowd.now()));
@@ -119,7 +140,7 @@ mod tests {
     fn a_number_that_is_far_slower_is_given_up_early() {
         let mut crowd = Crowd::new(2);
         let times =
-            (0..).map_while(|_| (!crowd.settled).then(|| crowd.step(1.0 / crowd.now() as f64)));
+            (0..).map_while(|_| crowd.wants().map(|_| crowd.step(1.0 / crowd.now() as f64)));
         // Sixteen with two, and a glance at one.
         assert_eq!((times.count(), crowd.now()), (20, 2));
     }
@@ -128,5 +149,23 @@ mod tests {
     fn workers_that_help_are_all_kept() {
         assert_eq!(settle(8, |count| 1.0 / count as f64), 8);
         assert_eq!(settle(8, |count| count as f64), 1);
+    }
+
+    #[test]
+    fn a_number_that_was_found_in_a_disturbance_is_given_up_again() {
+        let (mut crowd, mut clock, mut told) = (Crowd::new(2), 0.0, Vec::new());
+        let mut looks = 0;
+        for _ in 0..4000 {
+            // At first two are in each other's way, and then they help.
+            let seconds = if clock < 30.0 { 1.0 } else { 0.25 };
+            let seconds = if crowd.now() == 2 { seconds } else { 0.5 };
+            clock += seconds;
+            let looked = crowd.wants().is_some();
+            told.extend(crowd.step(seconds));
+            looks += u32::from(looked && crowd.wants().is_none());
+        }
+        assert_eq!((&told[..], crowd.now()), (&[1, 2][..], 2));
+        // Behind 32 steps at first, and then 64, 128, … later, of 20 or 32 steps each.
+        assert_eq!(looks, 6);
     }
 }
