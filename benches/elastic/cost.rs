@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gpu_mlp::backend::BackendError;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::elastic::policy::PolicyName;
+use gpu_mlp::elastic::simulate::Scheduling;
 
 use crate::case::Case;
 use crate::workers::pool;
@@ -12,11 +13,11 @@ use crate::{ROUNDS, SLICE, Workload, median};
 
 /// Rates through a pool beside those of the plain loop, and what the simulation says of two workers.
 pub(crate) fn cost(work: &Workload) -> Result<(), BackendError> {
-    let pool = |workers, threads| {
+    let pool = |workers, threads, scheduling| {
         pool(
             workers,
             threads,
-            PolicyName::Throughput,
+            (PolicyName::Throughput, scheduling),
             work.batch,
             &Arc::default(),
         )
@@ -25,9 +26,10 @@ pub(crate) fn cost(work: &Workload) -> Result<(), BackendError> {
     let mut cases = [
         Case::new(Box::new(plain(2)), work)?,
         Case::new(Box::new(plain(1)), work)?,
-        Case::new(pool(1, 2)?, work)?,
-        Case::new(pool(1, 1)?, work)?,
-        Case::new(pool(2, 1)?, work)?,
+        Case::new(pool(1, 2, Scheduling::Central)?, work)?,
+        Case::new(pool(1, 1, Scheduling::Central)?, work)?,
+        Case::new(pool(2, 1, Scheduling::Central)?, work)?,
+        Case::new(pool(2, 1, Scheduling::Distributed)?, work)?,
     ];
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
@@ -42,6 +44,7 @@ pub(crate) fn cost(work: &Workload) -> Result<(), BackendError> {
         ("plain loop, 2 threads", 0, 0),
         ("1 worker of 2 threads", 2, 0),
         ("2 workers of 1 thread", 4, 0),
+        ("the same, distributed", 5, 0),
         ("plain loop, 1 thread", 1, 1),
         ("1 worker of 1 thread", 3, 1),
     ] {

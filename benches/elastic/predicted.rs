@@ -22,7 +22,13 @@ pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
     let mut ratios = Vec::new();
     let mut last = (0.0, 0.0, setup());
     let mut both = Case::new(
-        pool(2, 1, PolicyName::Throughput, work.batch, &Arc::default())?,
+        pool(
+            2,
+            1,
+            (PolicyName::Throughput, Scheduling::Central),
+            work.batch,
+            &Arc::default(),
+        )?,
         work,
     )?;
     let mut parts = Parts::both(work)?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use gpu_mlp::backend::BackendError;
 use gpu_mlp::elastic::policy::PolicyName;
+use gpu_mlp::elastic::simulate::Scheduling;
 
 use crate::case::Case;
 use crate::workers::pool;
@@ -58,7 +59,10 @@ impl Course {
 
 fn course(work: &Workload, policy: PolicyName) -> Result<Course, BackendError> {
     let slow = Arc::new(AtomicBool::new(false));
-    let mut case = Case::new(pool(2, 1, policy, work.batch, &slow)?, work)?;
+    let mut case = Case::new(
+        pool(2, 1, (policy, Scheduling::Central), work.batch, &slow)?,
+        work,
+    )?;
     let (start, mut ends) = (Instant::now(), Vec::new());
     let mut slowed = None;
     while slowed.is_none_or(|slowed: Duration| start.elapsed() < slowed + HALF) {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::{Backend, BackendError, Given, ProgramId};
 use gpu_mlp::elastic::policy::{DeviceKind, PolicyName};
+use gpu_mlp::elastic::simulate::Scheduling;
 use gpu_mlp::elastic::{Pool, PoolOptions, Spec, Start};
 use gpu_mlp::forward;
 use gpu_mlp::program::Step;
@@ -32,7 +33,7 @@ impl Slowed {
 }
 
 impl Backend for Slowed {
-    forward!(inner: device, limits, compile, take, write, read);
+    forward!(inner: device, limits, compile, take, are_finite, write, read);
 
     fn shards(&self) -> Option<usize> {
         self.shards
@@ -61,7 +62,7 @@ impl Backend for Slowed {
 pub(crate) fn pool(
     workers: usize,
     threads: usize,
-    policy: PolicyName,
+    (policy, scheduling): (PolicyName, Scheduling),
     batch: usize,
     slow: &Arc<AtomicBool>,
 ) -> Result<Box<Pool>, BackendError> {
@@ -90,6 +91,7 @@ pub(crate) fn pool(
     let options = PoolOptions {
         shards: PoolOptions::shards_of(batch),
         policy,
+        scheduling,
         ..PoolOptions::default()
     };
     Ok(Box::new(Pool::open(

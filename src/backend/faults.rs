@@ -195,6 +195,16 @@ impl Backend for Faulty {
         self.inner.take(buffer, member, len, spare)
     }
 
+    fn are_finite(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+    ) -> Result<bool, BackendError> {
+        self.there()?;
+        self.inner.are_finite(buffer, member, len)
+    }
+
     fn update(
         &mut self,
         program: ProgramId,

@@ -226,6 +226,17 @@ pub trait Backend: Send {
         self.read(buffer, member, 0, len)
     }
 
+    /// Whether the first `len` values of a member's part of a buffer are numbers, and none of them infinite.
+    fn are_finite(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+    ) -> Result<bool, BackendError> {
+        let values = self.read(buffer, member, 0, len)?;
+        Ok(cpu::are_finite(&values))
+    }
+
     /// Runs a step of an update by gradients that are not in [`buffer::GRADIENTS`]: `gradients` gives those of a member from an
     /// element on. There are `members` with `len` each.
     fn update(

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::awake::receive;
 use super::letter::{Call, Letter};
 use super::message::{Answer, Order, Reached, Slice, Total, Values};
 use super::peer::Peer;
@@ -232,7 +233,7 @@ pub(super) fn make(
         {
             member.post(vec![letter]);
         } else {
-            match orders.recv_timeout(TICK) {
+            match receive(orders, TICK) {
                 Ok(Order::Leave) => return Err(Stop::Closed),
                 Ok(order) if is_of_slice(&order) => member.take(order),
                 Ok(order) => return Ok((member, Some(order))),

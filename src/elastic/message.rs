@@ -12,7 +12,7 @@ use super::peer::Counts;
 use super::tree::{Node, Term, add};
 use super::verify::sampled;
 use crate::backend::BackendError;
-use crate::backend::cpu::wide;
+use crate::backend::cpu::are_finite;
 use crate::program::{Program, Step};
 
 /// Numbers that several may hold without a copy of their own.
@@ -31,19 +31,6 @@ impl Values {
     pub(super) fn are_finite(&self) -> bool {
         are_finite(&self.0)
     }
-}
-
-/// Whether all are numbers, and none infinite.
-pub(super) fn are_finite(values: &[f32]) -> bool {
-    // The largest exponent is of what is no number or infinite; a maximum of integers is several lanes at a time.
-    let largest = wide(
-        #[inline(always)]
-        || {
-            let magnitudes = values.iter().map(|value| value.to_bits() & 0x7fff_ffff);
-            magnitudes.fold(0, u32::max)
-        },
-    );
-    largest < f32::INFINITY.to_bits()
 }
 
 /// Whether sums are.
@@ -147,6 +134,17 @@ impl Term for Total {
 
 /// Records of a step, by member.
 pub(super) type Records = Vec<Vec<f32>>;
+
+/// A step that a worker has made alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Made {
+    /// What its shards took.
+    pub(super) seconds: f64,
+    /// What the update took.
+    pub(super) updating: f64,
+    /// Of each shard its record, by member.
+    pub(super) records: Vec<Records>,
+}
 
 /// Contents of a buffer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -285,6 +283,15 @@ pub(super) enum Order {
         /// Gradients and running statistics of all members.
         total: Total,
     },
+    /// Make steps alone, from the first on: there is no other worker.
+    Lease {
+        /// By which the answer is known.
+        number: u64,
+        /// Gradients' program and update's program.
+        programs: [usize; 2],
+        /// The shards of each step.
+        steps: Arc<Vec<Vec<Step>>>,
+    },
     /// Check the kernels of the programs that there are, and leave all else.
     Examine,
     /// Come to an end.
@@ -417,6 +424,14 @@ pub(super) enum Answer {
         shard: u32,
         /// Of its result.
         hash: u64,
+    },
+    /// Steps were made alone.
+    Leased {
+        /// The order's number.
+        number: u64,
+        /// Those that were made. If there are fewer than were ordered, the next one's gradient is no number, or infinite, and the
+        /// weights are those before it.
+        made: Vec<Made>,
     },
     /// It has made steps of a slice.
     Reached(Reached),

@@ -1,6 +1,8 @@
 //! Elastic training: a step's batch is cut into a fixed number of shards, which a policy maps onto whatever workers are
 //! there.
 
+mod alone;
+mod awake;
 mod bench;
 mod crowd;
 mod letter;

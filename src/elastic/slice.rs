@@ -11,6 +11,12 @@ use super::verify::{Found, Verify};
 use crate::backend::BackendError;
 use crate::program::Step;
 
+/// How long the pool waits before it looks for members that hang.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long it sleeps while they are at work.
+const NAP: Duration = Duration::from_millis(5);
+
 /// Steps of a slice: as many as take about so long, and no more than fit one look at the pool.
 const TIME: f64 = 0.25;
 const MOST: usize = 256;
@@ -29,7 +35,6 @@ pub(super) fn make(
     programs: [usize; 2],
     steps: &[Vec<Step>],
 ) -> Result<usize, BackendError> {
-    pool.refresh()?;
     let Some(parts) = steps.first().map(Vec::len) else {
         return Ok(0);
     };
@@ -106,6 +111,7 @@ pub(super) fn make(
             pool.notice(
                 "a step's gradient is no number: it is made again under a coordinator".into(),
             );
+            pool.refresh()?;
             pool.step(programs, &steps[done])?;
             Ok(done + 1)
         }
@@ -181,6 +187,10 @@ fn checkers(pool: &Pool, workers: &[usize]) -> Vec<usize> {
 /// number, any of those may have caused it: then it is the step of the members that are the least far, who had no part in it.
 fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendError> {
     let limit = pool.options.limit.max(Duration::from_secs(1));
+    // The members take as long as before, and a little less.
+    let steps = end - pool.number - 1;
+    let busy = pool.pace.map_or(0.0, |each| 0.9 * each * steps as f64);
+    let busy = Duration::from_secs_f64(busy);
     let begun = Instant::now();
     let mut since: Option<Instant> = None;
     loop {
@@ -212,7 +222,14 @@ fn wait(pool: &mut Pool, workers: &[usize], end: u64) -> Result<u64, BackendErro
                 pool.hangs(worker, seconds)?;
             }
         }
-        pool.hear(Duration::from_millis(20))?;
+        // To be woken by whoever has run a shard takes a core from those who compute: it suffices to hear of it now and then.
+        let left = busy.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            pool.hear(LOOK)?;
+        } else {
+            std::thread::sleep(left.min(NAP));
+            while pool.hear(Duration::ZERO)? {}
+        }
     }
     let reached = pool.reached.iter().filter(|(worker, _)| {
         let link = &pool.links[*worker];

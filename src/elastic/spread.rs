@@ -52,7 +52,7 @@ pub(super) fn run(pool: &mut Pool, program: usize, steps: &[Step]) -> Result<(),
 }
 
 fn send(pool: &mut Pool, program: usize, worker: usize, steps: &[Step]) -> Errand {
-    let errand = pool.evaluates(worker, program, steps);
+    let errand = pool.runs(worker, program, steps);
     pool.links[worker].send(Order::Run {
         number: errand.number,
         program,

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::awake::receive;
 use super::bench::Bench;
 use super::member::Member;
-use super::message::{Answer, Contents, Order, Part, Records, Total, Values, are_finite, sound};
+use super::message::{Answer, Contents, Order, Part, Records, Total, Values, sound};
 use super::tree::{Node, Sum};
 use super::verify::UNSOUND;
+use crate::backend::cpu::are_finite;
 use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
 use crate::program::{Program, Step, buffer, record};
 
@@ -70,8 +72,8 @@ pub(super) fn work(backend: Box<dyn Backend>, orders: &Receiver<Order>, outbox: 
 
 /// A backend with what it is at.
 pub(super) struct Station {
-    backend: Box<dyn Backend>,
-    programs: Vec<(ProgramId, std::sync::Arc<Program>)>,
+    pub(super) backend: Box<dyn Backend>,
+    pub(super) programs: Vec<(ProgramId, std::sync::Arc<Program>)>,
     bench: Bench<Values>,
     /// What the shards of the step are run with.
     parts: BTreeMap<u32, Part>,
@@ -98,7 +100,7 @@ impl Station {
             let next = if left.is_some() {
                 left.take()
             } else if self.bench.waiting() == 0 {
-                match orders.recv_timeout(LOOK) {
+                match receive(orders, LOOK) {
                     Ok(order) => Some(order),
                     Err(RecvTimeoutError::Timeout) => None,
                     Err(RecvTimeoutError::Disconnected) => return Err(Stop::Closed),
@@ -219,6 +221,15 @@ impl Station {
                 self.bench = Bench::new(0);
                 self.update(program, self.program, &step, of, &total)?;
             }
+            Order::Lease {
+                number,
+                programs,
+                steps,
+            } => {
+                self.bench = Bench::new(0);
+                let made = self.make(programs, &steps)?;
+                outbox.send(Answer::Leased { number, made })?;
+            }
             Order::Letter { .. } | Order::Gone { .. } => {
                 if let Some(member) = &mut self.member {
                     member.take(order);
@@ -290,13 +301,28 @@ impl Station {
         program: usize,
         steps: &[Step],
     ) -> Result<Vec<f32>, BackendError> {
-        let (id, running) = {
-            let (id, program) = &self.programs[program];
-            (*id, program.buffer(buffer::RUNNING).is_some())
-        };
-        if !running && self.backend.run_together(id, steps)? {
+        if self.together(program, steps)? {
             return self.summed(program);
         }
+        self.one_by_one(program, steps)
+    }
+
+    /// Runs such shards at once, if that can be: their sum is where the program leaves a shard's.
+    pub(super) fn together(
+        &mut self,
+        program: usize,
+        steps: &[Step],
+    ) -> Result<bool, BackendError> {
+        let (id, of) = &self.programs[program];
+        Ok(of.buffer(buffer::RUNNING).is_none() && self.backend.run_together(*id, steps)?)
+    }
+
+    /// Runs such shards one after the other, and sums up what they leave.
+    pub(super) fn one_by_one(
+        &mut self,
+        program: usize,
+        steps: &[Step],
+    ) -> Result<Vec<f32>, BackendError> {
         let mut sum = Sum::new(steps.len() as u32);
         for (place, step) in (0..).zip(steps) {
             let value = self.alone(program, step)?;

@@ -76,7 +76,7 @@ use std::time::{Duration, Instant};
 
 use num_traits::Float;
 
-pub(crate) use self::share::wide;
+pub(crate) use self::share::{are_finite, wide};
 use self::team::{ALONE, Team};
 use self::tree_product::TreeProduct;
 use super::check::check_processor;
@@ -439,6 +439,22 @@ impl<T: Real> Backend for CpuBackend<T> {
             return Ok(std::mem::replace(values, spare));
         }
         self.read(buffer, member, 0, len)
+    }
+
+    fn are_finite(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+    ) -> Result<bool, BackendError> {
+        let place = self.names.find(buffer, member, 0, len)?;
+        let team = Arc::clone(&self.team);
+        let values: &dyn Any = self.place_mut(place, member);
+        if let Some(Values::Numbers(values)) = values.downcast_ref::<Values<f32>>() {
+            return Ok(share::are_all_finite(&values[..len], &team));
+        }
+        self.read(buffer, member, 0, len)
+            .map(|values| are_finite(&values))
     }
 
     fn update(

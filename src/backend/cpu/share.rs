@@ -1,5 +1,8 @@
 //! Passes over memory: by the widest vectors that there are, and shared between threads where they are long enough.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::team::Team;
 
 /// Values from which on a pass is shared. Below, to hand work to another thread costs more than it saves.
@@ -9,6 +12,33 @@ const SHARED_FROM: usize = 1 << 15;
 #[inline(always)]
 pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
+}
+
+/// Whether all are numbers, and none infinite.
+pub(crate) fn are_finite(values: &[f32]) -> bool {
+    // The largest exponent is of what is no number or infinite; a maximum of integers is several lanes at a time.
+    let largest = wide(
+        #[inline(always)]
+        || {
+            let magnitudes = values.iter().map(|value| value.to_bits() & 0x7fff_ffff);
+            magnitudes.fold(0, u32::max)
+        },
+    );
+    largest < f32::INFINITY.to_bits()
+}
+
+/// The same, shared between threads.
+pub(super) fn are_all_finite(values: &[f32], team: &Team) -> bool {
+    let piece = piece(values.len(), 1, team);
+    let sound = AtomicBool::new(true);
+    team.run(values.len().div_ceil(piece), |number| {
+        let first = number * piece;
+        let part = &values[first..values.len().min(first + piece)];
+        if !are_finite(part) {
+            sound.store(false, Relaxed);
+        }
+    });
+    sound.into_inner()
 }
 
 /// How many values of a pass over `len` a thread takes, a multiple of `unit`. What a value becomes does not hang on it.

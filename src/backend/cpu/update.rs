@@ -1,5 +1,6 @@
 //! What the optimizers' kernels share, as `shaders/lib/updates.wgsl` is to theirs.
 
+use std::any::Any;
 use std::array::from_fn;
 
 use super::team::{Start, Team};
@@ -89,10 +90,17 @@ pub(super) fn update_given<T: Real>(
     team: &Team,
 ) {
     share(parameters, moments, team, |first, weights, moments| {
-        let (mut values, mut gradients) = ([0.0; GIVEN], [T::zero(); GIVEN]);
+        let mut gradients = [T::zero(); GIVEN];
         for (n, weights) in weights.chunks_mut(GIVEN).enumerate() {
             let range = n * GIVEN..n * GIVEN + weights.len();
-            given(first + range.start, &mut values[..weights.len()]);
+            let place: &mut dyn Any = &mut gradients;
+            if let Some(place) = place.downcast_mut::<[f32; GIVEN]>() {
+                given(first + range.start, &mut place[..weights.len()]);
+            } else {
+                let mut values = [0.0; GIVEN];
+                given(first + range.start, &mut values[..weights.len()]);
+                gradients = values.map(T::of);
+            }
             let count = moments.len();
             let mut parts = moments.iter_mut();
             let mut parts: [&mut [T]; 3] =
@@ -101,9 +109,6 @@ pub(super) fn update_given<T: Real>(
             share::wide(
                 #[inline(always)]
                 || {
-                    for (gradient, &value) in gradients.iter_mut().zip(&values) {
-                        *gradient = T::of(value);
-                    }
                     let gradients = &gradients[..weights.len()];
                     let moments = &mut parts[..count];
                     apply(optimizer, gradients, rates, decayed, weights, moments);

@@ -94,6 +94,7 @@ impl Pool {
                     self.judge(shard, verdict)?;
                 }
             }
+            Answer::Leased { number, made } => self.leased = Some((number, made)),
             Answer::Reached(reached) => self.reached.push((worker, reached)),
             Answer::Examined { .. } => {}
             Answer::Failed(failure) => self.lose(worker, failure)?,

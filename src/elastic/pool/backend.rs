@@ -69,14 +69,19 @@ impl Backend for Pool {
         [gradients, update]: [ProgramId; 2],
         steps: &[Vec<Step>],
     ) -> Result<usize, BackendError> {
-        if self.options.scheduling == Scheduling::Distributed {
-            return slice::make(self, [gradients.0, update.0], steps);
-        }
-        let start = Instant::now();
+        let (programs, start) = ([gradients.0, update.0], Instant::now());
         let mut done = 0;
         while done < steps.len() && (done == 0 || start.elapsed() < SLICE) {
-            self.step([gradients.0, update.0], &steps[done])?;
-            done += 1;
+            self.refresh()?;
+            let steps = &steps[done..];
+            done += match self.options.scheduling {
+                _ if let Some(worker) = self.lonely() => self.lease(worker, programs, steps)?,
+                Scheduling::Central => {
+                    self.step(programs, &steps[0])?;
+                    1
+                }
+                Scheduling::Distributed => return Ok(done + slice::make(self, programs, steps)?),
+            };
         }
         Ok(done)
     }

@@ -42,29 +42,39 @@ impl Pool {
         [gradients, update]: [usize; 2],
         steps: &[Step],
     ) -> Result<(), BackendError> {
-        self.refresh()?;
         let start = Instant::now();
-        self.steps = steps.to_vec();
-        self.verify.program = gradients;
+        self.turn_to(gradients, steps);
         let mut total = self.sum()?;
         if self.unsound.is_empty() {
             self.diverged = false;
         } else if !self.diverged {
             total = self.doubt()?;
         }
-        let Some(&step) = steps.last() else {
-            return Err(self.gone());
-        };
-        self.tell(&Order::Update {
-            program: update,
-            step,
-            of: steps.len() as u32,
-            total,
-        });
+        self.update(update, total)?;
         let took = start.elapsed();
         self.trained(took);
         self.judge_number(took.as_secs_f64());
         self.settle()
+    }
+
+    /// These are the shards from now on.
+    pub(super) fn turn_to(&mut self, gradients: usize, steps: &[Step]) {
+        self.steps = steps.to_vec();
+        self.verify.program = gradients;
+    }
+
+    /// All update their weights by the sum of the step's shards.
+    pub(super) fn update(&mut self, program: usize, total: Total) -> Result<(), BackendError> {
+        let Some(&step) = self.steps.last() else {
+            return Err(self.gone());
+        };
+        self.tell(&Order::Update {
+            program,
+            step,
+            of: self.steps.len() as u32,
+            total,
+        });
+        Ok(())
     }
 
     /// The sum of the step's shards.

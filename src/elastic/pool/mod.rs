@@ -3,6 +3,7 @@
 mod answers;
 mod backend;
 mod coordinate;
+mod lease;
 mod lives;
 mod patience;
 mod remote;
@@ -12,6 +13,7 @@ mod suspects;
 #[cfg(test)]
 mod tests;
 
+pub(super) use lease::count as steps_of_lease;
 pub(super) use patience::{Errand, Job};
 pub use remote::Remote;
 pub use report::{PoolReport, WorkerReport};
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 use crate::backend::{BackendError, Limits};
 use crate::elastic::crowd::Crowd;
 use crate::elastic::link::{Link, Spec};
-use crate::elastic::message::{Answer, Failure, Order, Reached, Records, Total};
+use crate::elastic::message::{Answer, Failure, Made, Order, Reached, Records, Total};
 use crate::elastic::mirror::Mirror;
 use crate::elastic::policy::{Policy, PolicyName, Record};
 use crate::elastic::round::{Crew, Round};
@@ -109,6 +111,10 @@ pub struct Pool {
     /// Answers to errands, by their numbers.
     pub(super) values: Option<(u64, Vec<f32>)>,
     ran: VecDeque<(u64, Records)>,
+    /// What came of a lease, by its number.
+    leased: Option<(u64, Vec<Made>)>,
+    /// Seconds a step of the last lease.
+    alone: Option<f64>,
     errands: u64,
     /// Seconds of what was last trained in one go.
     last: f64,
@@ -151,6 +157,8 @@ impl Pool {
             crowd: Crowd::new(count),
             values: None,
             ran: VecDeque::new(),
+            leased: None,
+            alone: None,
             errands: 0,
             last: 0.0,
             reached: Vec::new(),

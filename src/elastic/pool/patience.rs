@@ -40,13 +40,13 @@ const TIMES: f64 = 8.0;
 
 impl Pool {
     /// A worker is to run steps.
-    pub(in crate::elastic) fn evaluates(
+    pub(in crate::elastic) fn runs<'a>(
         &mut self,
         worker: usize,
         program: usize,
-        steps: &[Step],
+        steps: impl IntoIterator<Item = &'a Step>,
     ) -> Errand {
-        let rows: f64 = steps.iter().map(|step| f64::from(step.rows)).sum();
+        let rows: f64 = steps.into_iter().map(|step| f64::from(step.rows)).sum();
         let of = &self.programs[program];
         let slowest = flops(of) / SLOWEST;
         self.errand(worker, Job::Run(program), (rows.max(LEAST_ROWS), slowest))

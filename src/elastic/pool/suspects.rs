@@ -162,6 +162,7 @@ impl Pool {
         self.verify.check_all(true);
         let made = steps.iter().try_for_each(|step| {
             self.repeated += step.len() as u64;
+            self.refresh()?;
             self.step(programs, step)
         });
         self.verify.check_all(false);

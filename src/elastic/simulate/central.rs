@@ -1,5 +1,6 @@
 //! A coordinator deals with one message at a time; workers wait for it.
 
+use super::alone::Lease;
 use super::clock::Clock;
 use super::fleet::{Fleet, note_first};
 use super::{Outcome, Scheduling, Setup};
@@ -8,7 +9,7 @@ use crate::elastic::policy::{Policy, PolicyName};
 use crate::elastic::round::{Order, Round};
 use crate::elastic::tree::Node;
 
-enum Event {
+pub(super) enum Event {
     /// An order reaches its worker, in this life of it and for this step.
     Order(Order, u32, u64),
     /// A worker has run shards.
@@ -23,46 +24,54 @@ enum Event {
     Arrives(usize, u32, Report),
     /// The coordinator turns to it.
     Handled(usize, u32, Report),
+    /// The only worker has made some steps.
+    Made(Lease),
     Fails(usize, u32),
     Joins(usize),
 }
 
 #[derive(Clone)]
-enum Report {
+pub(super) enum Report {
     Ran {
         step: u64,
         shards: Option<(Node, f64)>,
         sums: Vec<Node>,
     },
+    /// Steps were made, and ended then.
+    Made(f64),
     Here,
     Gone,
 }
 
 /// What a worker is at.
-struct Desk {
+pub(super) struct Desk {
     bench: Bench<()>,
     step: u64,
-    /// The shards under way: when they were begun.
-    began: Option<f64>,
+    /// What is under way: when it was begun.
+    pub(super) began: Option<f64>,
     /// When its connection is free.
     link: f64,
     /// When it has updated its weights.
     updated: f64,
 }
 
-struct Central<'a> {
-    setup: &'a Setup,
-    fleet: Fleet,
-    policy: Box<dyn Policy>,
-    clock: Clock<Event>,
-    desks: Vec<Desk>,
+pub(super) struct Central<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) fleet: Fleet,
+    pub(super) policy: Box<dyn Policy>,
+    pub(super) clock: Clock<Event>,
+    pub(super) desks: Vec<Desk>,
     round: Option<Round<()>>,
-    step: u64,
+    /// Steps that a worker makes alone meanwhile.
+    pub(super) leased: Option<Lease>,
+    /// Seconds a step of those before.
+    pub(super) alone: Option<f64>,
+    pub(super) step: u64,
     /// Seconds of each shard's first run in this step.
     times: Vec<f64>,
     free: f64,
     busy: f64,
-    end: f64,
+    pub(super) end: f64,
 }
 
 pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outcome> {
@@ -80,6 +89,8 @@ pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outco
         policy: name.policy(Vec::new()),
         clock: Clock::new(),
         round: None,
+        leased: None,
+        alone: None,
         step: 0,
         times: vec![0.0; shards as usize],
         free: 0.0,
@@ -112,8 +123,11 @@ pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outco
 }
 
 impl Central<'_> {
-    /// Gives out a step's shards, if there is somebody to take them.
-    fn begin(&mut self, now: f64) {
+    /// Gives out a step's shards, if there is somebody to take them; several steps to one who is alone.
+    pub(super) fn begin(&mut self, now: f64) {
+        if let Some(worker) = self.lonely().filter(|_| self.step < self.setup.steps) {
+            return self.lease(now, worker);
+        }
         let shards = self.fleet.shards.clone();
         let crew = &self.fleet.crew;
         if let Some((round, orders)) =
@@ -125,7 +139,7 @@ impl Central<'_> {
     }
 
     /// The coordinator is at work for some time. Returns when it is done.
-    fn works(&mut self, now: f64, seconds: f64) -> f64 {
+    pub(super) fn works(&mut self, now: f64, seconds: f64) -> f64 {
         self.free = self.free.max(now) + seconds;
         self.busy += seconds;
         self.fleet.messages += 1;
@@ -168,6 +182,7 @@ impl Central<'_> {
                 self.clock.at(done, Event::Handled(worker, life, report));
             }
             Event::Handled(worker, life, report) => self.handles(now, worker, life, report),
+            Event::Made(lease) => self.made(now, lease),
             Event::Fails(worker, life) => {
                 if self.fleet.machines[worker].life != life {
                     return;
@@ -311,6 +326,11 @@ impl Central<'_> {
                     self.ends(now);
                 }
             }
+            Report::Made(end) => {
+                if same_life {
+                    self.takes_note(now, end);
+                }
+            }
             Report::Here => {
                 if !same_life {
                     return;
@@ -320,6 +340,8 @@ impl Central<'_> {
                 self.works(now, self.setup.gradient / self.setup.bandwidth);
                 let crew = &self.fleet.crew;
                 match &mut self.round {
+                    // It takes part once those steps are made.
+                    None if self.leased.is_some() => {}
                     None => self.begin(now),
                     Some(round) => {
                         let mut orders = round
@@ -332,7 +354,14 @@ impl Central<'_> {
             }
             Report::Gone => {
                 self.fleet.crew.workers[worker].live = false;
-                if let Some(round) = &mut self.round {
+                if self
+                    .leased
+                    .take_if(|lease| lease.worker == worker)
+                    .is_some()
+                {
+                    // Others begin with the same step.
+                    self.begin(now);
+                } else if let Some(round) = &mut self.round {
                     let orders = round.lost(worker, &self.fleet.crew, &mut *self.policy, now);
                     self.send(orders.unwrap_or_default(), now);
                 }

@@ -5,6 +5,7 @@
 //! families and shapes that B. Schroeder and G. A. Gibson found for 23,000 failures of high-performance computers at Los
 //! Alamos ("A Large-Scale Study of Failures in High-Performance Computing Systems", IEEE TDSC 7(4), 2010; DSN 2006).
 
+mod alone;
 mod central;
 mod clock;
 mod distributed;

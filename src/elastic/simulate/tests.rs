@@ -138,3 +138,21 @@ fn lives_and_repairs_are_of_the_distributions_that_were_found() {
     assert!((middle - 5_f64.ln()).abs() < 0.05, "{middle}");
     assert!((deviation / 1.94 - 1.0).abs() < 0.05, "{deviation}");
 }
+
+#[test]
+fn the_only_worker_waits_for_no_message_between_short_steps() {
+    let setup = Setup {
+        steps: 200,
+        shard_time: 2.5e-4,
+        delay: 1e-3,
+        message: 1e-5,
+        ..IDEAL
+    };
+    let run = |workers| {
+        let outcome = simulate(&setup, workers, Scheduling::Central, PolicyName::Throughput);
+        outcome.expect("nothing fails").goodput
+    };
+    // A step takes a millisecond, and so does each message.
+    let [one, two] = [1, 2].map(run);
+    assert!(one > 0.88 && two < 0.5, "{one} {two}");
+}

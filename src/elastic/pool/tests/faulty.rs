@@ -85,6 +85,22 @@ impl Backend for Faulty {
         Ok(values)
     }
 
+    fn are_finite(
+        &mut self,
+        buffer: &str,
+        member: usize,
+        len: usize,
+    ) -> Result<bool, BackendError> {
+        if self
+            .corrupt
+            .take_if(|fault| *fault == Fault::Dissolves)
+            .is_some()
+        {
+            return Ok(false);
+        }
+        self.inner.are_finite(buffer, member, len)
+    }
+
     fn update(
         &mut self,
         program: ProgramId,

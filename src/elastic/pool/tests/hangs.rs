@@ -154,9 +154,9 @@ fn workers_are_waited_for_ten_seconds_and_taken_for_lost_after_two_minutes() {
 
 #[test]
 fn who_is_told_something_else_within_a_slice_leaves_it() {
-    let specs = vec![spec(BTreeMap::new())];
+    let specs = vec![spec(BTreeMap::new()), spec(BTreeMap::new())];
     let mut pool = Pool::open(specs, short(Scheduling::Central)).expect("it opens");
-    run(&mut pool).expect("it trains");
+    run(&mut pool).expect("both train");
     // The other peer is this test, and never tells anything.
     let (sender, _letters) = channel();
     let (own, shards) = (pool.links[0].sender(), pool.steps.len() as u32);

@@ -3,6 +3,7 @@
 mod drawn;
 mod faulty;
 mod hangs;
+mod leases;
 mod lives;
 mod networks;
 mod overlap;

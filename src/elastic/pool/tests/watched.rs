@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use super::*;
 use crate::backend::{Given, ProgramId};
 use crate::forward;
-use crate::program::buffer;
+use crate::program::{Op, buffer};
 
 /// What a backend is asked to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,7 @@ struct Watched {
     inner: CpuBackend<f32>,
     worker: usize,
     rows: usize,
+    updates: Vec<ProgramId>,
     hook: Hook,
 }
 
@@ -50,6 +51,7 @@ pub(super) fn watched_of(rows: usize, count: usize, hook: &Hook) -> Vec<Spec> {
                     inner: CpuBackend::with_threads(1),
                     worker,
                     rows,
+                    updates: Vec::new(),
                     hook: Arc::clone(&hook),
                 }))
             })),
@@ -60,7 +62,15 @@ pub(super) fn watched_of(rows: usize, count: usize, hook: &Hook) -> Vec<Spec> {
 }
 
 impl Backend for Watched {
-    forward!(inner: device, compile, write);
+    forward!(inner: device, are_finite, write);
+
+    fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
+        let id = self.inner.compile(program)?;
+        if program.ops.iter().any(|op| matches!(op, Op::Update { .. })) {
+            self.updates.push(id);
+        }
+        Ok(id)
+    }
 
     fn limits(&self) -> Limits {
         Limits {
@@ -70,6 +80,10 @@ impl Backend for Watched {
     }
 
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+        if self.updates.contains(&program) {
+            (self.hook)(self.worker, Call::Update);
+            return self.inner.run(program, steps);
+        }
         let ran = self.inner.run(program, steps)?;
         (self.hook)(self.worker, Call::Evaluation(ran));
         Ok(ran)
