@@ -364,8 +364,8 @@ pub fn read_weights(
     finish_reads(backend, readings).map(Weights)
 }
 
-/// Whether a step stays inside the program's buffers.
-fn check_step(program: &Program, step: &Step) -> Result<(), BackendError> {
+/// Whether steps stay inside the program's buffers.
+fn check_steps(program: &Program, steps: &[Step]) -> Result<(), BackendError> {
     let order = program
         .tensor(buffer::ORDER)
         .map_or(usize::MAX, |tensor| tensor.columns);
@@ -375,14 +375,16 @@ fn check_step(program: &Program, step: &Step) -> Result<(), BackendError> {
             Rows::Fixed(rows) => rows,
             Rows::Batch => program.batch,
         });
-    let (first, rows) = (step.first as usize, step.rows as usize);
-    if rows > program.batch || first + rows > order || step.record as usize >= records {
-        return Err(BackendError::Misuse(format!(
-            "step (rows {first}..{}, record {}) is outside its program (batch {}, order {order}, records {records})",
-            first + rows,
-            step.record,
-            program.batch,
-        )));
+    for step in steps {
+        let (first, rows) = (step.first as usize, step.rows as usize);
+        if rows > program.batch || first + rows > order || step.record as usize >= records {
+            return Err(BackendError::Misuse(format!(
+                "step (rows {first}..{}, record {}) is outside its program (batch {}, order {order}, records {records})",
+                first + rows,
+                step.record,
+                program.batch,
+            )));
+        }
     }
     Ok(())
 }

@@ -1,3 +1,4 @@
+use std::fmt::{Display, Formatter};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,25 @@ pub(super) struct Progress {
     /// Steps that were done before.
     before: u64,
     quiet: bool,
-    last: String,
+    last: Option<Epoch>,
     workers: Option<usize>,
+    /// When the bar was last told.
+    shown: Option<Instant>,
+}
+
+/// What an epoch came to.
+struct Epoch {
+    number: usize,
+    train: Option<Metrics>,
+    validation: Option<Metrics>,
+    judged: Option<(Monitor, f64)>,
 }
 
 /// Between two lines where there is no terminal.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// Between two epochs that the bar tells of. Those of small data take microseconds, and to put one into words takes longer.
+const GLANCE: Duration = Duration::from_millis(50);
 
 impl Progress {
     pub(super) fn new(quiet: bool, before: u64) -> Self {
@@ -46,8 +60,9 @@ impl Progress {
             start: Instant::now(),
             before,
             quiet,
-            last: String::new(),
+            last: None,
             workers: None,
+            shown: None,
         }
     }
 
@@ -56,11 +71,9 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_length(total);
             bar.set_position(done);
-            let now = workers();
-            if now != self.workers {
-                self.workers = now;
-                bar.set_message(self.message());
-            }
+            self.workers = workers();
+            bar.set_message(self.message());
+            self.shown = Some(Instant::now());
         } else if !self.quiet && self.told.unwrap_or(self.start).elapsed() > PAUSE {
             let rate = done.saturating_sub(self.before) as f64 / self.start.elapsed().as_secs_f64();
             let left = total.saturating_sub(done) as f64 / rate;
@@ -76,34 +89,32 @@ impl Progress {
     pub(super) fn epoch(
         &mut self,
         number: usize,
-        train: Option<&Metrics>,
-        validation: Option<&Metrics>,
+        train: Option<Metrics>,
+        validation: Option<Metrics>,
         judged: Option<(Monitor, f64)>,
     ) {
-        let told = |metrics: &Metrics| {
-            let told = output::metrics(metrics).into_iter();
-            told.map(|(name, value)| format!("{name} {value}"))
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        self.last = format!("epoch {number}: {}", train.map(told).unwrap_or_default());
-        if let Some(validation) = validation {
-            self.last += &format!("; validation {}", told(validation));
-        }
-        if let Some((monitor, value)) = judged {
-            self.last += &format!(" {monitor} {value:.4}");
-        }
-        if let Some(bar) = &self.bar {
+        self.last = Some(Epoch {
+            number,
+            train,
+            validation,
+            judged,
+        });
+        if let Some(bar) = &self.bar
+            && self.shown.is_none_or(|shown| shown.elapsed() > GLANCE)
+        {
             bar.set_message(self.message());
+            self.shown = Some(Instant::now());
         }
     }
 
     /// Who works, and what the last epoch came to.
     fn message(&self) -> String {
+        let last = self.last.as_ref().map(ToString::to_string);
+        let last = last.unwrap_or_default();
         match self.workers {
-            None => self.last.clone(),
-            Some(1) => format!("1 worker  {}", self.last),
-            Some(count) => format!("{count} workers  {}", self.last),
+            None => last,
+            Some(1) => format!("1 worker  {last}"),
+            Some(count) => format!("{count} workers  {last}"),
         }
     }
 
@@ -111,6 +122,25 @@ impl Progress {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+impl Display for Epoch {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let told = |metrics: &Metrics| {
+            let told = output::metrics(metrics).into_iter();
+            let told = told.map(|(name, value)| format!("{name} {value}"));
+            told.collect::<Vec<_>>().join(" ")
+        };
+        let trained = self.train.as_ref().map(told).unwrap_or_default();
+        write!(f, "epoch {}: {trained}", self.number)?;
+        if let Some(validation) = &self.validation {
+            write!(f, "; validation {}", told(validation))?;
+        }
+        if let Some((monitor, value)) = self.judged {
+            write!(f, " {monitor} {value:.4}")?;
+        }
+        Ok(())
     }
 }
 

@@ -98,11 +98,13 @@ impl Session {
                     let [train, validation] = plan.epoch(epochs);
                     let number = epochs[0].number;
                     let judged = plan.judged(epochs);
-                    progress.epoch(number, train.as_ref(), validation.as_ref(), judged);
-                    line(
-                        "epoch",
-                        json!({ "epoch": number, "train": train, "validation": validation }),
-                    );
+                    progress.epoch(number, train, validation, judged);
+                    if keeper.is_some() {
+                        line(
+                            "epoch",
+                            json!({ "epoch": number, "train": train, "validation": validation }),
+                        );
+                    }
                 }
             }
             if interrupt.asked() {

@@ -176,8 +176,12 @@ impl Optimizer {
     pub fn corrections(&self, t: u64) -> [f32; 3] {
         let t = t as f64;
         let (beta1, beta2) = (f64::from(self.beta1), f64::from(self.beta2));
-        let correction1 = 1.0 - beta1.powf(t);
-        let correction2 = 1.0 - beta2.powf(t);
+        // βᵗ < e^−t(1−β): from there on it is lost beside 1, and powers that small are slow.
+        let rest = |beta: f64| {
+            let lost = t * (1.0 - beta) > 40.0;
+            if lost { 1.0 } else { 1.0 - beta.powf(t) }
+        };
+        let (correction1, correction2) = (rest(beta1), rest(beta2));
         let corrections = match self.rule {
             Rule::Adam | Rule::Adamw | Rule::Amsgrad | Rule::Muon => {
                 [correction1, correction2, 0.0]
@@ -219,6 +223,15 @@ impl Optimizer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn powers_are_left_out_of_corrections_only_where_they_are_lost() {
+        for t in (1..1000).chain((39_000..41_000).step_by(7)) {
+            let [mean, square, _] = Optimizer::ADAM.corrections(t);
+            let rest = |beta: f32| (1.0 - f64::from(beta).powf(t as f64)) as f32;
+            assert_eq!((mean, square), (rest(0.9), rest(0.999)), "{t}");
+        }
+    }
 
     #[test]
     fn corrections_are_numbers_at_any_step() {

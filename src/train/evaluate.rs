@@ -163,14 +163,18 @@ impl<'a> Run<'a> {
 
     /// What consecutive steps have left in the log, by member.
     pub(super) fn log(&mut self, steps: &[Step]) -> Result<Vec<Vec<f32>>, BackendError> {
-        let readings = self.begin_log(steps)?;
+        let readings = self.begin_log(steps.first(), steps.len())?;
         finish_reads(self.backend, readings)
     }
 
-    /// Begins to read that.
-    pub(super) fn begin_log(&mut self, steps: &[Step]) -> Result<Vec<Reading>, BackendError> {
-        let first = steps.first().map_or(0, |step| step.record as usize) * record::WIDTH;
-        let len = steps.len() * record::WIDTH;
+    /// Begins to read that, of so many from the first on.
+    pub(super) fn begin_log(
+        &mut self,
+        first: Option<&Step>,
+        count: usize,
+    ) -> Result<Vec<Reading>, BackendError> {
+        let first = first.map_or(0, |step| step.record as usize) * record::WIDTH;
+        let len = count * record::WIDTH;
         (0..self.members.len())
             .map(|member| self.backend.begin_read(buffer::LOG, member, first, len))
             .collect()

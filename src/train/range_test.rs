@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::Plan;
 use super::mixing::Mixing;
-use super::sampling::order;
+use super::sampling;
 use crate::backend::{Backend, BackendError, Data, run_all, write_weights};
 use crate::program::{Capacity, Hyper, Program, Step, buffer, record};
 use crate::random::{Purpose, key};
@@ -38,12 +38,14 @@ pub fn range_test(backend: &mut dyn Backend, plan: &Plan) -> Result<RangeTest, B
     let member = plan.members().swap_remove(0);
     let parts = plan.parts();
     let count = parts[0].train.len();
-    let order = order(
+    let mut order = Vec::new();
+    sampling::order(
         options,
         &parts[0],
         &plan.targets.learned,
         count,
         (member.seed, 0),
+        &mut order,
     );
     let batch = options.batch_size.unwrap_or(order.len());
     let batch = batch.min(backend.limits().rows).clamp(1, order.len());

@@ -280,18 +280,20 @@ impl<'a> Run<'a> {
             orders.clear();
             mixing.clear();
             for epoch in epochs.clone() {
-                let order = sampling::order(
+                let start = orders.len();
+                sampling::order(
                     self.options,
                     self.rows.of(index),
                     self.rows.targets,
                     count,
                     (member.seed, epoch as u32 - 1),
+                    &mut orders,
                 );
                 if mixes {
                     let first = ((epoch - 1) * self.layout.steps_per_epoch()) as u64;
-                    mixing.add(alpha, (member.seed, first), &order, self.layout.batch);
+                    let order = &orders[start..];
+                    mixing.add(alpha, (member.seed, first), order, self.layout.batch);
                 }
-                orders.extend(order);
             }
             self.backend
                 .write(buffer::ORDER, index, 0, Data::U32(&orders))?;
@@ -424,7 +426,9 @@ impl<'a> Run<'a> {
 
     /// Begins to read the records of the round's last steps.
     fn begin_fold(&mut self, steps: &[Vec<Step>]) -> Result<Vec<Reading>, BackendError> {
-        self.begin_log(&steps[self.folded..self.state.done].concat())
+        let steps = &steps[self.folded..self.state.done];
+        let first = steps.iter().flatten().next();
+        self.begin_log(first, steps.iter().map(Vec::len).sum())
     }
 
     /// Adds these records to the round's totals.

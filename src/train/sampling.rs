@@ -28,7 +28,7 @@ impl Display for Sampling {
     }
 }
 
-/// The rows of an epoch (counted from 0) in their order, `count` of them: a function of the seed and the epoch.
+/// Adds the rows of an epoch (counted from 0) in their order, `count` of them: a function of the seed and the epoch.
 ///
 /// A row's class is its target's first column.
 pub(super) fn order(
@@ -37,18 +37,20 @@ pub(super) fn order(
     targets: &Matrix,
     count: usize,
     (seed, epoch): (u64, u32),
-) -> Vec<u32> {
+    orders: &mut Vec<u32>,
+) {
     if options.sampling == Sampling::Balanced {
         let class = |row: u32| targets.values[row as usize * targets.columns].to_bits();
         let mut stream = Stream::new(seed, Purpose::Order, epoch);
-        return balanced(parts.train, class, count, &mut stream);
+        orders.extend(balanced(parts.train, class, count, &mut stream));
+        return;
     }
-    let mut rows = parts.train.to_vec();
+    let first = orders.len();
+    orders.extend(parts.train);
     if options.shuffle {
-        shuffle(&mut rows, seed, Purpose::Order, epoch);
+        shuffle(&mut orders[first..], seed, Purpose::Order, epoch);
     }
-    rows.truncate(count);
-    rows
+    orders.truncate(first + count);
 }
 
 /// `count` rows in a random order, of every class as many, but for one; of a class, no row comes more than once more often

@@ -1,4 +1,4 @@
-use super::functions::{relu, value};
+use super::functions::{relu, sigmoid, value};
 use super::team::Team;
 use super::{Real, share};
 use crate::model::Activation;
@@ -11,23 +11,11 @@ pub(super) fn activation<T: Real>(
     team: &Team,
 ) {
     share::rows(output, 1, team, |first, output| {
-        let (f, input) = (value(function), &input[first..][..output.len()]);
-        match function {
-            Activation::Identity => output.copy_from_slice(input),
-            Activation::Relu => share::wide(
-                #[inline(always)]
-                || {
-                    for (out, &z) in output.iter_mut().zip(input) {
-                        *out = relu(z);
-                    }
-                },
-            ),
-            _ => {
-                for (out, &z) in output.iter_mut().zip(input) {
-                    *out = f(z);
-                }
-            }
-        }
+        output.copy_from_slice(&input[first..][..output.len()]);
+        share::wide(
+            #[inline(always)]
+            || activate(function, output),
+        );
     });
 }
 
@@ -37,7 +25,6 @@ pub(super) fn bias_activation<'a, T: Real>(
     bias: &[T],
     rows: impl Iterator<Item = &'a mut [T]>,
 ) {
-    let f = value(function);
     share::wide(
         #[inline(always)]
         || {
@@ -45,20 +32,27 @@ pub(super) fn bias_activation<'a, T: Real>(
                 for (z, &b) in row.iter_mut().zip(bias) {
                     *z += b;
                 }
-                match function {
-                    Activation::Identity => {}
-                    Activation::Relu => {
-                        for z in row {
-                            *z = relu(*z);
-                        }
-                    }
-                    _ => {
-                        for z in row {
-                            *z = f(*z);
-                        }
-                    }
-                }
+                activate(function, row);
             }
         },
     );
+}
+
+/// f in place. The most frequent functions are loops of their own, which the compiler vectorises.
+#[inline(always)]
+fn activate<T: Real>(function: Activation, values: &mut [T]) {
+    match function {
+        Activation::Identity => {}
+        Activation::Relu => each(values, relu),
+        Activation::Sigmoid => each(values, sigmoid),
+        Activation::Tanh => each(values, T::hyperbolic_tangent),
+        _ => each(values, value(function)),
+    }
+}
+
+#[inline(always)]
+fn each<T: Real>(values: &mut [T], f: impl Fn(T) -> T) {
+    for z in values {
+        *z = f(*z);
+    }
 }

@@ -21,7 +21,7 @@ pub(super) fn value<T: Real>(function: Activation) -> fn(T) -> T {
         }
         Activation::Relu => relu,
         Activation::Sigmoid => sigmoid,
-        Activation::Tanh => T::tanh,
+        Activation::Tanh => T::hyperbolic_tangent,
         Activation::LeakyRelu => |z| if z > T::zero() { z } else { c::<T>(LEAK) * z },
         Activation::Elu => |z| if z > T::zero() { z } else { z.exp_m1() },
         Activation::Selu => |z| {
@@ -36,7 +36,7 @@ pub(super) fn value<T: Real>(function: Activation) -> fn(T) -> T {
         Activation::GeluTanh => |z| z * sigmoid(gelu_argument(z)),
         Activation::Silu => |z| z * sigmoid(z),
         Activation::Mish => |z| z * mish_gate(z)[0],
-        Activation::Softplus => |z| z.max(T::zero()) + (-z.abs()).exp().ln_1p(),
+        Activation::Softplus => |z| z.max(T::zero()) + (-z.abs()).exponential().ln_1p(),
         Activation::Softsign => |z| z / (T::one() + z.abs()),
         Activation::HardSigmoid => |z| (z / c::<T>(6.0) + c::<T>(0.5)).max(T::zero()).min(T::one()),
     }
@@ -67,7 +67,7 @@ pub(super) fn slope<T: Real>(function: Activation) -> fn(T) -> T {
             }
         },
         Activation::Gelu => |z| {
-            let density = c::<T>(INVERSE_SQRT_2PI) * (-c::<T>(0.5) * z * z).exp();
+            let density = c::<T>(INVERSE_SQRT_2PI) * (-c::<T>(0.5) * z * z).exponential();
             normal_below(z) + near_20(z) * density
         },
         Activation::GeluTanh => |z| {
@@ -107,14 +107,20 @@ pub(super) fn relu<T: Real>(z: T) -> T {
 }
 
 /// 1 / (1 + e^−z), with the exponential of a number that is never positive: no overflow at either end.
+#[inline(always)]
 pub(super) fn sigmoid<T: Real>(z: T) -> T {
-    let e = (-z.abs()).exp();
+    sigmoid_by(z, (-z.abs()).exponential())
+}
+
+/// The same by e = e^−|z|.
+#[inline(always)]
+pub(super) fn sigmoid_by<T: Real>(z: T, e: T) -> T {
     let top = if z >= T::zero() { T::one() } else { e };
     top / (T::one() + e)
 }
 
 fn sigmoid_slope<T: Real>(z: T) -> T {
-    let e = (-z.abs()).exp();
+    let e = (-z.abs()).exponential();
     e / ((T::one() + e) * (T::one() + e))
 }
 
@@ -137,7 +143,7 @@ fn gelu_argument<T: Real>(z: T) -> T {
 /// tanh(softplus(z)) and 1 − its square, of e = e^−|z|: (1 + e^z)² takes the place of the exponential of a softplus.
 fn mish_gate<T: Real>(z: T) -> [T; 2] {
     let two = c::<T>(2.0);
-    let e = (-z.abs()).exp();
+    let e = (-z.abs()).exponential();
     let (top, rest) = if z >= T::zero() {
         (T::one() + two * e, two * e * e)
     } else {

@@ -1,5 +1,5 @@
 use super::Real;
-use super::functions::sigmoid;
+use super::functions::sigmoid_by;
 use crate::program::{LossFunction, LossWeights, record};
 
 /// Each row's loss, its gradient by the logits times `scale`, and a record of the row: (loss, 1 if the prediction is right,
@@ -128,10 +128,10 @@ fn elementwise<T: Real>(
         let t = t[c / width];
         let mut error = z - t;
         let (value, slope) = match *function {
-            LossFunction::BinaryCrossEntropy => (
-                z.max(T::zero()) - z * t + (-z.abs()).exp().ln_1p(),
-                sigmoid(z) - t,
-            ),
+            LossFunction::BinaryCrossEntropy => {
+                let e = (-z.abs()).exponential();
+                (z.max(T::zero()) - z * t + e.ln_1p(), sigmoid_by(z, e) - t)
+            }
             LossFunction::Mae => (error.abs(), sign(error)),
             LossFunction::Huber { delta } => {
                 let delta = T::of(delta);

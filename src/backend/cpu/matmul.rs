@@ -98,6 +98,9 @@ const DEPTH: usize = 512;
 /// An output of so many values gemm may sum in another order: a part has more.
 const SUMMED_OTHERWISE: usize = 256;
 
+/// Below this many multiply-adds gemm takes longer to begin than the product does.
+const SMALL: usize = 512;
+
 /// Rows or columns of a part are a multiple of this: a vector.
 const UNIT: usize = 16;
 
@@ -150,6 +153,18 @@ pub(super) fn matmul_then<T: Real>(
     );
     if m * n == 0 {
         return;
+    }
+    if m * n * k < SMALL && m * n <= SUMMED_OTHERWISE {
+        small(a, b, accumulate, output);
+        return finish(Part {
+            first_row: 0,
+            first_column: 0,
+            rows: m,
+            columns: n,
+            stride: n,
+            start: output.as_mut_ptr(),
+            output: PhantomData,
+        });
     }
     let threads = team.threads();
     // gemm packs b, and a where it is transposed: what takes longer to pack is divided, so that no two threads pack the same.
@@ -235,6 +250,36 @@ pub(super) fn matmul_then<T: Real>(
         });
     };
     team.run(parts, make);
+}
+
+/// The same without gemm, each value a sum in rising order.
+fn small<T: Real>(a: Factor<T>, b: Factor<T>, accumulate: bool, output: &mut [T]) {
+    let (n, k) = (b.columns, a.columns);
+    if !accumulate {
+        output.fill(T::zero());
+    }
+    for (i, row) in output.chunks_exact_mut(n).enumerate() {
+        if b.column_stride == 1 && n >= 4 {
+            for p in 0..k {
+                let factor = a.values[i * a.row_stride + p * a.column_stride];
+                let of_b = &b.values[p * b.row_stride..][..n];
+                for (out, &b) in row.iter_mut().zip(of_b) {
+                    *out += factor * b;
+                }
+            }
+        } else {
+            for (j, out) in row.iter_mut().enumerate() {
+                let (mut of_a, mut of_b) = (i * a.row_stride, j * b.column_stride);
+                let mut sum = *out;
+                for _ in 0..k {
+                    sum += a.values[of_a] * b.values[of_b];
+                    of_a += a.column_stride;
+                    of_b += b.row_stride;
+                }
+                *out = sum;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod clip_value;
 mod combine;
 mod dropout;
 mod dropout_gradient;
+mod exponential;
 mod functions;
 mod gather;
 mod gather_both;
@@ -39,6 +40,7 @@ mod matmul_activation_gradient;
 mod matmul_bias_activation;
 mod matmul_bias_gradient;
 mod max_norm;
+mod members;
 mod metrics;
 mod mix;
 mod momentum;
@@ -72,7 +74,6 @@ mod warp;
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use num_traits::Float;
 
@@ -80,8 +81,8 @@ pub(crate) use self::share::{are_finite, wide};
 use self::team::{ALONE, Team};
 use self::tree_product::TreeProduct;
 use super::check::check_processor;
-use super::{Backend, BackendError, Check, Data, Given, Limits, Names, ProgramId, SLICE};
-use crate::program::{Element, Op, Program, Step};
+use super::{Backend, BackendError, Check, Data, Given, Limits, Names, ProgramId};
+use crate::program::{Element, Program, Step};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
 pub trait Real:
@@ -103,6 +104,12 @@ pub trait Real:
     /// The complementary error function.
     #[must_use]
     fn erfc(self) -> Self;
+    /// e^x of an x that is not positive, to a few units in the last place.
+    #[must_use]
+    fn exponential(self) -> Self;
+    /// tanh, to a few units in the last place.
+    #[must_use]
+    fn hyperbolic_tangent(self) -> Self;
     /// cos and sin of 2π times it.
     fn turn(self) -> (Self, Self);
     /// For reading back.
@@ -120,6 +127,14 @@ impl Real for f32 {
     }
     fn erfc(self) -> Self {
         libm::erfcf(self)
+    }
+    #[inline(always)]
+    fn exponential(self) -> Self {
+        exponential::exponential(self)
+    }
+    #[inline(always)]
+    fn hyperbolic_tangent(self) -> Self {
+        exponential::hyperbolic_tangent(self)
     }
     fn turn(self) -> (Self, Self) {
         turn::turn(self)
@@ -141,6 +156,12 @@ impl Real for f64 {
     }
     fn erfc(self) -> Self {
         libm::erfc(self)
+    }
+    fn exponential(self) -> Self {
+        self.exp()
+    }
+    fn hyperbolic_tangent(self) -> Self {
+        self.tanh()
     }
     fn turn(self) -> (Self, Self) {
         let (sine, cosine) = ((self - self.round()) * std::f64::consts::TAU).sin_cos();
@@ -258,11 +279,7 @@ impl<T: Real> CpuBackend<T> {
     ) {
         let (program, shared) = (&self.programs[program.0], &self.shared[..]);
         let with = |member: usize, own: &mut [Values<T>], team: &Team| {
-            let mut memory = steps::Memory {
-                shared,
-                own,
-                skipped: 0,
-            };
+            let mut memory = steps::Memory { shared, own };
             f(member, program, &mut memory, team);
         };
         if let [own] = &mut self.own[..] {
@@ -280,73 +297,6 @@ impl<T: Real> CpuBackend<T> {
             &mut self.own[member][place]
         }
     }
-}
-
-/// Runs steps with all threads there are: a single member's products on all of them, or a member on each.
-fn side_by_side<T: Real>(
-    team: &Team,
-    program: &Program,
-    steps: &[Step],
-    shared: &[Values<T>],
-    members: &mut [Vec<Values<T>>],
-) -> usize {
-    if let [own] = members
-        && !program.ops.iter().any(Op::joins)
-    {
-        let mut memory = steps::Memory {
-            shared,
-            own,
-            skipped: 0,
-        };
-        let ops = (program, &program.ops[..]);
-        return steps::steps(ops, steps, &mut memory, team, SLICE);
-    }
-    together(program, steps, members, |ops, some, members| {
-        team.pieces(members, 1, |_, own| {
-            alone((program, ops), some, shared, &mut own[0]);
-        });
-    })
-}
-
-/// Members wait for each other after every few steps, so that all have done the same number at the end, and wherever they join.
-fn together<T: Real>(
-    program: &Program,
-    steps: &[Step],
-    members: &mut [Vec<Values<T>>],
-    run: impl Fn(&[Op], &[Step], &mut [Vec<Values<T>>]),
-) -> usize {
-    let most = if program.ops.iter().any(Op::joins) {
-        1
-    } else {
-        16
-    };
-    let start = Instant::now();
-    let mut done = 0;
-    while done < steps.len() && (done == 0 || start.elapsed() < SLICE) {
-        let some = &steps[done..steps.len().min(done + most)];
-        for ops in program.ops.split_inclusive(Op::joins) {
-            run(ops, some, members);
-            if let Some(op) = ops.last() {
-                join::across(program, op, &some[0], members);
-            }
-        }
-        done += some.len();
-    }
-    done
-}
-
-fn alone<T: Real>(
-    program: (&Program, &[Op]),
-    steps: &[Step],
-    shared: &[Values<T>],
-    own: &mut [Values<T>],
-) {
-    let mut memory = steps::Memory {
-        shared,
-        own,
-        skipped: 0,
-    };
-    steps::steps(program, steps, &mut memory, &ALONE, Duration::MAX);
 }
 
 impl<T: Real> Backend for CpuBackend<T> {
@@ -393,11 +343,9 @@ impl<T: Real> Backend for CpuBackend<T> {
 
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         let program = &self.programs[program.0];
-        for step in steps {
-            super::check_step(program, step)?;
-        }
+        super::check_steps(program, steps)?;
         let (shared, own) = (&self.shared[..], &mut self.own[..]);
-        Ok(side_by_side(&self.team, program, steps, shared, own))
+        Ok(members::run(&self.team, program, steps, shared, own))
     }
 
     fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
@@ -405,9 +353,7 @@ impl<T: Real> Backend for CpuBackend<T> {
         if !together::can(of) {
             return Ok(false);
         }
-        for part in parts {
-            super::check_step(of, part)?;
-        }
+        super::check_steps(of, parts)?;
         let follows = |pair: &[Step]| pair[0].first + pair[0].rows == pair[1].first;
         if !parts.windows(2).all(follows) {
             let reason = "parts that are run together are neighbours";
@@ -464,10 +410,16 @@ impl<T: Real> Backend for CpuBackend<T> {
         _: [usize; 2],
         gradients: Given<'_>,
     ) -> Result<(), BackendError> {
-        super::check_step(&self.programs[program.0], step)?;
+        super::check_steps(&self.programs[program.0], std::slice::from_ref(step))?;
         self.with_members(program, |member, program, memory, team| {
             let given = |first: usize, values: &mut [f32]| gradients(member, first, values);
-            memory.update(program, step, &given, team);
+            let at = steps::At {
+                program,
+                step,
+                skipped: 0,
+                team,
+            };
+            memory.update(at, &given);
         });
         Ok(())
     }

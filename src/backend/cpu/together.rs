@@ -1,7 +1,7 @@
 //! Parts of a step that are run together: products over all their rows are faster than over few, and sums over rows are made part
 //! by part, along the tree over them.
 
-use super::steps::Memory;
+use super::steps::{At, Memory};
 use super::team::Team;
 use super::tree_product::{TreeProduct, tree_sums};
 use super::{Real, Values};
@@ -89,17 +89,30 @@ pub(super) fn run<T: Real>(
         rows: rows.iter().sum::<usize>() as u32,
         ..first
     };
+    let at = At {
+        program,
+        step: &whole,
+        skipped: 0,
+        team,
+    };
     for op in &program.ops {
         match how(program, op, parts) {
-            Some(How::Whole) => memory.run(program, op, &whole, team),
+            Some(How::Whole) => memory.run(op, at),
             Some(How::Each) => {
-                for (part, rows) in parts.iter().zip(&rows) {
-                    memory.run(program, op, part, team);
-                    memory.skipped += rows;
+                let mut skipped = 0;
+                for (step, rows) in parts.iter().zip(&rows) {
+                    memory.run(
+                        op,
+                        At {
+                            step,
+                            skipped,
+                            ..at
+                        },
+                    );
+                    skipped += rows;
                 }
-                memory.skipped = 0;
             }
-            Some(How::Sum) => memory.sum(program, op, (&whole, &rows), team),
+            Some(How::Sum) => memory.sum(op, at, &rows),
             // `can` has been asked.
             None => {}
         }
@@ -108,7 +121,8 @@ pub(super) fn run<T: Real>(
 
 impl<T: Real> Memory<'_, T> {
     /// Runs an op that sums up over rows.
-    fn sum(&mut self, program: &Program, op: &Op, (whole, parts): (&Step, &[usize]), team: &Team) {
+    fn sum(&mut self, op: &Op, at: At<'_>, parts: &[usize]) {
+        let program = at.program;
         let (product, bias) = match *op {
             Op::MatmulBiasGradient {
                 a, b, output, bias, ..
@@ -124,12 +138,11 @@ impl<T: Real> Memory<'_, T> {
             first..first + program.len(tensor)
         };
         if let Some((a, b, output)) = product {
-            let place = program.tensors[output].buffer;
-            let mut out = self.take(place);
-            let halves = self.halves(program, op, [a, b], whole);
+            let mut out = self.take(at, output);
+            let halves = self.halves(op, [a, b], at);
             let [of_a, of_b] = match &halves {
                 Some([of_a, of_b]) => [&of_a[..], &of_b[..]],
-                None => [a, b].map(|tensor| self.rows(program, whole, tensor)),
+                None => [a, b].map(|tensor| self.values(at, tensor)),
             };
             let product = TreeProduct {
                 a: of_a,
@@ -138,15 +151,14 @@ impl<T: Real> Memory<'_, T> {
                 n: program.tensors[b].columns,
                 parts,
             };
-            T::tree_product(&product, &mut out[range(output)], team);
-            self.put(place, out);
+            T::tree_product(&product, &mut out[range(output)], at.team);
+            self.put(at, output, out);
         }
         if let Some((gradient, output)) = bias {
-            let place = program.tensors[output].buffer;
-            let mut out = self.take(place);
-            let gradient = self.rows(program, whole, gradient);
+            let mut out = self.take(at, output);
+            let gradient = self.values(at, gradient);
             tree_sums(gradient, parts, &mut out[range(output)]);
-            self.put(place, out);
+            self.put(at, output, out);
         }
     }
 }

@@ -280,9 +280,7 @@ impl Backend for GpuBackend {
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
         let compiled = &mut self.programs[program.0];
         let now = &steps[..steps.len().min(compiled.pace.steps)];
-        for step in now {
-            super::check_step(&compiled.program, step)?;
-        }
+        super::check_steps(&compiled.program, now)?;
         if now.is_empty() {
             return Ok(0);
         }

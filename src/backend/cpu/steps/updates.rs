@@ -1,0 +1,176 @@
+//! Ops that change weights.
+
+use std::array::from_fn;
+
+use super::super::{
+    Real, Values, average, clip_norm, clip_value, combine, max_norm, momentum, normalize,
+    square_sums, update,
+};
+use super::{At, Memory};
+use crate::program::{Op, buffer};
+
+/// What an update goes by.
+#[derive(Clone, Copy)]
+enum Gradients<'a, T> {
+    There(&'a [T]),
+    /// From one on.
+    Given(&'a (dyn Fn(usize, &mut [f32]) + Sync)),
+}
+
+impl<T: Real> Memory<'_, T> {
+    pub(super) fn updates(&mut self, op: &Op, at: At<'_>) {
+        match *op {
+            Op::Update { gradients, .. } => {
+                let g = self.take(at, gradients);
+                self.update_op(op, at, Gradients::There(&g[at.range(gradients)]));
+                self.put(at, gradients, g);
+            }
+            Op::ClipValue { limit, values } => {
+                let mut out = self.take(at, values);
+                clip_value::clip_value(T::of(limit), &mut out[at.range(values)]);
+                self.put(at, values, out);
+            }
+            Op::SquareSums { values, sums } => {
+                let mut out = self.take(at, sums);
+                let values = self.values(at, values);
+                square_sums::square_sums(values, &mut out[at.range(sums)]);
+                self.put(at, sums, out);
+            }
+            Op::ClipNorm {
+                limit,
+                sums,
+                values,
+            } => {
+                let mut out = self.take(at, values);
+                let sums = self.values(at, sums);
+                clip_norm::clip_norm(T::of(limit), sums, &mut out[at.range(values)]);
+                self.put(at, values, out);
+            }
+            Op::Momentum {
+                nesterov,
+                hyper,
+                moment,
+                gradient,
+            } => {
+                let (mut m, mut g) = (self.take(at, moment), self.take(at, gradient));
+                let mu = self.values(at, hyper)[2];
+                momentum::momentum(
+                    nesterov,
+                    mu,
+                    &mut m[at.range(moment)],
+                    &mut g[at.range(gradient)],
+                );
+                self.put(at, moment, m);
+                self.put(at, gradient, g);
+            }
+            Op::Normalize {
+                sums,
+                values,
+                output,
+            } => {
+                let mut out = self.take(at, output);
+                let sums = self.values(at, sums);
+                let values = self.values(at, values);
+                normalize::normalize(sums, values, &mut out[at.range(output)]);
+                self.put(at, output, out);
+            }
+            Op::Combine {
+                factors,
+                other,
+                values,
+            } => {
+                let mut out = self.take(at, values);
+                let other = self.values(at, other);
+                combine::combine(factors.map(T::of), other, &mut out[at.range(values)]);
+                self.put(at, values, out);
+            }
+            Op::MaxNorm { limit, values } => {
+                let mut out = self.take(at, values);
+                max_norm::max_norm(T::of(limit), at.columns(values), &mut out[at.range(values)]);
+                self.put(at, values, out);
+            }
+            Op::Average {
+                parameters,
+                average,
+            } => {
+                let mut out = self.take(at, average);
+                let w = self.values(at, parameters);
+                average::average(T::of(at.step.average), w, &mut out[at.range(average)]);
+                self.put(at, average, out);
+            }
+            // All others are run elsewhere.
+            _ => {}
+        }
+    }
+
+    /// Runs an update's program by gradients that `given` gives.
+    pub(in super::super) fn update(
+        &mut self,
+        at: At<'_>,
+        given: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) {
+        let program = at.program;
+        // Alone, the update reads them as they are made; others have to find them in their place.
+        let alone = |op: &Op| matches!(op, Op::Update { .. } | Op::Clear { .. });
+        if program.ops.iter().all(alone) {
+            for op in &program.ops {
+                self.update_op(op, at, Gradients::Given(given));
+            }
+            return;
+        }
+        if let Some(gradients) = program.tensor(buffer::GRADIENTS) {
+            let (first, len) = (gradients.offset, gradients.columns);
+            let mut values = vec![0.0; len];
+            given(0, &mut values);
+            if let Values::Numbers(out) = &mut self.own[gradients.buffer] {
+                for (gradient, value) in out[first..first + len].iter_mut().zip(values) {
+                    *gradient = T::of(value);
+                }
+            }
+        }
+        for op in &program.ops {
+            self.run(op, at);
+        }
+    }
+
+    fn update_op(&mut self, op: &Op, at: At<'_>, source: Gradients<'_, T>) {
+        let Op::Update {
+            optimizer,
+            parameters,
+            moments,
+            hyper,
+            decayed,
+            ..
+        } = op
+        else {
+            return;
+        };
+        let mut w = self.take(at, *parameters);
+        let mut kept: [Vec<T>; 3] = from_fn(|k| {
+            let taken = moments.get(k).map(|&moment| self.take(at, moment));
+            taken.unwrap_or_default()
+        });
+        let rates = update::Rates::new(self.values(at, *hyper), at.step, optimizer);
+        let mut each = moments.iter();
+        let mut columns = kept.each_mut().map(|kept| {
+            let range = each.next().map_or(0..0, |&moment| at.range(moment));
+            &mut kept[range]
+        });
+        let weights = &mut w[at.range(*parameters)];
+        let columns = &mut columns[..moments.len()];
+        match source {
+            Gradients::There(gradients) => update::update(
+                optimizer, gradients, &rates, *decayed, weights, columns, at.team,
+            ),
+            Gradients::Given(given) => {
+                update::update_given(
+                    optimizer, given, &rates, *decayed, weights, columns, at.team,
+                );
+            }
+        }
+        for (&moment, kept) in moments.iter().zip(kept) {
+            self.put(at, moment, kept);
+        }
+        self.put(at, *parameters, w);
+    }
+}
