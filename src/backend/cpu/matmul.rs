@@ -104,6 +104,43 @@ const SMALL: usize = 512;
 /// Rows or columns of a part are a multiple of this: a vector.
 const UNIT: usize = 16;
 
+/// How an output is cut into parts.
+struct Cut {
+    by_columns: bool,
+    /// Whether the operand that is cut with it is copied.
+    is_copied: bool,
+    parts: usize,
+}
+
+impl Cut {
+    const NONE: Cut = Cut {
+        by_columns: true,
+        is_copied: false,
+        parts: 1,
+    };
+
+    fn of<T>(a: Factor<T>, b: Factor<T>, threads: usize) -> Self {
+        let (m, n) = (a.rows, b.columns);
+        // gemm packs b, and a where it is transposed: what takes longer to pack is cut, so that no two threads pack the same.
+        let by_rows = a.is_transposed() && m >= n / 4 && m >= UNIT * threads;
+        let by_columns = n >= UNIT * threads && !by_rows;
+        let (side, other, cut) = if by_columns { (n, m, b) } else { (m, n, a) };
+        let (widest, copied_above) = if by_columns { WIDEST_B } else { WIDEST_A };
+        let least = UNIT + SUMMED_OTHERWISE / other + 1;
+        let is_copied = side >= least && other > copied_above && cut.is_scattered();
+        let parts = if is_copied {
+            threads.max(side.div_ceil(widest))
+        } else {
+            threads
+        };
+        Cut {
+            by_columns,
+            is_copied,
+            parts: parts.min(side / least).max(1),
+        }
+    }
+}
+
 /// A rectangle of an output, made by one thread.
 pub(super) struct Part<'a, T> {
     pub(super) first_row: usize,
@@ -166,27 +203,20 @@ pub(super) fn matmul_then<T: Real>(
             output: PhantomData,
         });
     }
-    let threads = team.threads();
-    // gemm packs b, and a where it is transposed: what takes longer to pack is divided, so that no two threads pack the same.
-    let by_rows = a.is_transposed() && m >= n / 4 && m >= UNIT * threads;
-    let by_columns = n >= UNIT * threads && !by_rows;
-    let (side, other, divided) = if by_columns { (n, m, b) } else { (m, n, a) };
-    let (widest, copied_above) = if by_columns { WIDEST_B } else { WIDEST_A };
-    let least = UNIT + SUMMED_OTHERWISE / other + 1;
-    let large = m * n * k >= LARGE;
-    let is_copied = large && side >= least && other > copied_above && divided.is_scattered();
-    let parts = match (large, is_copied) {
-        (true, true) => threads.max(side.div_ceil(widest)),
-        (true, false) => threads,
-        _ => 1,
+    let Cut {
+        by_columns,
+        is_copied,
+        parts,
+    } = if m * n * k < LARGE {
+        Cut::NONE
+    } else {
+        Cut::of(a, b, team.threads())
     };
-    let parts = parts.min(side / least).max(1);
-    let border = |part: usize| {
-        if part == parts {
-            side
-        } else {
-            side * part / parts / UNIT * UNIT
-        }
+    let side = if by_columns { n } else { m };
+    let border = |part: usize| match part {
+        0 => 0,
+        _ if part == parts => side,
+        _ => side * part / parts / UNIT * UNIT,
     };
     let start = Start::of(output);
     let make = |number: usize| {
