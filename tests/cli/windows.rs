@@ -291,7 +291,11 @@ fn rows_that_are_held_out_are_never_trained_on() {
     let mut table = "x,y,kind\n".to_owned();
     let mut seen = BTreeSet::new();
     for row in 0..240_u64 {
-        let bits = row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        // The finalizer of SplitMix64: multiples alone have a pattern that can be learned.
+        let mut bits = row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
         seen.insert(bits);
         writeln!(
             table,
@@ -305,10 +309,11 @@ fn rows_that_are_held_out_are_never_trained_on() {
     assert_eq!(seen.len(), 240);
     place.file("t.csv", table);
     let json = place.json(
-        "train t.csv --epochs 400 --hidden 128,128 --batch-size 20 --window 40 --test 0.3 --dropout 0 --lr 0.01 --weight-decay 0 \
+        "train t.csv --epochs 600 --hidden 128,128,128 --batch-size 20 --window 40 --test 0.3 --dropout 0 --lr 0.003 --weight-decay 0 \
          --device cpu --json",
     );
     let of = |part: &str| json[part]["accuracy"].as_f64().expect("a number");
-    assert!(of("train") > 0.85 && of("test") < 0.7, "{}", json["train"]);
+    let [train, test] = ["train", "test"].map(of);
+    assert!(train > 0.8 && test < 0.7, "{train} {test}");
     fs::metadata(place.path("model.safetensors")).expect("it is written");
 }
