@@ -4,6 +4,7 @@
 mod alone;
 mod awake;
 mod bench;
+mod crew;
 mod crowd;
 mod letter;
 mod link;

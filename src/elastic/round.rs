@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 
 use super::bench::{last, without};
-use super::members::Members;
-use super::policy::{Late, Policy, Ran, Record, Shape, Shard, View, Worker, neighbours, steal};
+use super::crew::Crew;
+use super::policy::{Late, Policy, Ran, Shard, neighbours, steal};
 use super::tree::{Node, Sum, Term, nodes};
 
 /// What a worker shall do.
@@ -26,75 +26,6 @@ pub(super) enum Order {
         /// Which.
         shards: Vec<u32>,
     },
-}
-
-/// The workers of a run, and what their shards cost.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Crew {
-    /// By position; none is ever taken out.
-    pub(super) workers: Vec<Worker>,
-    /// What a shard costs.
-    pub(super) shape: Shape,
-    /// Workers that compute at a time for each core.
-    pub(super) load: f64,
-}
-
-impl Crew {
-    fn view<'a>(&'a self, step: u64, shards: &'a [Shard]) -> View<'a> {
-        View {
-            step,
-            shape: self.shape,
-            workers: &self.workers,
-            shards,
-            load: self.load,
-        }
-    }
-}
-
-impl Crew {
-    /// Takes note of what a worker took for a shard.
-    pub(super) fn note(&mut self, worker: usize, ran: &Ran, policy: &mut dyn Policy) {
-        let Worker { device, stats, .. } = self.workers[worker];
-        policy.note(&Record {
-            device,
-            shape: self.shape,
-            rows: ran.rows,
-            load: self.load,
-            recent: stats.rate.map(|rate| 1.0 / rate),
-            seconds: ran.computing,
-        });
-        self.workers[worker].stats.add(ran);
-    }
-
-    /// Where each member's shards begin, if the policy gives so many equal ones out among the live workers. Members are all that
-    /// are `there`; those that are not live stand by, and have none.
-    pub(super) fn members(
-        &self,
-        step: u64,
-        shards: &[Shard],
-        there: &[usize],
-        policy: &mut dyn Policy,
-    ) -> Option<Members> {
-        let assigned = policy.assign(&self.view(step, shards))?;
-        let mut counts = vec![0; self.workers.len()];
-        for worker in assigned {
-            counts[worker] += 1;
-        }
-        let mut next = 0;
-        let starts = there.iter().map(|&worker| {
-            let first = next;
-            next += counts[worker];
-            first
-        });
-        Some(Members {
-            starts: starts.collect(),
-            ids: there
-                .iter()
-                .map(|&worker| self.workers[worker].id)
-                .collect(),
-            shards: shards.len() as u32,
-        })
-    }
 }
 
 /// What a worker has of the step.
@@ -133,7 +64,7 @@ impl<T: Term> Round<T> {
         step: u64,
         shards: Vec<Shard>,
         alone: impl Fn(u32) -> bool,
-        crew: &Crew,
+        crew: &mut Crew,
         policy: &mut dyn Policy,
         now: f64,
     ) -> Option<(Self, Vec<Order>)> {
@@ -145,28 +76,18 @@ impl<T: Term> Round<T> {
             shards,
         };
         let all = round.shards.clone();
-        let orders = round.give(&all, crew, policy, now)?;
+        let (assigned, _) = crew.assign(step, &all, policy)?;
+        let orders = round.give(&all, &assigned, crew, now);
         Some((round, orders))
     }
 
-    fn give(
-        &mut self,
-        shards: &[Shard],
-        crew: &Crew,
-        policy: &mut dyn Policy,
-        now: f64,
-    ) -> Option<Vec<Order>> {
-        let assigned = policy.assign(&crew.view(self.step, shards))?;
-        let runs = neighbours(shards, &assigned, crew.workers.len());
-        let mut orders = Vec::new();
-        for (worker, shards) in runs
-            .into_iter()
-            .enumerate()
-            .filter(|(_, run)| !run.is_empty())
-        {
-            orders.push(self.order(worker, shards, now));
-        }
-        Some(orders)
+    fn give(&mut self, shards: &[Shard], assigned: &[usize], crew: &Crew, now: f64) -> Vec<Order> {
+        let runs = neighbours(shards, assigned, crew.workers.len());
+        let runs = runs.into_iter().enumerate();
+        let given = runs.filter(|(_, run)| !run.is_empty());
+        given
+            .map(|(worker, shards)| self.order(worker, shards, now))
+            .collect()
     }
 
     fn order(&mut self, worker: usize, shards: Vec<u32>, now: f64) -> Order {
@@ -312,7 +233,8 @@ impl<T: Term> Round<T> {
             .iter()
             .map(|&shard| self.shards[shard as usize])
             .collect();
-        self.give(&again, crew, policy, now)
+        let assigned = policy.assign(&crew.view(self.step, &again))?;
+        Some(self.give(&again, &assigned, crew, now))
     }
 
     /// Workers that have been at their shard for longer than `limit` seconds, or than eight times the time predicted for it.

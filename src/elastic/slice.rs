@@ -43,7 +43,6 @@ pub(super) fn make(
     let most = pool.pace.map_or(1, |each| (TIME / each.max(1e-9)) as usize);
     // How many help is seen between two slices.
     let most = most.min(pool.crowd.wants().unwrap_or(MOST));
-    let steps = Arc::new(steps[..alike.min(most.clamp(1, MOST))].to_vec());
     let rows = steps[0].iter().map(|step| step.rows);
     let shards: Vec<Shard> = (0..)
         .zip(rows)
@@ -54,7 +53,10 @@ pub(super) fn make(
     let workers: Vec<usize> = live.map(|(worker, _)| worker).collect();
     let policy = &mut *pool.policy;
     let plan = pool.crew.members(first, &shards, &workers, policy);
-    let members = plan.ok_or_else(|| pool.gone())?;
+    let (members, tries) = plan.ok_or_else(|| pool.gone())?;
+    // Others wait for one that is tried, which may be slow still.
+    let most = if tries { 1 } else { most.clamp(1, MOST) };
+    let steps = Arc::new(steps[..alike.min(most)].to_vec());
     let peers: Vec<_> = workers
         .iter()
         .filter_map(|&worker| pool.links[worker].sender())

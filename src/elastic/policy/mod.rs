@@ -45,7 +45,7 @@ pub struct Stats {
     pub response: Option<f64>,
     /// Seconds of a step before its first shard is begun: the update behind the step before, and the order's way.
     pub lead: Option<f64>,
-    /// Steps in a row, as shares of their shards, whose rows took far longer than the mean; negative, if far shorter.
+    /// The share of a step's shards, one behind the other, whose rows took far longer than the mean; negative, if far shorter.
     strayed: f64,
 }
 
@@ -88,9 +88,12 @@ const NEWEST: f64 = 0.3;
 /// How many times as long, or as short, is far from the mean.
 const FAR: f64 = 1.5;
 
+/// A step's shards, but for rounding of what they are together.
+const ALL: f64 = 0.999;
+
 impl Stats {
-    /// Takes in a shard. What is far from the mean once is smoothed as noise is; what stays there is another worker than before, of whom the
-    /// mean knows nothing.
+    /// Takes in a shard. Where all of a step are far from the mean, this is another worker than before, of whom the mean knows nothing: if it
+    /// was for once, the next step shows it likewise. Less than that is smoothed as noise is.
     pub fn add(&mut self, ran: &Ran) {
         // Times are averaged, not rates: a mean of rates would be too high.
         let each = ran.computing.max(1e-9) / f64::from(ran.rows.max(1));
@@ -102,7 +105,7 @@ impl Stats {
         };
         let goes_on = stray * self.strayed > 0.0;
         self.strayed = if goes_on { self.strayed + stray } else { stray };
-        let newest = if self.strayed.abs() > 1.0 {
+        let newest = if self.strayed.abs() > ALL {
             self.strayed = 0.0;
             1.0
         } else {
@@ -204,6 +207,11 @@ pub struct Record {
 pub trait Policy: Send {
     /// The position of each shard's worker, which is live; `None` if no worker is.
     fn assign(&mut self, view: &View<'_>) -> Option<Vec<usize>>;
+
+    /// Whether it goes by what workers took. One that was slow may then be given nothing, by which it would show that it is no more.
+    fn measures(&self) -> bool {
+        true
+    }
 
     /// Takes note of a shard that was run.
     fn note(&mut self, _record: &Record) {}

@@ -5,6 +5,10 @@ use super::{Policy, View};
 pub struct RoundRobin;
 
 impl Policy for RoundRobin {
+    fn measures(&self) -> bool {
+        false
+    }
+
     fn assign(&mut self, view: &View<'_>) -> Option<Vec<usize>> {
         let live: Vec<usize> = view.live().collect();
         let first = (view.step % live.len().max(1) as u64) as usize;

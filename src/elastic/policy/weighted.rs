@@ -5,6 +5,10 @@ use super::{Policy, View, apportion};
 pub struct Weighted;
 
 impl Policy for Weighted {
+    fn measures(&self) -> bool {
+        false
+    }
+
     fn assign(&mut self, view: &View<'_>) -> Option<Vec<usize>> {
         let live: Vec<usize> = view.live().collect();
         if live.is_empty() {

@@ -28,8 +28,8 @@ impl Pool {
         let (number, shards, now) = (self.number, self.shards(), self.now());
         // What is compared is run alone by both.
         let sampled = |shard| self.verify.is_sampled(number, shard);
-        let policy = &mut *self.policy;
-        let round = Round::new(number, shards, sampled, &self.crew, policy, now);
+        let (crew, policy) = (&mut self.crew, &mut *self.policy);
+        let round = Round::new(number, shards, sampled, crew, policy, now);
         let (round, orders) = round.ok_or_else(|| self.gone())?;
         self.round = Some(round);
         self.give(orders);

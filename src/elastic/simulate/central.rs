@@ -129,7 +129,7 @@ impl Central<'_> {
             return self.lease(now, worker);
         }
         let shards = self.fleet.shards.clone();
-        let crew = &self.fleet.crew;
+        let crew = &mut self.fleet.crew;
         if let Some((round, orders)) =
             Round::new(self.step, shards, |_| false, crew, &mut *self.policy, now)
         {

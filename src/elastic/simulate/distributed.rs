@@ -160,15 +160,16 @@ impl Distributed<'_> {
     fn begin(&mut self, now: f64) {
         self.slice += 1;
         self.desks.clear();
-        let Fleet { crew, shards, .. } = &self.fleet;
+        let Fleet { crew, shards, .. } = &mut self.fleet;
         let there = crew.workers.iter().enumerate().filter(|(_, w)| w.live);
         let workers: Vec<usize> = there.map(|(worker, _)| worker).collect();
         let plan = crew.members(self.steps.end, shards, &workers, &mut *self.policy);
         self.waits = plan.is_none();
-        let Some(members) = plan else {
+        let Some((members, tries)) = plan else {
             return;
         };
-        self.steps = self.steps.end..(self.steps.end + SLICE).min(self.setup.steps);
+        let steps = if tries { 1 } else { SLICE };
+        self.steps = self.steps.end..(self.steps.end + steps).min(self.setup.steps);
         self.times = vec![vec![0.0; self.fleet.shards.len()]; self.steps.clone().count()];
         let members: Arc<Members> = Arc::new(members);
         let told = now + 2.0 * self.setup.delay;

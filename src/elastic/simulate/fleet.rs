@@ -1,8 +1,8 @@
 use rand_distr::{Distribution, LogNormal, Normal, Uniform, Weibull};
 
 use super::{Outcome, ROWS, Scheduling, Setup};
+use crate::elastic::crew::Crew;
 use crate::elastic::policy::{DeviceKind, PolicyName, Shape, Shard, Stats, Worker};
-use crate::elastic::round::Crew;
 use crate::elastic::tree::Node;
 use crate::random::{Purpose, Stream};
 
@@ -78,14 +78,14 @@ impl Fleet {
         let mut fleet = Fleet {
             machines: Vec::new(),
             joins: Vec::new(),
-            crew: Crew {
-                load: 1.0,
-                shape: Shape {
+            crew: Crew::new(
+                Vec::new(),
+                Shape {
                     flops: 1e6,
                     parameters: setup.gradient / 4.0,
                 },
-                workers: Vec::new(),
-            },
+                1.0,
+            ),
             shards: (0..workers as u32 * setup.shards_per_worker)
                 .map(|number| Shard { number, rows: ROWS })
                 .collect(),
