@@ -1,6 +1,7 @@
 // Many whole steps of a small program in one dispatch: for each step, each op in order, with a barrier behind it.
 //
-// program  the ops, as src/backend/gpu/resident.rs writes them; views are offsets and member strides in the arena
+// program  the ops, as src/backend/gpu/table.rs writes them; views are offsets and member strides in the arena. Of a short
+//          program the shader's text has them too, and they are read from there (lib/ops_in_line)
 // arena    all of the members' own buffers
 // inputs   [dataset rows, inputs]
 // targets  [dataset rows, targets]
@@ -19,6 +20,10 @@
 #import losses
 #import mask
 #import update
+#import ops_in_line if OP_COUNT
+#import ops_by_table unless OP_COUNT
+#import ops_in_tiles if TILE_ROWS
+#import ops_by_value unless TILE_ROWS
 
 override LANES: u32 = 64u;
 // The program's activations beside the identity, if there are no more than two, so that no other is compiled.
@@ -80,11 +85,12 @@ struct Op {
     f: vec2<u32>,
     a_strides: vec2<u32>, // of its rows and columns, as they are read
     b_strides: vec2<u32>,
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
-    parameter: f32, // of a loss, or the limit of a clipping
-    padding: vec2<u32>,
+    beta1: u32, // this and all below are the bits of an f32
+    beta2: u32,
+    epsilon: u32,
+    parameter: u32, // of a loss, or the limit of a clipping
+    tiled: u32, // whether a product is made in tiles
+    padding: u32,
 }
 
 struct Program {
@@ -111,41 +117,16 @@ struct Run {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     for (var s = run.first; s < run.first + run.steps; s++) {
-        for (var o = 0u; o < program.count.x; o++) {
-            execute(o, group.z, lane, s);
-            storageBarrier();
-        }
+        step(group.z, lane, steps[s]);
     }
 }
 
-fn rows_of(rows: u32, s: u32) -> u32 {
-    return select(rows, steps[s].rows, rows == BATCH);
+fn rows_of(rows: u32, s: Step) -> u32 {
+    return select(rows, s.rows, rows == BATCH);
 }
 
 fn at(view: vec2<u32>, member: u32) -> u32 {
     return view.x + member * view.y;
-}
-
-fn execute(o: u32, member: u32, lane: u32, s: u32) {
-    switch program.ops[o].kind {
-        case GATHER: { if has(GATHER) { gather(o, member, lane, s); } }
-        case MATMUL: { if has(MATMUL) { matmul(o, member, lane, s); } }
-        case LOSS_GRADIENT: { if has(LOSS_GRADIENT) { loss_gradient(o, member, lane, s); } }
-        case METRICS: { if has(METRICS) { metrics(o, member, lane, s); } }
-        case BIAS_GRADIENT: { if has(BIAS_GRADIENT) { bias_gradient(o, member, lane, s); } }
-        case UPDATE: { if has(UPDATE) { optimize(o, member, lane, s); } }
-        case SOFTMAX: { if has(SOFTMAX) { softmax(o, member, lane, s); } }
-        case SQUARE_SUMS: { if has(SQUARE_SUMS) { square_sums(o, member, lane); } }
-        case MAX_NORM: { if has(MAX_NORM) { max_norm(o, member, lane); } }
-        case CLIP_NORM: { if has(CLIP_NORM) { clip_norm(o, member, lane); } }
-        case PERTURB: { if has(PERTURB) { perturb(o, member, lane, s); } }
-        case DROPOUT, DROPOUT_GRADIENT: {
-            if has(DROPOUT) || has(DROPOUT_GRADIENT) {
-                dropout(o, member, lane, s);
-            }
-        }
-        default: { if has_elementwise() { elementwise(o, member, lane, s); } }
-    }
 }
 
 fn has(kind: u32) -> bool {
@@ -177,13 +158,13 @@ fn derivative_by(function: u32, kept: f32) -> f32 {
 }
 
 // c[r, :] = source[order[first + r], :]; the source is the inputs, or the targets by function
-fn gather(o: u32, member: u32, lane: u32, s: u32) {
-    let columns = program.ops[o].n;
-    let c = at(program.ops[o].c, member);
-    let first = at(program.ops[o].b, member) + steps[s].first;
-    for (var i = lane; i < steps[s].rows * columns; i += LANES) {
+fn gather(op: Op, member: u32, lane: u32, s: Step) {
+    let columns = op.n;
+    let c = at(op.c, member);
+    let first = at(op.b, member) + s.first;
+    for (var i = lane; i < s.rows * columns; i += LANES) {
         let from_row = order[first + i / columns] * columns + i % columns;
-        if program.ops[o].function == 0u {
+        if op.function == 0u {
             arena[c + i] = inputs[from_row];
         } else {
             arena[c + i] = targets[from_row];
@@ -191,46 +172,48 @@ fn gather(o: u32, member: u32, lane: u32, s: u32) {
     }
 }
 
-// c[m, n] = a[m, k] * b[k, n] and its epilogue
-fn matmul(o: u32, member: u32, lane: u32, s: u32) {
-    let n = program.ops[o].n;
-    let depth = rows_of(program.ops[o].k, s);
-    let total = rows_of(program.ops[o].m, s) * n;
-    let a = at(program.ops[o].a, member);
-    let b = at(program.ops[o].b, member);
-    let c = at(program.ops[o].c, member);
-    let d = at(program.ops[o].d, member);
-    let a_strides = program.ops[o].a_strides;
-    let b_strides = program.ops[o].b_strides;
-    let function = program.ops[o].function;
+// c[m, n] = a[m, k] * b[k, n] and its epilogue. A lane has whole values, LANES apart.
+fn product_by_value(op: Op, member: u32, lane: u32, s: Step) {
+    let n = op.n;
+    let depth = rows_of(op.k, s);
+    let total = rows_of(op.m, s) * n;
+    let a = at(op.a, member);
+    let b = at(op.b, member);
     for (var i = lane; i < total; i += LANES) {
-        var at_a = a + (i / n) * a_strides.x;
-        var at_b = b + (i % n) * b_strides.y;
+        var at_a = a + (i / n) * op.a_strides.x;
+        var at_b = b + (i % n) * op.b_strides.y;
         var sum = 0.0;
         for (var k = 0u; k < depth; k++) {
             sum += arena[at_a] * arena[at_b];
-            at_a += a_strides.y;
-            at_b += b_strides.x;
+            at_a += op.a_strides.y;
+            at_b += op.b_strides.x;
         }
-        switch program.ops[o].epilogue {
-            case ACCUMULATE: { arena[c + i] += sum; }
-            case BIAS_ACTIVATE: { arena[c + i] = activate_by(function, sum + arena[d + i % n]); }
-            case TIMES_DERIVATIVE: { arena[c + i] = sum * derivative_by(function, arena[d + i]); }
-            default: { arena[c + i] = sum; }
-        }
+        finish(op, member, i, i % n, sum);
+    }
+}
+
+// The sum of c's i-th value, in this column.
+fn finish(op: Op, member: u32, i: u32, column: u32, sum: f32) {
+    let c = at(op.c, member) + i;
+    let d = at(op.d, member);
+    switch op.epilogue {
+        case ACCUMULATE: { arena[c] += sum; }
+        case BIAS_ACTIVATE: { arena[c] = activate_by(op.function, sum + arena[d + column]); }
+        case TIMES_DERIVATIVE: { arena[c] = sum * derivative_by(op.function, arena[d + i]); }
+        default: { arena[c] = sum; }
     }
 }
 
 // bias_add: c[r, :] += a;  activation: c = f(a);  activation_gradient: c = c . f'(a);  clip_value: c = clamp(c);
 // average: c += share * (a - c);  clear: c = 0
-fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
-    let n = program.ops[o].n;
-    let total = rows_of(program.ops[o].m, s) * n;
-    let a = at(program.ops[o].a, member);
-    let c = at(program.ops[o].c, member);
-    let function = program.ops[o].function;
+fn elementwise(op: Op, member: u32, lane: u32, s: Step) {
+    let n = op.n;
+    let total = rows_of(op.m, s) * n;
+    let a = at(op.a, member);
+    let c = at(op.c, member);
+    let function = op.function;
     for (var i = lane; i < total; i += LANES) {
-        switch program.ops[o].kind {
+        switch op.kind {
             case BIAS_ADD: { if has(BIAS_ADD) { arena[c + i] += arena[a + i % n]; } }
             case ACTIVATION: {
                 if has(ACTIVATION) {
@@ -244,12 +227,12 @@ fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
             }
             case AVERAGE: {
                 if has(AVERAGE) {
-                    arena[c + i] += steps[s].average * (arena[a + i] - arena[c + i]);
+                    arena[c + i] += s.average * (arena[a + i] - arena[c + i]);
                 }
             }
             case CLIP_VALUE: {
                 if has(CLIP_VALUE) {
-                    let limit = program.ops[o].parameter;
+                    let limit = bitcast<f32>(op.parameter);
                     arena[c + i] = clamp(arena[c + i], -limit, limit);
                 }
             }
@@ -259,11 +242,11 @@ fn elementwise(o: u32, member: u32, lane: u32, s: u32) {
 }
 
 // c[j] = sum of a^2 over the j-th chunk of k of its n values. A lane has whole chunks.
-fn square_sums(o: u32, member: u32, lane: u32) {
-    let n = program.ops[o].n;
-    let chunk = program.ops[o].k;
-    let a = at(program.ops[o].a, member);
-    let c = at(program.ops[o].c, member);
+fn square_sums(op: Op, member: u32, lane: u32) {
+    let n = op.n;
+    let chunk = op.k;
+    let a = at(op.a, member);
+    let c = at(op.c, member);
     for (var j = lane; j * chunk < n; j += LANES) {
         var sum = 0.0;
         for (var i = j * chunk; i < min(n, j * chunk + chunk); i++) {
@@ -274,25 +257,25 @@ fn square_sums(o: u32, member: u32, lane: u32) {
 }
 
 // c = c * min(1, limit / (sqrt(sum of a's k values) + 1e-6))
-fn clip_norm(o: u32, member: u32, lane: u32) {
-    let a = at(program.ops[o].a, member);
-    let c = at(program.ops[o].c, member);
+fn clip_norm(op: Op, member: u32, lane: u32) {
+    let a = at(op.a, member);
+    let c = at(op.c, member);
     var sum = 0.0;
-    for (var j = 0u; j < program.ops[o].k; j++) {
+    for (var j = 0u; j < op.k; j++) {
         sum += arena[a + j];
     }
-    let factor = min(1.0, program.ops[o].parameter / (sqrt(sum) + 1e-6));
-    for (var i = lane; i < program.ops[o].n; i += LANES) {
+    let factor = min(1.0, bitcast<f32>(op.parameter) / (sqrt(sum) + 1e-6));
+    for (var i = lane; i < op.n; i += LANES) {
         arena[c + i] *= factor;
     }
 }
 
 // c[r, :] = c[r, :] * limit / (norm of c[r, :] + 1e-7) where that norm is above the limit. A lane has whole rows.
-fn max_norm(o: u32, member: u32, lane: u32) {
-    let n = program.ops[o].n;
-    let limit = program.ops[o].parameter;
-    for (var row = lane; row < program.ops[o].m; row += LANES) {
-        let c = at(program.ops[o].c, member) + row * n;
+fn max_norm(op: Op, member: u32, lane: u32) {
+    let n = op.n;
+    let limit = bitcast<f32>(op.parameter);
+    for (var row = lane; row < op.m; row += LANES) {
+        let c = at(op.c, member) + row * n;
         var sum = 0.0;
         for (var i = 0u; i < n; i++) {
             sum += arena[c + i] * arena[c + i];
@@ -306,23 +289,23 @@ fn max_norm(o: u32, member: u32, lane: u32) {
 }
 
 // a: input or gradient [batch, n]; b: hyper; d: key; k: layer; c = a * scale + shift where it stays, of a gradient a * scale
-fn dropout(o: u32, member: u32, lane: u32, s: u32) {
-    let n = program.ops[o].n;
-    let a = at(program.ops[o].a, member);
-    let c = at(program.ops[o].c, member);
-    let rate = arena[at(program.ops[o].b, member) + 4u];
-    let d = at(program.ops[o].d, member);
+fn dropout(op: Op, member: u32, lane: u32, s: Step) {
+    let n = op.n;
+    let a = at(op.a, member);
+    let c = at(op.c, member);
+    let rate = arena[at(op.b, member) + 4u];
+    let d = at(op.d, member);
     let key = vec2(keys[d], keys[d + 1u]);
-    var m = mask(program.ops[o].function, rate, key, steps[s].number, program.ops[o].k);
-    if program.ops[o].kind == DROPOUT_GRADIENT {
+    var m = mask(op.function, rate, key, s.number, op.k);
+    if op.kind == DROPOUT_GRADIENT {
         m.shift = 0.0;
         m.dropped = 0.0;
     }
     let draws = draws_of(n);
-    for (var i = lane; i < steps[s].rows * draws; i += LANES) {
+    for (var i = lane; i < s.rows * draws; i += LANES) {
         let row = i / draws;
         let column = first_column(i % draws);
-        let stays = stay(m, steps[s].first + row, i % draws);
+        let stays = stay(m, s.first + row, i % draws);
         let value = row * n + column;
         if column < n {
             arena[c + value] = select(m.dropped, m.scale * arena[a + value] + m.shift, stays.x);
@@ -334,21 +317,21 @@ fn dropout(o: u32, member: u32, lane: u32, s: u32) {
 }
 
 // c: values [batch, n]; d: key; k: layer of the noise; c = 0 where the mask says so, else c + deviation * a normal number
-fn perturb(o: u32, member: u32, lane: u32, s: u32) {
-    let n = program.ops[o].n;
-    let c = at(program.ops[o].c, member);
-    let d = at(program.ops[o].d, member);
+fn perturb(op: Op, member: u32, lane: u32, s: Step) {
+    let n = op.n;
+    let c = at(op.c, member);
+    let d = at(op.d, member);
     let key = vec2(keys[d], keys[d + 1u]);
-    let layer = program.ops[o].k;
-    let noise_key = threefry(key, vec2(steps[s].number, layer));
-    let m = mask(PLAIN, program.ops[o].parameter, key, steps[s].number, layer + 1u);
-    let deviation = program.ops[o].beta1;
+    let layer = op.k;
+    let noise_key = threefry(key, vec2(s.number, layer));
+    let m = mask(PLAIN, bitcast<f32>(op.parameter), key, s.number, layer + 1u);
+    let deviation = bitcast<f32>(op.beta1);
     let draws = draws_of(n);
-    for (var i = lane; i < steps[s].rows * draws; i += LANES) {
+    for (var i = lane; i < s.rows * draws; i += LANES) {
         let row = i / draws;
         let draw = i % draws;
         let column = first_column(draw);
-        let position = steps[s].first + row;
+        let position = s.first + row;
         let noise = deviation * gaussian(threefry(noise_key, vec2(position, draw)));
         let stays = stay(m, position, draw);
         let value = c + row * n + column;
@@ -363,22 +346,22 @@ fn perturb(o: u32, member: u32, lane: u32, s: u32) {
 
 // a: logits [batch, n]; b: targets; c: gradient [batch, n]; d: records [batch, 4]; k outputs for each value of a target. A lane
 // has whole rows.
-fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
-    let n = program.ops[o].n;
-    let function = select(LOSS, program.ops[o].function, LOSS == ANY);
-    let parameter = program.ops[o].parameter;
-    let weights = program.ops[o].epilogue;
-    let width = program.ops[o].k;
+fn loss_gradient(op: Op, member: u32, lane: u32, s: Step) {
+    let n = op.n;
+    let function = select(LOSS, op.function, LOSS == ANY);
+    let parameter = bitcast<f32>(op.parameter);
+    let weights = op.epilogue;
+    let width = op.k;
     let wished = select(n / width, 1u, of_class(function));
-    for (var row = lane; row < steps[s].rows; row += LANES) {
-        let a = at(program.ops[o].a, member) + row * n;
-        let c = at(program.ops[o].c, member) + row * n;
-        let b = at(program.ops[o].b, member) + row * (wished + select(weights, n, weights == OF_OUTPUTS));
+    for (var row = lane; row < s.rows; row += LANES) {
+        let a = at(op.a, member) + row * n;
+        let c = at(op.c, member) + row * n;
+        let b = at(op.b, member) + row * (wished + select(weights, n, weights == OF_OUTPUTS));
         var weight = 1.0;
         if weights == OF_ROWS {
             weight = arena[b + wished];
         }
-        let scale = weight * steps[s].loss_scale;
+        let scale = weight * s.loss_scale;
         var record = vec4<f32>();
         if of_class(function) {
             let wanted = u32(arena[b]);
@@ -406,7 +389,7 @@ fn loss_gradient(o: u32, member: u32, lane: u32, s: u32) {
             }
             record.y = select(0.0, 1.0, record.y == 0.0);
         }
-        let d = at(program.ops[o].d, member) + row * 4u;
+        let d = at(op.d, member) + row * 4u;
         arena[d] = record.x * weight;
         arena[d + 1u] = record.y;
         arena[d + 2u] = record.z;
@@ -457,29 +440,29 @@ fn row_max(first: u32, columns: u32) -> f32 {
 }
 
 // log[record, :] = sum over r of a[r, :]. A lane for each of the four values.
-fn metrics(o: u32, member: u32, lane: u32, s: u32) {
+fn metrics(op: Op, member: u32, lane: u32, s: Step) {
     if lane >= 4u {
         return;
     }
-    let a = at(program.ops[o].a, member) + lane;
+    let a = at(op.a, member) + lane;
     var sum = 0.0;
-    for (var row = 0u; row < steps[s].rows; row++) {
+    for (var row = 0u; row < s.rows; row++) {
         sum += arena[a + row * 4u];
     }
-    log_of[at(program.ops[o].c, member) + steps[s].record * 4u + lane] = sum;
+    log_of[at(op.c, member) + s.record * 4u + lane] = sum;
 }
 
 // c[i] = sum over r of a[r, i], or c[i] += it. A lane has whole columns.
-fn bias_gradient(o: u32, member: u32, lane: u32, s: u32) {
-    let n = program.ops[o].n;
-    let a = at(program.ops[o].a, member);
-    let c = at(program.ops[o].c, member);
+fn bias_gradient(op: Op, member: u32, lane: u32, s: Step) {
+    let n = op.n;
+    let a = at(op.a, member);
+    let c = at(op.c, member);
     for (var i = lane; i < n; i += LANES) {
         var sum = 0.0;
-        for (var row = 0u; row < rows_of(program.ops[o].m, s); row++) {
+        for (var row = 0u; row < rows_of(op.m, s); row++) {
             sum += arena[a + row * n + i];
         }
-        if program.ops[o].epilogue == ACCUMULATE {
+        if op.epilogue == ACCUMULATE {
             sum += arena[c + i];
         }
         arena[c + i] = sum;
@@ -487,30 +470,38 @@ fn bias_gradient(o: u32, member: u32, lane: u32, s: u32) {
 }
 
 // a: gradients [1, n]; b: hyper; c: parameters; d, e, f: moments, c again where there is none; the first k weights are decayed
-fn optimize(o: u32, member: u32, lane: u32, s: u32) {
-    let a = at(program.ops[o].a, member);
-    let b = at(program.ops[o].b, member);
-    let c = at(program.ops[o].c, member);
-    let d = at(program.ops[o].d, member);
-    let e = at(program.ops[o].e, member);
-    let f = at(program.ops[o].f, member);
-    let count = program.ops[o].m;
-    let rule = select(RULE, program.ops[o].function, RULE == ANY);
+fn optimize(op: Op, member: u32, lane: u32, s: Step) {
+    let a = at(op.a, member);
+    let b = at(op.b, member);
+    let c = at(op.c, member);
+    let d = at(op.d, member);
+    let e = at(op.e, member);
+    let f = at(op.f, member);
+    let count = op.m;
+    let rule = select(RULE, op.function, RULE == ANY);
     var rates = Rates(
-        arena[b] * steps[s].rate,
+        arena[b] * s.rate,
         0.0,
         0.0,
         arena[b + 2u],
-        vec3(steps[s].correction1, steps[s].correction2, steps[s].correction3),
-        program.ops[o].beta1,
-        program.ops[o].beta2,
-        program.ops[o].epsilon,
-        program.ops[o].epilogue == NESTEROV,
+        vec3(s.correction1, s.correction2, s.correction3),
+        bitcast<f32>(op.beta1),
+        bitcast<f32>(op.beta2),
+        bitcast<f32>(op.epsilon),
+        op.epilogue == NESTEROV,
     );
-    for (var i = lane; i < program.ops[o].n; i += LANES) {
-        rates.decay = select(0.0, arena[b + 1u], i < program.ops[o].k);
-        rates.l1 = select(0.0, arena[b + 3u], i < program.ops[o].k);
-        let moments = vec3(arena[d + i], arena[e + i], arena[f + i]);
+    let decay = arena[b + 1u];
+    let l1 = arena[b + 3u];
+    for (var i = lane; i < op.n; i += LANES) {
+        rates.decay = select(0.0, decay, i < op.k);
+        rates.l1 = select(0.0, l1, i < op.k);
+        var moments = vec3(arena[d + i], 0.0, 0.0);
+        if count > 1u {
+            moments.y = arena[e + i];
+        }
+        if count > 2u {
+            moments.z = arena[f + i];
+        }
         let after = update(rule, Weight(arena[c + i], moments), arena[a + i], rates);
         arena[d + i] = after.moments.x;
         if count > 1u {
@@ -524,11 +515,11 @@ fn optimize(o: u32, member: u32, lane: u32, s: u32) {
 }
 
 // c[r, i] = exp(a[r, i] - max a[r, :]) / sum exp(a[r, :] - max a[r, :]). A lane has whole rows.
-fn softmax(o: u32, member: u32, lane: u32, s: u32) {
-    let n = program.ops[o].n;
-    for (var row = lane; row < steps[s].rows; row += LANES) {
-        let a = at(program.ops[o].a, member) + row * n;
-        let c = at(program.ops[o].c, member) + row * n;
+fn softmax(op: Op, member: u32, lane: u32, s: Step) {
+    let n = op.n;
+    for (var row = lane; row < s.rows; row += LANES) {
+        let a = at(op.a, member) + row * n;
+        let c = at(op.c, member) + row * n;
         let largest = row_max(a, n);
         var total = 0.0;
         for (var i = 0u; i < n; i++) {

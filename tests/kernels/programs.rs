@@ -135,3 +135,24 @@ proptest! {
         agree(&program.fused(), rows.min(batch), seed);
     }
 }
+
+/// Of so many ops that the kernel of many steps looks them up in its table; those above stand in its text.
+#[test]
+fn deep_networks_agree_with_the_twins() {
+    let network = Network::new(30, &[40; 7], Activation::Tanh, 30, Activation::Identity);
+    let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
+    let capacity = Capacity {
+        members: 2,
+        batch: 50,
+        rows: 150,
+        order: 100,
+        records: 2,
+    };
+    for program in [
+        Program::training(&network, &loss, &Optimizer::ADAM, capacity),
+        Program::gradients(&network, &loss, capacity),
+    ] {
+        agree(&program.fused(), 50, 1);
+        agree(&program, 37, 2);
+    }
+}

@@ -1,7 +1,9 @@
 use super::call::calls;
-use super::resident;
+use super::record::Memory;
+use super::resident::{self, KIND, WORD};
 use super::shader::specialized;
 use super::sums::Sums;
+use super::table::Form;
 use super::tile::Tile;
 use crate::program::Program;
 
@@ -52,10 +54,21 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
         let ways = ways.into_iter();
         ways.map(|call| (call.kernel, call.constants))
     });
-    let steps = resident::constants(&program.parted(), LANES).map(|constants| ("steps", constants));
+    let memory = Memory {
+        buffers: &program.buffers,
+        allocated: &[],
+    };
+    let form = Form {
+        lanes: LANES,
+        tiles: false,
+    };
+    let steps = resident::constants(&program.parted(), &memory, form);
+    let steps = steps.map(|constants| ("steps", constants));
     let mut texts: Vec<(String, String)> = Vec::new();
     for (kernel, constants) in kernels.chain(steps) {
-        let values = constants.iter().map(|(name, value)| match *value {
+        let named = constants.iter();
+        let named = named.filter(|(name, _)| ![WORD, KIND].contains(name));
+        let values = named.map(|(name, value)| match *value {
             u32::MAX => format!("-{name}=any"),
             value => format!("-{name}={value}"),
         });
@@ -65,4 +78,60 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
         }
     }
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use wgpu::naga;
+    use wgpu::naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet};
+    use wgpu::naga::valid::{ValidationFlags, Validator};
+
+    use super::*;
+    use crate::model::{Activation, Network};
+    use crate::program::{Capacity, Loss, LossFunction, Optimizer, Reduction};
+
+    /// The many-steps kernel of a network of so many layers of 64.
+    fn steps(layers: usize, tiles: bool) -> String {
+        let hidden = vec![64; layers];
+        let network = Network::new(30, &hidden, Activation::Tanh, 1, Activation::Identity);
+        let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
+        let capacity = Capacity {
+            members: 1,
+            batch: 32,
+            rows: 100,
+            order: 100,
+            records: 1,
+        };
+        let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
+        let memory = Memory {
+            buffers: &program.buffers,
+            allocated: &[],
+        };
+        let form = Form { lanes: 8, tiles };
+        let constants = resident::constants(&program.parted(), &memory, form);
+        specialized("steps", &constants.expect("its ops are the shader's")).expect("it is listed")
+    }
+
+    #[test]
+    fn many_steps_are_valid_wgsl_in_line_and_by_table_with_tiles_and_without() {
+        for (layers, tiles) in [(2, true), (2, false), (8, true), (8, false)] {
+            let text = steps(layers, tiles);
+            let in_line = text.contains("const OP_0 = Op(");
+            assert_eq!(in_line, layers == 2);
+            assert_eq!(text.contains("execute_8(OP_15, member, lane, s);"), in_line);
+            assert_eq!(text.contains("subgroupBroadcast"), tiles);
+            let module = naga::front::wgsl::parse_str(&text)
+                .unwrap_or_else(|error| panic!("steps: {}", error.emit_to_string(&text)));
+            let needed = if tiles {
+                Capabilities::SUBGROUP
+            } else {
+                Capabilities::empty()
+            };
+            Validator::new(ValidationFlags::all(), needed)
+                .subgroup_stages(ShaderStages::COMPUTE)
+                .subgroup_operations(SubgroupOperationSet::all())
+                .validate(&module)
+                .unwrap_or_else(|error| panic!("steps: {}", error.emit_to_string(&text)));
+        }
+    }
 }

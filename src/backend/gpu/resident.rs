@@ -4,18 +4,30 @@ use super::call::{function, loss, rule};
 use super::device::Device;
 use super::record::{Memory, binding_elements};
 use super::shader::{Constants, Pipelines};
-use super::table::{Arena, Entry, OPS, Table, kinds};
+use super::table::{Arena, Entry, Form, OPS, Table, in_tiles, kinds, sizes};
 use crate::backend::BackendError;
 use crate::model::Activation;
-use crate::program::{Levels, Op, Program, Rows, Step, TensorId, buffer, chunk};
+use crate::program::{Levels, Op, Program, Step, TensorId, buffer, chunk};
 
 /// Steps that one dispatch runs at most.
 pub(super) const STEPS: usize = 1 << 16;
+
+/// Ops of a program whose table is in the shader's text at most: they stand there one behind the other, so that a compiler takes the
+/// longer the more there are. It is worth it where a step is short: what an op is and where its tensors lie takes no time to find
+/// then, and a software adapter, which runs both sides of a branch, runs no op but the one that is wanted.
+const IN_LINE: usize = 24;
+
+/// The shader's constants that are its table, word by word, and the kind of each op.
+pub(super) const WORD: &str = "WORD";
+pub(super) const KIND: &str = "KIND";
 
 /// Loop iterations that an invocation makes in one dispatch at most. llvmpipe counts those of all of a shader's loops and,
 /// at 65,535, leaves them without a word (`LP_MAX_TGSI_LOOP_ITERATIONS` in Mesa's `lp_bld_limits.h`). An eighth of that, as
 /// Mesa makes loops of switches and of loops' bodies too: up to four for one of ours were seen.
 pub(super) const ITERATIONS: usize = 8_000;
+
+/// The same where ops stand in line: the shader has no switch then, and each loop counts once.
+const IN_LINE_ITERATIONS: usize = 30_000;
 
 /// A program as one dispatch.
 #[derive(Debug)]
@@ -49,7 +61,8 @@ impl Resident {
         memory: &Memory<'_>,
     ) -> Result<Option<Resident>, BackendError> {
         let program = &program.parted();
-        let Some(constants) = constants(program, device.lanes) else {
+        let form = Form::of(device);
+        let Some(constants) = constants(program, memory, form) else {
             return Ok(None);
         };
         let arena = Arena::new(program, memory);
@@ -57,7 +70,12 @@ impl Resident {
             let members = if buffer.shared { 1 } else { program.members };
             members * buffer.len <= binding_elements(device)
         };
-        let stride = ITERATIONS / iterations(program, device.lanes as usize);
+        let most = if in_line(program) {
+            IN_LINE_ITERATIONS
+        } else {
+            ITERATIONS
+        };
+        let stride = most / iterations(program, form);
         if program.ops.len() > OPS
             || stride == 0
             || program.members > device.limits.max_compute_workgroups_per_dimension as usize
@@ -66,17 +84,10 @@ impl Resident {
         {
             return Ok(None);
         }
-        let mut table = vec![Entry::default(); OPS];
-        let entries = Table {
-            program,
-            memory,
-            arena: &arena,
-        };
-        for (entry, op) in table.iter_mut().zip(&program.ops) {
-            *entry = entries.entry(op);
-        }
         let mut words = vec![program.ops.len() as u32, 0, 0, 0];
         words.extend(levels(program).map(f32::to_bits));
+        let mut table = entries(program, memory, form);
+        table.resize(OPS, Entry::default());
         words.extend(bytemuck::cast_slice::<Entry, u32>(&table));
 
         let create = |label, bytes: usize, usage| {
@@ -200,8 +211,23 @@ impl Resident {
     }
 }
 
+fn in_line(program: &Program) -> bool {
+    program.ops.len() <= IN_LINE
+}
+
+/// The table of a program's ops.
+fn entries(program: &Program, memory: &Memory<'_>, form: Form) -> Vec<Entry> {
+    let table = Table {
+        program,
+        memory,
+        arena: &Arena::new(program, memory),
+        form,
+    };
+    program.ops.iter().map(|op| table.entry(op)).collect()
+}
+
 /// What the shader is specialised by; `None` if the program is none for it.
-pub(super) fn constants(program: &Program, lanes: u32) -> Option<Constants> {
+pub(super) fn constants(program: &Program, memory: &Memory<'_>, form: Form) -> Option<Constants> {
     let kinds = kinds(program)?;
     let functions = || program.ops.iter().filter_map(activation);
     let first = functions().next().unwrap_or(ANY);
@@ -212,14 +238,25 @@ pub(super) fn constants(program: &Program, lanes: u32) -> Option<Constants> {
     } else {
         [ANY; 2]
     };
-    Some(vec![
-        ("LANES", lanes),
+    let mut constants = vec![
+        ("LANES", form.lanes),
         ("FUNCTION", first),
         ("OTHER_FUNCTION", other),
         ("LOSS", only(program.ops.iter().filter_map(loss_of))),
         ("RULE", only(program.ops.iter().filter_map(rule_of))),
         ("KINDS", kinds),
-    ])
+    ];
+    if program.ops.iter().any(|op| in_tiles(program, op, form)) {
+        constants.push(("TILE_ROWS", form.tile_rows() as u32));
+    }
+    if in_line(program) {
+        constants.push(("OP_COUNT", program.ops.len() as u32));
+        let table = entries(program, memory, form);
+        constants.extend(table.iter().map(|entry| (KIND, entry.kind)));
+        let words = bytemuck::cast_slice::<Entry, u32>(&table).iter();
+        constants.extend(words.map(|&word| (WORD, word)));
+    }
+    Some(constants)
 }
 
 /// The function that the op applies, as the shader knows it, if it is not the identity.
@@ -270,19 +307,20 @@ fn only(mut numbers: impl Iterator<Item = u32>) -> u32 {
 }
 
 /// Loop iterations that a lane makes in a step at most, in all the shader's loops; to leave a loop counts as one more.
-fn iterations(program: &Program, lanes: usize) -> usize {
-    let shared = |values: usize| values.div_ceil(lanes);
-    let size = |rows| match rows {
-        Rows::Batch => program.batch,
-        Rows::Fixed(rows) => rows,
-    };
+fn iterations(program: &Program, form: Form) -> usize {
+    let shared = |values: usize| values.div_ceil(form.lanes as usize);
     let rowwise =
         |tensor: TensorId| shared(program.batch) * (4 + 3 * program.tensors[tensor].columns);
     let of = |op: &Op| match *op {
         Op::Matmul { .. }
         | Op::MatmulBiasActivation { .. }
-        | Op::MatmulActivationGradient { .. } => op.product(program).map_or(0, |product| {
-            shared(size(product.m) * product.n) * (2 + size(product.k))
+        | Op::MatmulActivationGradient { .. } => sizes(program, op).map_or(0, |[m, n, k]| {
+            if in_tiles(program, op, form) {
+                let tiles = m.div_ceil(form.tile_rows()) * n.div_ceil(form.tile_columns());
+                tiles * (5 + k + form.tile_rows())
+            } else {
+                shared(m * n) * (2 + k)
+            }
         }),
         Op::LossGradient { logits, .. } | Op::Softmax { logits, .. } => rowwise(logits),
         Op::Metrics { .. } => program.batch,

@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::call::{dropout, function, loss, loss_weights, rows, rule};
+use super::device::Device;
 use super::record::Memory;
 use crate::program::{Element, Op, Product, Program, Rows, TensorId, Transpose, buffer, chunk};
 
@@ -13,7 +14,7 @@ pub(super) const OPS: usize = 128;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub(super) struct Entry {
-    kind: u32,
+    pub(super) kind: u32,
     function: u32,
     epilogue: u32,
     m: u32,
@@ -30,7 +31,9 @@ pub(super) struct Entry {
     rates: [f32; 3],
     /// Of a loss, or the limit of a clipping.
     parameter: f32,
-    padding: [u32; 2],
+    /// Of a product: whether it is made in tiles.
+    tiled: u32,
+    padding: u32,
 }
 
 /// What ops are to the shader, and what products do with their sums: the constants of `shaders/steps.wgsl`.
@@ -61,6 +64,51 @@ mod kind {
 
     /// Of an optimizer: SGD looks ahead.
     pub(super) const NESTEROV: u32 = 1;
+}
+
+/// How a device runs the shader.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// Lanes of a workgroup.
+    pub(super) lanes: u32,
+    /// Whether they are a subgroup, which makes large products in tiles.
+    pub(super) tiles: bool,
+}
+
+impl Form {
+    /// Tiles are for processors, whose lanes have registers for all sums of a tile, and no others beside them that wait for work.
+    pub(super) fn of(device: &Device) -> Self {
+        Form {
+            lanes: device.lanes,
+            tiles: device.software && device.subgroups == Some([device.lanes; 2]),
+        }
+    }
+
+    pub(super) fn tile_rows(self) -> usize {
+        2 * self.lanes as usize
+    }
+
+    pub(super) fn tile_columns(self) -> usize {
+        4 * self.lanes as usize
+    }
+}
+
+/// Sizes of a product for a full batch: m, n and k.
+pub(super) fn sizes(program: &Program, op: &Op) -> Option<[usize; 3]> {
+    let size = |rows| match rows {
+        Rows::Batch => program.batch,
+        Rows::Fixed(rows) => rows,
+    };
+    let product = op.product(program)?;
+    Some([size(product.m), product.n, size(product.k)])
+}
+
+/// Whether an op is a product that is made in tiles: one that fills most of a tile, with sums that are worth it.
+pub(super) fn in_tiles(program: &Program, op: &Op, form: Form) -> bool {
+    let fills = |[m, n, k]: [usize; 3]| {
+        2 * m >= form.tile_rows() && 4 * n >= 3 * form.tile_columns() && k >= 8
+    };
+    form.tiles && sizes(program, op).is_some_and(fills)
 }
 
 /// Where the buffers of a program lie in its arena, one behind the other, in elements.
@@ -170,6 +218,7 @@ pub(super) struct Table<'a> {
     pub(super) program: &'a Program,
     pub(super) memory: &'a Memory<'a>,
     pub(super) arena: &'a Arena,
+    pub(super) form: Form,
 }
 
 impl Table<'_> {
@@ -228,6 +277,7 @@ impl Table<'_> {
             }
         };
         Entry {
+            tiled: in_tiles(self.program, op, self.form).into(),
             m: rows(m),
             n: n as u32,
             k: rows(k),
@@ -404,7 +454,7 @@ impl Table<'_> {
                 hyper,
                 decayed,
             } => {
-                // What is not there is read all the same, and never written.
+                // What is not there is not touched; but for the first, which is written before the weights are.
                 let moment = |k: usize| self.view(moments.get(k).copied().unwrap_or(parameters));
                 Entry {
                     function: rule(optimizer.rule),

@@ -11,10 +11,12 @@ pub fn source(kernel: &str) -> Option<String> {
 
 /// A kernel's whole source with its `override` constants filled in, as it is handed to wgpu.
 ///
-/// They are filled in as text: naga 30 cannot size workgroup arrays by an expression of several overrides. Two more things
+/// They are filled in as text: naga 30 cannot size workgroup arrays by an expression of several overrides. Three more things
 /// are done to the text:
 /// - `#import NAME` stands for a snippet, and is nothing where that is there already; with `if CONSTANT` or
 ///   `unless CONSTANT …` behind it, it depends on constants, which are 0 unless they are given;
+/// - `#each NAME TEXT` stands for a line of text for each constant of that name, in their order, with its position for `{i}` and its
+///   value for `{value}`;
 /// - `#repeat i COUNT`, up to its `#end`, stands for so many copies of what is between, with the copy's number for `{i}`: what
 ///   drivers keep in registers has no index but a constant one. COUNT is a number or a constant.
 pub fn specialized(kernel: &str, constants: &[(&str, u32)]) -> Option<String> {
@@ -22,6 +24,18 @@ pub fn specialized(kernel: &str, constants: &[(&str, u32)]) -> Option<String> {
     let mut lines = Vec::new();
     expand(text, constants, &mut BTreeSet::new(), &mut lines);
     for line in &mut lines {
+        if let Some((wanted, text)) = line
+            .strip_prefix("#each ")
+            .and_then(|rest| rest.split_once(' '))
+        {
+            let values = constants.iter().filter(|(name, _)| *name == wanted);
+            let lines = values.enumerate().map(|(i, (_, value))| {
+                text.replace("{i}", &i.to_string())
+                    .replace("{value}", &value.to_string())
+            });
+            *line = lines.collect::<Vec<_>>().join("\n");
+            continue;
+        }
         let Some((name, kind)) = line
             .strip_prefix("override ")
             .and_then(|rest| rest.split_once(": "))
@@ -36,6 +50,11 @@ pub fn specialized(kernel: &str, constants: &[(&str, u32)]) -> Option<String> {
             };
         }
     }
+    lines = lines
+        .iter()
+        .flat_map(|line| line.lines())
+        .map(str::to_owned)
+        .collect();
     let mut whole = String::new();
     let borrowed: Vec<&str> = lines.iter().map(String::as_str).collect();
     repeat(&borrowed, &borrowed, &mut whole);
