@@ -1,5 +1,6 @@
 //! Steps that workers make among themselves: the pool says who takes part, and hears what came of it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -107,7 +108,8 @@ pub(super) fn make(
     let sound = pool.reached.iter().all(|(_, reached)| reached.sound);
     pool.diverged &= !sound;
     note(pool, reached);
-    match compare(pool, &found) {
+    let made = first..reached;
+    match compare(pool, &found, made, parts as u32) {
         // Nobody has made this step: it is made under a coordinator, which finds out whose fault it is.
         None if doubts && !sound && done < steps.len() => {
             pool.notice(
@@ -149,9 +151,19 @@ fn note(pool: &mut Pool, furthest: u64) {
     while times.next().is_some_and(|time| pool.judge_number(time)) {}
 }
 
-/// Counts the shards that workers of one kind agree on. Returns what was found in the first step of which they do not.
-fn compare(pool: &mut Pool, found: &[Found]) -> Option<(u64, Vec<Found>)> {
-    let mut numbers: Vec<u64> = found.iter().map(|found| found.number).collect();
+/// Counts the shards that workers of one kind agree on. Returns what was found in the first step of which they do not, or that was `made`
+/// while one of its shards was not run twice: who was to do it is lost.
+fn compare(
+    pool: &mut Pool,
+    found: &[Found],
+    made: Range<u64>,
+    shards: u32,
+) -> Option<(u64, Vec<Found>)> {
+    if pool.options.verify <= 0.0 {
+        return None;
+    }
+    let numbers = found.iter().map(|found| found.number);
+    let mut numbers: Vec<u64> = numbers.chain(made.clone()).collect();
     numbers.sort_unstable();
     numbers.dedup();
     for number in numbers {
@@ -162,14 +174,16 @@ fn compare(pool: &mut Pool, found: &[Found]) -> Option<(u64, Vec<Found>)> {
             of_step.retain(|found| disputed.contains(&found.shard));
             return Some((number, of_step));
         }
-        let twice = |found: &&Found| {
-            let same = of_step.iter().filter(|other| other.shard == found.shard);
+        let is_twice = |shard: &u32| {
+            let same = of_step.iter().filter(|found| found.shard == *shard);
             same.count() > 1
         };
-        let mut shards: Vec<u32> = of_step.iter().filter(twice).map(|f| f.shard).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        pool.verify.agreed += shards.len() as u64;
+        let sampled = (0..shards).filter(|&shard| pool.verify.is_sampled(number, shard));
+        let (twice, once): (Vec<u32>, Vec<u32>) = sampled.partition(is_twice);
+        if made.contains(&number) && !once.is_empty() {
+            return Some((number, Vec::new()));
+        }
+        pool.verify.agreed += twice.len() as u64;
     }
     None
 }

@@ -45,6 +45,23 @@ fn a_worker_that_computes_wrong_is_put_out_and_its_step_made_again() {
 }
 
 #[test]
+fn what_a_worker_that_is_lost_was_to_run_once_more_is_made_again() {
+    // The last compares the shards of the one before, and does not come to it.
+    let specs = vec![
+        spec(BTreeMap::new()),
+        spec([(0, Fault::Corrupts)].into()),
+        spec([(0, Fault::Kills)].into()),
+    ];
+    let options = PoolOptions {
+        verify: 1.0,
+        ..patient(options(PolicyName::RoundRobin, Scheduling::Distributed))
+    };
+    let (found, report) = outcome(specs, options);
+    assert_eq!(found, reference());
+    assert!(report.repeated >= 6, "{report:?}");
+}
+
+#[test]
 fn a_gradient_that_is_no_number_is_made_again_and_who_computed_it_is_put_out() {
     for scheduling in Scheduling::ALL {
         for once in [true, false] {
