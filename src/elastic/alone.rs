@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::message::{Made, Total, Values};
+use super::message::Made;
+use super::sums::{Total, Values};
 use super::worker::{Station, summed};
 use crate::backend::{BackendError, run_all};
 use crate::program::Step;

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::awake::receive;
 use super::letter::{Call, Letter};
-use super::message::{Answer, Order, Reached, Slice, Total, Values};
+use super::message::{Answer, Order, Reached, Slice};
 use super::peer::Peer;
+use super::sums::{Summed, Values};
 use super::worker::{Outbox, Station, Stop, hash};
 
 /// How long an idle member waits before it asks the next peer whether it is there.
@@ -15,7 +16,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// A member's part in a slice of steps.
 pub(super) struct Member {
     slice: Slice,
-    peer: Peer<Values>,
+    peer: Peer<Summed>,
     /// Peers found gone, by rank.
     gone: Vec<usize>,
     /// The peer that is asked whether it is there, and since when it has not answered.
@@ -44,7 +45,7 @@ impl Member {
     }
 
     /// Sends letters. A peer that cannot be reached is gone, which leads to more of them.
-    fn post(&mut self, letters: Vec<Letter<Values>>) {
+    fn post(&mut self, letters: Vec<Letter<Summed>>) {
         let mut letters: std::collections::VecDeque<_> = letters.into();
         while let Some(Letter { to, step, call }) = letters.pop_front() {
             let letter = Order::Letter {
@@ -60,7 +61,7 @@ impl Member {
     }
 
     /// Notes that a peer is gone, and tells the others.
-    fn lost(&mut self, rank: usize) -> Vec<Letter<Values>> {
+    fn lost(&mut self, rank: usize) -> Vec<Letter<Summed>> {
         if rank == self.slice.rank || self.gone.contains(&rank) {
             return Vec::new();
         }
@@ -174,20 +175,19 @@ pub(super) fn make(
     let (mut times, mut began, mut updating) = (Vec::new(), Instant::now(), 0.0);
     while member.peer.step() < end && !member.peer.is_behind() {
         let step = &slice.steps[(member.peer.step() - slice.first) as usize];
-        if let Some(total) = member.peer.total().cloned() {
-            sound = total.are_finite();
+        if let Some(sum) = member.peer.total().cloned() {
+            sound = sum.sound;
             if !sound && slice.doubts {
                 // All find the same, and none has updated its weights by it.
                 break;
             }
             if let Some(last) = step.last() {
                 check(station, slice, member.peer.step(), outbox)?;
-                let total = Total::Of(total.clone());
                 let start = Instant::now();
-                station.update(update, gradients, last, step.len() as u32, &total)?;
+                station.update(update, gradients, last, step.len() as u32, &sum.total)?;
                 updating += start.elapsed().as_secs_f64();
             }
-            drop(total);
+            drop(sum);
             let letters = member.peer.advance();
             member.post(letters);
             times.push(began.elapsed().as_secs_f64());
@@ -226,7 +226,12 @@ pub(super) fn make(
                 sums: Vec::new(),
                 sound: true,
             })?;
-            let letters = member.peer.ran(node, Values::new(value));
+            let value = Values::new(value);
+            if slice.verify == 0.0 {
+                // Its memory serves again. Shards that are run alone are many: they are added up where nobody else holds them.
+                station.keep([&value].into_iter());
+            }
+            let letters = member.peer.ran(node, Summed::new(value));
             member.post(letters);
         } else if slice.verify == 0.0
             && let Some(letter) = member.peer.ask(member.each)

@@ -3,134 +3,16 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::letter::Call;
 use super::members::{Members, home};
 use super::peer::Counts;
-use super::tree::{Node, Term, add};
+use super::sums::{Summed, Total, Values};
+use super::tree::Node;
 use super::verify::sampled;
 use crate::backend::BackendError;
-use crate::backend::cpu::are_finite;
 use crate::program::{Program, Step};
-
-/// Numbers that several may hold without a copy of their own.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Values(pub(super) Arc<Vec<f32>>);
-
-impl Values {
-    /// Takes numbers over.
-    pub(super) fn new(values: Vec<f32>) -> Self {
-        Values(Arc::new(values))
-    }
-}
-
-impl Values {
-    /// Whether all are numbers, and none infinite.
-    pub(super) fn are_finite(&self) -> bool {
-        are_finite(&self.0)
-    }
-}
-
-/// Whether sums are.
-pub(super) fn sound(sums: &[(Node, Values)]) -> bool {
-    sums.iter().all(|(_, values)| values.are_finite())
-}
-
-impl Serialize for Values {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytemuck::cast_slice(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Values {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Values;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("numbers of four bytes")
-            }
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Values, E> {
-                if !bytes.len().is_multiple_of(size_of::<f32>()) {
-                    return Err(E::invalid_length(bytes.len(), &self));
-                }
-                Ok(Values::new(bytemuck::pod_collect_to_vec(bytes)))
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
-    }
-}
-
-impl Term for Values {
-    fn add(&mut self, other: &Self) {
-        Arc::make_mut(&mut self.0).add(&other.0);
-    }
-}
-
-/// A sum that is not made yet: what it consists of, in the order of the tree. Whoever needs it adds up as it reads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Total {
-    /// These.
-    Of(Values),
-    /// The sum of two.
-    Both(Arc<[Total; 2]>),
-}
-
-/// Numbers that are added up at a time, while they are in the nearest cache.
-const PIECE: usize = 1024;
-
-impl Total {
-    /// Gives the values from `first` on.
-    pub(super) fn read(&self, first: usize, out: &mut [f32]) {
-        for (n, piece) in out.chunks_mut(PIECE).enumerate() {
-            self.read_piece(first + n * PIECE, piece);
-        }
-    }
-
-    fn read_piece(&self, first: usize, out: &mut [f32]) {
-        match self {
-            Total::Of(Values(values)) => out.copy_from_slice(&values[first..first + out.len()]),
-            Total::Both(both) => {
-                both[0].read_piece(first, out);
-                both[1].add_piece(first, out);
-            }
-        }
-    }
-
-    fn add_piece(&self, first: usize, out: &mut [f32]) {
-        match self {
-            Total::Of(Values(values)) => add(out, &values[first..]),
-            Total::Both(_) => {
-                let (mut rest, len) = ([0.0; PIECE], out.len());
-                self.read_piece(first, &mut rest[..len]);
-                add(out, &rest);
-            }
-        }
-    }
-
-    /// How many values it has.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Total::Of(values) => values.0.len(),
-            Total::Both(both) => both[0].len(),
-        }
-    }
-
-    /// The same, made: for whoever is far away, and would have to be sent every part.
-    pub(super) fn made(&self) -> Self {
-        let mut values = vec![0.0; self.len()];
-        self.read(0, &mut values);
-        Total::Of(Values::new(values))
-    }
-}
-
-impl Term for Total {
-    fn add(&mut self, other: &Self) {
-        *self = Total::Both(Arc::new([self.clone(), other.clone()]));
-    }
-}
 
 /// Records of a step, by member.
 pub(super) type Records = Vec<Vec<f32>>;
@@ -307,7 +189,7 @@ pub(super) enum Order {
         /// The step.
         step: u64,
         /// What is told.
-        call: Call<Values>,
+        call: Call<Summed>,
     },
     /// A peer of a slice is gone.
     Gone {
@@ -316,6 +198,21 @@ pub(super) enum Order {
         /// Its rank.
         rank: usize,
     },
+}
+
+impl Order {
+    /// The same, with sums made: for whoever is far away, and would have to be sent every part.
+    pub(super) fn made(mut self) -> Self {
+        match &mut self {
+            Order::Update { total, .. } => total.make(),
+            Order::Letter {
+                call: Call::Part { value, .. } | Call::Total { value },
+                ..
+            } => value.total.make(),
+            _ => {}
+        }
+        self
+    }
 }
 
 /// Where a member of a slice came to.

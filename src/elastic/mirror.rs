@@ -1,4 +1,5 @@
-use super::message::{Contents, Order, Values};
+use super::message::{Contents, Order};
+use super::sums::Values;
 use std::sync::Arc;
 
 /// What the host has written into buffers, for workers that come later.

@@ -21,6 +21,7 @@ mod round;
 pub mod simulate;
 mod slice;
 mod spread;
+mod sums;
 mod tree;
 mod verify;
 mod worker;

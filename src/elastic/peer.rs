@@ -48,7 +48,7 @@ pub(super) struct Peer<T> {
     totals: VecDeque<(u64, T)>,
     /// The sum, where it was made, until those without shards have come close enough.
     whole: Option<T>,
-    /// By member, the step at least that it is known to be at, if it has no shards.
+    /// By member, the step at least that it is known to be at.
     at: Vec<u64>,
     behind: bool,
     /// Calls of steps that this member is not at yet.
@@ -225,6 +225,17 @@ impl<T: Term + Clone> Peer<T> {
         }
     }
 
+    /// Lets go of sums that nobody lacks any more.
+    fn forget(&mut self) {
+        while let Some((step, _)) = self.totals.front()
+            && *step < self.step
+            && (0..self.at.len())
+                .all(|rank| rank == self.rank || self.at[rank] > *step || self.gone.contains(&rank))
+        {
+            self.totals.pop_front();
+        }
+    }
+
     /// Sends the sum to the members below one in the tree of the step, and below those of them that are gone. The tree's root
     /// is the home of the first shard.
     fn forward(&self, rank: usize, total: &T, step: u64, out: &mut Vec<Letter<T>>) {
@@ -282,8 +293,9 @@ impl<T: Term + Clone> Peer<T> {
         each: f64,
     ) -> Vec<Letter<T>> {
         let mut out = Vec::new();
+        self.at[from] = self.at[from].max(step);
+        self.forget();
         if matches!(call, Call::At) {
-            self.at[from] = self.at[from].max(step);
             self.conclude(&mut out);
             return out;
         }

@@ -77,12 +77,12 @@ fn read_orders(input: Box<dyn Read + Send>, orders: &Sender<Order>, out: &Out) {
 
 /// A way to a peer, for as long as somebody holds it.
 fn peer(rank: usize, out: &Out) -> Sender<Order> {
-    let (sender, letters) = channel();
+    let (sender, letters) = channel::<Order>();
     let out = Arc::clone(out);
     let run = move || {
         for letter in letters {
             let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-            if put(&mut *out, &Said::ToPeer(rank, letter)).is_err() {
+            if put(&mut *out, &Said::ToPeer(rank, letter.made())).is_err() {
                 break;
             }
         }
@@ -187,10 +187,7 @@ pub(super) fn exchange(
             *peers.lock().unwrap_or_else(PoisonError::into_inner) =
                 std::mem::take(&mut slice.peers);
         }
-        if let Order::Update { total, .. } = &mut order {
-            *total = total.made();
-        }
-        if put(&mut out, &order).is_err() || leaves {
+        if put(&mut out, &order.made()).is_err() || leaves {
             break;
         }
     }

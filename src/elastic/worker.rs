@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::awake::receive;
 use super::bench::Bench;
 use super::member::Member;
-use super::message::{Answer, Contents, Order, Part, Records, Total, Values, sound};
+use super::message::{Answer, Contents, Order, Part, Records};
+use super::sums::{Total, Values, sound};
 use super::tree::{Node, Sum};
 use super::verify::UNSOUND;
 use crate::backend::cpu::are_finite;
@@ -280,7 +281,7 @@ impl Station {
     }
 
     /// Remembers what is sent, for its memory.
-    fn keep<'a>(&mut self, sums: impl Iterator<Item = &'a Values>) {
+    pub(super) fn keep<'a>(&mut self, sums: impl Iterator<Item = &'a Values>) {
         self.sent.extend(sums.cloned());
         self.sent.drain(..self.sent.len().saturating_sub(KEPT));
     }

@@ -157,3 +157,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sums_that_nobody_lacks_are_let_go_of() {
+    let members = Arc::new(Members {
+        ids: vec![0, 1],
+        starts: vec![0, 2],
+        shards: 4,
+    });
+    let mut peers = [0, 1].map(|rank| Peer::new(Arc::clone(&members), rank, 0, false));
+    for step in 0..6 {
+        let mut mail = VecDeque::new();
+        for (from, peer) in peers.iter_mut().enumerate() {
+            let node = peer.begin_shards().expect("it has some");
+            let letters = peer.ran(node, leaf(step, node.first()));
+            mail.extend(letters.into_iter().map(|letter| (from, letter)));
+        }
+        while let Some((from, Letter { to, step, call })) = mail.pop_front() {
+            let letters = peers[to].hear(from, step, call, 1.0);
+            mail.extend(letters.into_iter().map(|letter| (to, letter)));
+        }
+        for peer in &mut peers {
+            // That of this step, and of the one before where the other may not have heard of it.
+            assert!(peer.total().is_some() && peer.totals.len() <= 2);
+            assert!(peer.advance().is_empty());
+        }
+    }
+}

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::{LOOK, Pool};
 use crate::backend::BackendError;
-use crate::elastic::message::{Order, Part, Records, Total};
+use crate::elastic::message::{Order, Part, Records};
 use crate::elastic::policy::Shard;
 use crate::elastic::round::{self, Round};
+use crate::elastic::sums::Total;
 use crate::elastic::tree::Node;
 use crate::program::Step;
 

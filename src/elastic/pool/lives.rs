@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use super::Pool;
 use crate::backend::{Backend, BackendError};
 use crate::elastic::link::{Link, Spec};
-use crate::elastic::message::{Contents, Failure, Order, Values};
+use crate::elastic::message::{Contents, Failure, Order};
 use crate::elastic::policy::{Stats, Worker};
+use crate::elastic::sums::Values;
 
 impl Pool {
     /// Adds a worker; it takes part from the next step on.

@@ -27,12 +27,13 @@ use crate::backend::{BackendError, Limits};
 use crate::elastic::crew::Crew;
 use crate::elastic::crowd::Crowd;
 use crate::elastic::link::{Link, Spec};
-use crate::elastic::message::{Answer, Failure, Made, Order, Reached, Records, Total};
+use crate::elastic::message::{Answer, Failure, Made, Order, Reached, Records};
 use crate::elastic::mirror::Mirror;
 use crate::elastic::policy::{Policy, PolicyName, Record};
 use crate::elastic::round::Round;
 use crate::elastic::simulate::Scheduling;
 use crate::elastic::slice::Running;
+use crate::elastic::sums::Total;
 use crate::elastic::verify::Verify;
 use crate::program::{Program, Step};
 

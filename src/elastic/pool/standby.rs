@@ -1,5 +1,7 @@
 //! Who works, and who stands by because more do not help.
 
+use std::sync::LazyLock;
+use std::thread;
 use std::time::Duration;
 
 use super::Pool;
@@ -48,6 +50,9 @@ impl Pool {
     }
 }
 
+/// Cores of the machine, which are asked for once: the answer is in files of the system, and it is wanted at each step.
 fn cores() -> f64 {
-    std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64)
+    static CORES: LazyLock<f64> =
+        LazyLock::new(|| thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64));
+    *CORES
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::{LOOK, Pool};
 use crate::backend::BackendError;
 use crate::elastic::link::{Link, PutOut};
-use crate::elastic::message::{Order, Part, Total};
+use crate::elastic::message::{Order, Part};
+use crate::elastic::sums::Total;
 use crate::elastic::verify::{Found, Verdict};
 use crate::program::Step;
 
