@@ -93,10 +93,10 @@ const WIDEST_B: (usize, usize) = (256, 1);
 
 /// Terms that are summed before they are added to the output. Up to so many gemm takes in one piece whatever the other sizes,
 /// so that a sum's bits do not hang on how the output is divided.
-const DEPTH: usize = 512;
+pub(super) const DEPTH: usize = 512;
 
 /// An output of so many values gemm may sum in another order: a part has more.
-const SUMMED_OTHERWISE: usize = 256;
+pub(super) const SUMMED_OTHERWISE: usize = 256;
 
 /// Below this many multiply-adds gemm takes longer to begin than the product does.
 const SMALL: usize = 512;

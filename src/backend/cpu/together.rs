@@ -1,6 +1,7 @@
 //! Parts of a step that are run together: products over all their rows are faster than over few, and sums over rows are made part
 //! by part, along the tree over them.
 
+use super::matmul::{DEPTH, SUMMED_OTHERWISE};
 use super::steps::{At, Memory};
 use super::team::Team;
 use super::tree_product::{TreeProduct, tree_sums};
@@ -25,7 +26,7 @@ fn is_of_rows(parts: &[Step], n: usize, k: Rows) -> bool {
     };
     let least = parts.iter().map(|part| part.rows as usize).min();
     let least = least.unwrap_or(0);
-    n > 1 && k > 2 && least > 1 && least * n > 256 && (k <= 512 || n > 64)
+    n > 1 && k > 2 && least > 1 && least * n > SUMMED_OTHERWISE && (k <= DEPTH || n > 64)
 }
 
 fn how(program: &Program, op: &Op, parts: &[Step]) -> Option<How> {
