@@ -175,6 +175,10 @@ impl Real for f64 {
     }
 }
 
+/// Bytes between what two members write: two lines of the cache, which processors fetch together. Threads that write to one line
+/// take it away from each other, whichever bytes they write.
+const APART: usize = 128;
+
 /// What a buffer holds, for one member or for all.
 #[derive(Clone, Debug)]
 enum Values<T> {
@@ -192,7 +196,10 @@ impl<T: Real> Values<T> {
 
     fn grow(&mut self, len: usize) {
         match self {
-            Values::Numbers(values) if values.len() < len => values.resize(len, T::zero()),
+            Values::Numbers(values) if values.len() < len => {
+                values.reserve_exact(len - values.len() + APART / size_of::<T>());
+                values.resize(len, T::zero());
+            }
             Values::Indices(values) if values.len() < len => values.resize(len, 0),
             _ => {}
         }
@@ -323,6 +330,10 @@ impl<T: Real> Backend for CpuBackend<T> {
             tensor.buffer = places[tensor.buffer];
         }
         self.own.resize(program.members, Vec::new());
+        let places = self.names.buffers.len() + APART.div_ceil(size_of::<Values<T>>());
+        for memory in &mut self.own {
+            memory.reserve_exact(places - memory.len());
+        }
         for (place, buffer) in self.names.buffers.iter().enumerate() {
             let (shared, own) = if buffer.shared {
                 (buffer.len, 0)
