@@ -47,6 +47,7 @@ mod momentum;
 mod muon;
 mod norm;
 mod normalize;
+mod pages;
 mod periodic;
 mod periodic_gradient;
 mod perturb;
@@ -198,6 +199,7 @@ impl<T: Real> Values<T> {
         match self {
             Values::Numbers(values) if values.len() < len => {
                 values.reserve_exact(len - values.len() + APART / size_of::<T>());
+                pages::advise(values.spare_capacity_mut());
                 values.resize(len, T::zero());
             }
             Values::Indices(values) if values.len() < len => values.resize(len, 0),
