@@ -2,7 +2,8 @@
 // b it reads its own columns, of a the rows that are its share, and it has the others from the lanes beside it. The lanes of the workgroup
 // are one subgroup.
 
-override TILE_ROWS: u32 = 16u; // twice LANES
+override TILE_ROWS: u32 = 16u; // a multiple of LANES
+override TILE_PARTS: u32 = 2u; // TILE_ROWS / LANES
 
 // The sums of the lane's rows, for its four columns.
 var<private> sums: array<vec4<f32>, TILE_ROWS>;
@@ -27,7 +28,7 @@ fn product_in_tiles(op: Op, member: u32, lane: u32, s: Step) {
         let at_b_{j} = b + min(column + {j}u * LANES, n - 1u) * op.b_strides.y;
 #end
         for (var top = 0u; top < rows; top += TILE_ROWS) {
-#repeat p 2
+#repeat p TILE_PARTS
             let at_a_{p} = a + min(top + {p}u * LANES + lane, rows - 1u) * op.a_strides.x;
 #end
 #repeat i TILE_ROWS
@@ -36,7 +37,11 @@ fn product_in_tiles(op: Op, member: u32, lane: u32, s: Step) {
             for (var k = 0u; k < depth; k++) {
                 let along = k * op.b_strides.x;
                 let right = vec4(arena[at_b_0 + along], arena[at_b_1 + along], arena[at_b_2 + along], arena[at_b_3 + along]);
-                let held = array<f32, 2>(arena[at_a_0 + k * op.a_strides.y], arena[at_a_1 + k * op.a_strides.y]);
+                let held = array<f32, TILE_PARTS>(
+#repeat p TILE_PARTS
+                    arena[at_a_{p} + k * op.a_strides.y],
+#end
+                );
 #repeat i TILE_ROWS
                 sum_{i} += subgroupBroadcast(held[{i}u / LANES], {i}u % LANES) * right;
 #end

@@ -4,7 +4,7 @@ use super::call::{function, loss, rule};
 use super::device::Device;
 use super::record::{Memory, binding_elements};
 use super::shader::{Constants, Pipelines};
-use super::table::{Arena, Entry, Form, OPS, Table, in_tiles, kinds, sizes};
+use super::table::{Arena, Entry, Form, OPS, Table, in_tiles, kinds, sizes, tile_rows};
 use crate::backend::BackendError;
 use crate::model::Activation;
 use crate::program::{Levels, Op, Program, Step, TensorId, buffer, chunk};
@@ -247,7 +247,8 @@ pub(super) fn constants(program: &Program, memory: &Memory<'_>, form: Form) -> O
         ("KINDS", kinds),
     ];
     if program.ops.iter().any(|op| in_tiles(program, op, form)) {
-        constants.push(("TILE_ROWS", form.tile_rows() as u32));
+        let rows = tile_rows(program, form) as u32;
+        constants.extend([("TILE_ROWS", rows), ("TILE_PARTS", rows / form.lanes)]);
     }
     if in_line(program) {
         constants.push(("OP_COUNT", program.ops.len() as u32));
@@ -309,6 +310,7 @@ fn only(mut numbers: impl Iterator<Item = u32>) -> u32 {
 /// Loop iterations that a lane makes in a step at most, in all the shader's loops; to leave a loop counts as one more.
 fn iterations(program: &Program, form: Form) -> usize {
     let shared = |values: usize| values.div_ceil(form.lanes as usize);
+    let tile_rows = tile_rows(program, form);
     let rowwise =
         |tensor: TensorId| shared(program.batch) * (4 + 3 * program.tensors[tensor].columns);
     let of = |op: &Op| match *op {
@@ -316,8 +318,8 @@ fn iterations(program: &Program, form: Form) -> usize {
         | Op::MatmulBiasActivation { .. }
         | Op::MatmulActivationGradient { .. } => sizes(program, op).map_or(0, |[m, n, k]| {
             if in_tiles(program, op, form) {
-                let tiles = m.div_ceil(form.tile_rows()) * n.div_ceil(form.tile_columns());
-                tiles * (5 + k + form.tile_rows())
+                let tiles = m.div_ceil(tile_rows) * n.div_ceil(form.tile_columns());
+                tiles * (5 + k + tile_rows)
             } else {
                 shared(m * n) * (2 + k)
             }

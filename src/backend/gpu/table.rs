@@ -84,12 +84,20 @@ impl Form {
         }
     }
 
-    pub(super) fn tile_rows(self) -> usize {
-        2 * self.lanes as usize
-    }
-
     pub(super) fn tile_columns(self) -> usize {
         4 * self.lanes as usize
+    }
+}
+
+/// Rows of a tile: as many for each lane as there are to fill them, four or two.
+pub(super) fn tile_rows(program: &Program, form: Form) -> usize {
+    let lanes = form.lanes as usize;
+    let tiled = program.ops.iter().filter(|op| in_tiles(program, op, form));
+    let mut rows = tiled.filter_map(|op| sizes(program, op));
+    if rows.all(|[m, ..]| m >= 4 * lanes) {
+        4 * lanes
+    } else {
+        2 * lanes
     }
 }
 
@@ -106,7 +114,7 @@ pub(super) fn sizes(program: &Program, op: &Op) -> Option<[usize; 3]> {
 /// Whether an op is a product that is made in tiles: one that fills most of a tile, with sums that are worth it.
 pub(super) fn in_tiles(program: &Program, op: &Op, form: Form) -> bool {
     let fills = |[m, n, k]: [usize; 3]| {
-        2 * m >= form.tile_rows() && 4 * n >= 3 * form.tile_columns() && k >= 8
+        m >= form.lanes as usize && 4 * n >= 3 * form.tile_columns() && k >= 8
     };
     form.tiles && sizes(program, op).is_some_and(fills)
 }
