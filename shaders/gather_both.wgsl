@@ -1,16 +1,19 @@
 // output[r, :] = source[order[first + r], :], of two sources.
 //
 // source1  [split, columns1], the first rows of a source that two bindings may be needed for
-// rest1    [height - split, columns1], its other rows
+// rest1    [height - split, columns1], its other rows, if REST
 // source2  [height, columns2]
 // order    [1, -]
 // output1  [batch, columns1]
 // output2  [batch, columns2]
 //
-// An invocation copies a value at a time, a row's of the first source before those of the second; a member is a layer of the
+// LANES invocations copy a row, four values each at a time, so that all four are on their way at once; a member is a layer of the
 // grid's z.
 
 #import batch
+
+override LANES: u32 = 64u; // a power of two
+override REST: bool = false;
 
 struct Shape {
     source1: vec2<u32>,
@@ -34,23 +37,40 @@ struct Shape {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let columns = shape.columns1 + shape.columns2;
-    for (var i = id.x; i < step.rows * columns; i += 64u * groups.x) {
-        let r = i / columns;
-        let c = i % columns;
-        let row = order[shape.order.x + id.z * shape.order.y + step.first + r];
-        if c < shape.columns1 {
-            var value: f32;
-            if row < shape.split {
-                value = source1[shape.source1.x + row * shape.columns1 + c];
+    let rows = step.rows;
+    let columns1 = shape.columns1;
+    let columns2 = shape.columns2;
+    let split = shape.split;
+    let first = shape.order.x + id.z * shape.order.y + step.first;
+    let first1 = shape.source1.x;
+    let first_rest1 = shape.rest1.x;
+    let first2 = shape.source2.x;
+    let to1 = shape.output1.x + id.z * shape.output1.y;
+    let to2 = shape.output2.x + id.z * shape.output2.y;
+    let lane = id.x % LANES;
+    let stride = 64u * groups.x / LANES;
+    for (var r = id.x / LANES; r < rows; r += stride) {
+        let row = order[first + r];
+        let is_rest = REST && row >= split;
+        let from1 = select(first1 + row * columns1, first_rest1 + (row - split) * columns1, is_rest);
+        for (var c = lane; c < columns1; c += 4u * LANES) {
+#repeat j 4
+            let at_{j} = from1 + min(c + {j}u * LANES, columns1 - 1u);
+            var value_{j}: f32;
+            if is_rest {
+                value_{j} = rest1[at_{j}];
             } else {
-                value = rest1[shape.rest1.x + (row - shape.split) * shape.columns1 + c];
+                value_{j} = source1[at_{j}];
             }
-            output1[shape.output1.x + id.z * shape.output1.y + r * shape.columns1 + c] = value;
-        } else {
-            let c2 = c - shape.columns1;
-            let value = source2[shape.source2.x + row * shape.columns2 + c2];
-            output2[shape.output2.x + id.z * shape.output2.y + r * shape.columns2 + c2] = value;
+#end
+#repeat j 4
+            if c + {j}u * LANES < columns1 {
+                output1[to1 + r * columns1 + c + {j}u * LANES] = value_{j};
+            }
+#end
+        }
+        for (var c = lane; c < columns2; c += LANES) {
+            output2[to2 + r * columns2 + c] = source2[first2 + row * columns2 + c];
         }
     }
 }

@@ -31,12 +31,14 @@ fn main(at: Invocation) {
         return;
     }
     let rows = rows_of(shape.m);
+    let columns = shape.n;
+    let first = shape.output.x + at.group.z * shape.output.y;
 #repeat i ROWS
     for (var j = 0u; j < 4u; j++) {
         let row = row_of(at, {i}u);
         let column = column_of(at, j);
-        if row < rows && column < shape.n {
-            let o = shape.output.x + at.group.z * shape.output.y + row * shape.n + column;
+        if row < rows && column < columns {
+            let o = first + row * columns + column;
             if ACCUMULATE {
                 output[o] += sums[{i}u][j];
             } else {

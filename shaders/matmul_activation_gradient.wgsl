@@ -35,14 +35,17 @@ fn main(at: Invocation) {
         return;
     }
     let rows = rows_of(shape.m);
+    let columns = shape.n;
+    let first = shape.output.x + at.group.z * shape.output.y;
+    let first_kept = shape.kept.x + at.group.z * shape.kept.y;
 #repeat i ROWS
     for (var j = 0u; j < 4u; j++) {
         let row = row_of(at, {i}u);
         let column = column_of(at, j);
-        if row < rows && column < shape.n {
-            let inside = row * shape.n + column;
-            let slope = derivative(FUNCTION, kept[shape.kept.x + at.group.z * shape.kept.y + inside]);
-            output[shape.output.x + at.group.z * shape.output.y + inside] = sums[{i}u][j] * slope;
+        if row < rows && column < columns {
+            let inside = row * columns + column;
+            let slope = derivative(FUNCTION, kept[first_kept + inside]);
+            output[first + inside] = sums[{i}u][j] * slope;
         }
     }
 #end

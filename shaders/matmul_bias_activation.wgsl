@@ -35,13 +35,16 @@ fn main(at: Invocation) {
         return;
     }
     let rows = rows_of(shape.m);
+    let columns = shape.n;
+    let first = shape.output.x + at.group.z * shape.output.y;
+    let first_bias = shape.bias.x + at.group.z * shape.bias.y;
     for (var j = 0u; j < 4u; j++) {
         let column = column_of(at, j);
-        if column < shape.n {
-            let shift = bias[shape.bias.x + at.group.z * shape.bias.y + column];
+        if column < columns {
+            let shift = bias[first_bias + column];
 #repeat i ROWS
             if row_of(at, {i}u) < rows {
-                let o = shape.output.x + at.group.z * shape.output.y + row_of(at, {i}u) * shape.n + column;
+                let o = first + row_of(at, {i}u) * columns + column;
                 output[o] = activate(FUNCTION, sums[{i}u][j] + shift);
             }
 #end

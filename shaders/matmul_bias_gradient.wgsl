@@ -33,19 +33,21 @@ fn main(at: Invocation) {
         return;
     }
     let rows = rows_of(shape.m);
+    let columns = shape.n;
     let first = shape.output.x + at.group.z * shape.output.y;
 #repeat i ROWS
     for (var j = 0u; j < 4u; j++) {
         let row = row_of(at, {i}u);
         let column = column_of(at, j);
-        if row < rows && column < shape.n {
-            keep(first + row * shape.n + column, sums[{i}u][j]);
+        if row < rows && column < columns {
+            keep(first + row * columns + column, sums[{i}u][j]);
         }
     }
 #end
+    let first_bias = first + shape.bias;
 #repeat i SUMS
     if summed_row(at, {i}u) < rows {
-        keep(first + shape.bias + summed_row(at, {i}u), row_sums[{i}u]);
+        keep(first_bias + summed_row(at, {i}u), row_sums[{i}u]);
     }
 #end
 }

@@ -12,8 +12,13 @@ struct Shape {
     epsilon: f32,
 }
 
-fn moments(member: u32, i: u32) -> vec3<f32> {
-    return vec3<f32>();
+// Where a member's moments begin.
+fn first_moments(member: u32) -> vec3<u32> {
+    return vec3<u32>();
 }
 
-fn keep(member: u32, i: u32, values: vec3<f32>) {}
+fn moments(at: vec3<u32>) -> Moments {
+    return Moments(Numbers(), Numbers(), Numbers());
+}
+
+fn keep(at: vec3<u32>, values: Moments) {}

@@ -13,16 +13,21 @@ struct Shape {
     epsilon: f32,
 }
 
-@group(0) @binding(4) var<storage, read_write> moment1: array<f32>;
+@group(0) @binding(4) var<storage, read_write> moment1: array<Numbers>;
 
-fn moments(member: u32, i: u32) -> vec3<f32> {
+// Where a member's moments begin.
+fn first_moments(member: u32) -> vec3<u32> {
     return vec3(
-        moment1[shape.moment1.x + member * shape.moment1.y + i],
-        0.0,
-        0.0,
-    );
+        shape.moment1.x + member * shape.moment1.y,
+        0u,
+        0u,
+    ) / COUNT;
 }
 
-fn keep(member: u32, i: u32, values: vec3<f32>) {
-    moment1[shape.moment1.x + member * shape.moment1.y + i] = values.x;
+fn moments(at: vec3<u32>) -> Moments {
+    return Moments(moment1[at.x], Numbers(), Numbers());
+}
+
+fn keep(at: vec3<u32>, values: Moments) {
+    moment1[at.x] = values.first;
 }

@@ -15,20 +15,25 @@ struct Shape {
     epsilon: f32,
 }
 
-@group(0) @binding(4) var<storage, read_write> moment1: array<f32>;
-@group(0) @binding(5) var<storage, read_write> moment2: array<f32>;
-@group(0) @binding(6) var<storage, read_write> moment3: array<f32>;
+@group(0) @binding(4) var<storage, read_write> moment1: array<Numbers>;
+@group(0) @binding(5) var<storage, read_write> moment2: array<Numbers>;
+@group(0) @binding(6) var<storage, read_write> moment3: array<Numbers>;
 
-fn moments(member: u32, i: u32) -> vec3<f32> {
+// Where a member's moments begin.
+fn first_moments(member: u32) -> vec3<u32> {
     return vec3(
-        moment1[shape.moment1.x + member * shape.moment1.y + i],
-        moment2[shape.moment2.x + member * shape.moment2.y + i],
-        moment3[shape.moment3.x + member * shape.moment3.y + i],
-    );
+        shape.moment1.x + member * shape.moment1.y,
+        shape.moment2.x + member * shape.moment2.y,
+        shape.moment3.x + member * shape.moment3.y,
+    ) / COUNT;
 }
 
-fn keep(member: u32, i: u32, values: vec3<f32>) {
-    moment1[shape.moment1.x + member * shape.moment1.y + i] = values.x;
-    moment2[shape.moment2.x + member * shape.moment2.y + i] = values.y;
-    moment3[shape.moment3.x + member * shape.moment3.y + i] = values.z;
+fn moments(at: vec3<u32>) -> Moments {
+    return Moments(moment1[at.x], moment2[at.y], moment3[at.z]);
+}
+
+fn keep(at: vec3<u32>, values: Moments) {
+    moment1[at.x] = values.first;
+    moment2[at.y] = values.second;
+    moment3[at.z] = values.third;
 }

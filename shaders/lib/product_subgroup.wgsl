@@ -60,44 +60,72 @@ fn summed_row(at: Invocation, i: u32) -> u32 {
     return select(NONE, row_of(at, inner), at.group.x == 0u && inner < ROWS);
 }
 
-// Four values of the tile's share of a, for k to k + 3. They are those of a row; or, where a is transposed, of four rows at one k.
-fn part_of_a(at: Invocation, part: u32, k: u32, rows: u32, depth: u32) -> vec4<f32> {
-    let first = shape.a.x + at.group.z * shape.a.y;
+// Where an operand's part is read: what of it stays the same for all k. A processor's driver reads what is uniform anew, lane by lane,
+// wherever the text does.
+struct Places {
+    a: u32, // the member's first element
+    b: u32,
+    rows: u32, // of a
+    depth: u32,
+    n: u32,
+    m_stride: u32,
+    columns: vec4<u32>, // where b is transposed: the lane's columns' first elements
+}
+
+fn places(at: Invocation, depth: u32) -> Places {
+    let b = shape.b.x + at.group.z * shape.b.y;
+    let columns = min(column_of(at, 0u) + vec4(0u, 1u, 2u, 3u), vec4(shape.n - 1u));
+    return Places(
+        shape.a.x + at.group.z * shape.a.y,
+        b,
+        rows_of(shape.m),
+        depth,
+        shape.n,
+        shape.m_stride,
+        b + columns * shape.k_stride,
+    );
+}
+
+// The first element of a row of a that is part of what the lane holds.
+fn place_of_a(at: Invocation, part: u32, to: Places) -> u32 {
+    return to.a + min(row_of(at, part), to.rows - 1u) * shape.k_stride;
+}
+
+// Four values of the tile's share of a, for k to k + 3. They are those of the row at `place`; or, where a is transposed, of four rows at
+// one k.
+fn part_of_a(at: Invocation, part: u32, place: u32, k: u32, to: Places) -> vec4<f32> {
     if A_TRANSPOSED {
         let row = row_of(at, 4u * (part % (ROWS / 4u)));
         let inner = k + part / (ROWS / 4u);
-        let four = four_of_a(first + min(inner, depth - 1u) * shape.m_stride, row, shape.m_stride);
-        return factors_a(select(vec4<f32>(), four, inner < depth));
+        let four = four_of_a(to.a + min(inner, to.depth - 1u) * to.m_stride, row, to.m_stride);
+        return factors_a(select(vec4<f32>(), four, inner < to.depth));
     }
-    let row = min(row_of(at, part), rows - 1u);
-    let four = four_of_a(first + row * shape.k_stride, k, depth);
-    return factors_a(select(vec4<f32>(), four, k + vec4(0u, 1u, 2u, 3u) < vec4(depth)));
+    let four = four_of_a(place, k, to.depth);
+    return factors_a(select(vec4<f32>(), four, k + vec4(0u, 1u, 2u, 3u) < vec4(to.depth)));
 }
 
 // The lane's four columns of b, for k to k + 3.
-fn four_rows_of_b(at: Invocation, k: u32, depth: u32) -> mat4x4<f32> {
-    let first = shape.b.x + at.group.z * shape.b.y;
+fn four_rows_of_b(at: Invocation, k: u32, to: Places) -> mat4x4<f32> {
     let inner = k + vec4(0u, 1u, 2u, 3u);
     var fours: mat4x4<f32>;
     if B_TRANSPOSED {
-        let rows = first + min(column_of(at, 0u) + vec4(0u, 1u, 2u, 3u), vec4(shape.n - 1u)) * shape.k_stride;
         fours = transpose(mat4x4<f32>(
-            four_of_b(rows.x, k, depth),
-            four_of_b(rows.y, k, depth),
-            four_of_b(rows.z, k, depth),
-            four_of_b(rows.w, k, depth),
+            four_of_b(to.columns.x, k, to.depth),
+            four_of_b(to.columns.y, k, to.depth),
+            four_of_b(to.columns.z, k, to.depth),
+            four_of_b(to.columns.w, k, to.depth),
         ));
     } else {
-        let rows = first + min(inner, vec4(depth - 1u)) * shape.n;
+        let rows = to.b + min(inner, vec4(to.depth - 1u)) * to.n;
         let column = column_of(at, 0u);
         fours = mat4x4<f32>(
-            four_of_b(rows.x, column, shape.n),
-            four_of_b(rows.y, column, shape.n),
-            four_of_b(rows.z, column, shape.n),
-            four_of_b(rows.w, column, shape.n),
+            four_of_b(rows.x, column, to.n),
+            four_of_b(rows.y, column, to.n),
+            four_of_b(rows.z, column, to.n),
+            four_of_b(rows.w, column, to.n),
         );
     }
-    let inside = inner < vec4(depth);
+    let inside = inner < vec4(to.depth);
     return mat4x4<f32>(
         factors_b(select(vec4<f32>(), fours[0], inside.x)),
         factors_b(select(vec4<f32>(), fours[1], inside.y)),
@@ -110,19 +138,24 @@ fn together(at: Invocation) {}
 
 // The product's terms of k from `first`, a multiple of 16, up to `end` or the next one; with zeros for those from `depth` on.
 fn terms(at: Invocation, first: u32, end: u32, depth: u32) {
-    let rows = rows_of(shape.m);
+    let to = places(at, depth);
+#repeat p PARTS
+    let place_{p} = place_of_a(at, {p}u * WIDTH + at.inner % WIDTH, to);
+#end
 #repeat i ROWS
     var sum_{i} = vec4<f32>();
 #end
-    for (var k = first; k < (end + 15u) / 16u * 16u; k += 4u) {
+    let last = (end + 15u) / 16u * 16u;
+    for (var k = first; k < last; k += 4u) {
         let held = array<vec4<f32>, PARTS>(
 #repeat p PARTS
-            part_of_a(at, {p}u * WIDTH + at.inner % WIDTH, k, rows, depth),
+            part_of_a(at, {p}u * WIDTH + at.inner % WIDTH, place_{p}, k, to),
 #end
         );
-        let right = four_rows_of_b(at, k, depth);
-#repeat j 4
+        let right = four_rows_of_b(at, k, to);
+        // Row by row, so that a sum stays in a register for all four terms.
 #repeat i ROWS
+#repeat j 4
         sum_{i} = fma(
             vec4(subgroupBroadcast(
                 held[select({i}u, {j}u * ROWS / 4u + {i}u / 4u, A_TRANSPOSED) / WIDTH][select({j}u, {i}u % 4u, A_TRANSPOSED)],
@@ -138,6 +171,6 @@ fn terms(at: Invocation, first: u32, end: u32, depth: u32) {
     sums[{i}u] = total(sum_{i});
 #end
     if ROW_SUMS {
-        sum_rows(at, rows, first, min(end, depth));
+        sum_rows(at, to.rows, first, min(end, depth));
     }
 }

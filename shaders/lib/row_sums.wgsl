@@ -5,6 +5,7 @@
 // For k from `start` to `depth`, in rising order.
 fn sum_rows(at: Invocation, rows: u32, start: u32, depth: u32) {
     let first = shape.a.x + at.group.z * shape.a.y;
+    let stride = shape.m_stride;
     // None but for the first workgroups of rows of them; four terms at a time, for the sake of drivers that count iterations.
     let end = select(0u, depth, summed_row(at, 0u) != NONE);
     for (var k = start; k < end; k += 4u) {

@@ -1,5 +1,5 @@
 use super::call::calls;
-use super::record::Memory;
+use super::record::{Memory, by_fours};
 use super::resident::{self, KIND, WORD};
 use super::shader::specialized;
 use super::sums::Sums;
@@ -32,6 +32,11 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     // Any binding is large enough here: pieces of a buffer have the same kernel.
     let of_ops = program.ops.iter();
     let of_ops = of_ops.flat_map(|op| calls(program, op, usize::MAX));
+    let memory = Memory {
+        buffers: &program.buffers,
+        allocated: &[],
+    };
+    let of_ops = of_ops.map(|call| by_fours(call, program, &memory));
     let in_each = of_ops.flat_map(|call| [call.clone(), Sums::ByShape.cut(call)]);
     let kernels = in_each.flat_map(|call| {
         let mut ways = vec![call.clone()];
@@ -54,10 +59,6 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
         let ways = ways.into_iter();
         ways.map(|call| (call.kernel, call.constants))
     });
-    let memory = Memory {
-        buffers: &program.buffers,
-        allocated: &[],
-    };
     let form = Form {
         lanes: LANES,
         tiles: false,

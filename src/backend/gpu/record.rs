@@ -1,7 +1,7 @@
 //! A program's dispatches, recorded once: pipelines, bind groups and grids.
 
 use super::STEP_BYTES;
-use super::call::{Call, calls};
+use super::call::{Call, FOURS, Operand, calls};
 use super::device::Device;
 use super::shader::Pipelines;
 use super::sums::Sums;
@@ -59,7 +59,8 @@ pub(super) fn record(
             Op::Join { members, .. } => members,
             _ => 1,
         };
-        for mut call in calls(program, op, binding) {
+        for call in calls(program, op, binding) {
+            let mut call = by_fours(call, program, memory);
             if device.software && is_flat(op) {
                 call.grid[0] = call.grid[0].min(FLAT_GROUPS);
             }
@@ -77,9 +78,9 @@ pub(super) fn record(
     Ok(dispatches)
 }
 
-/// Workgroups that a software adapter has for a flat pass. It hands them out one by one, at up to a microsecond each; an invocation takes
-/// as many more values.
-const FLAT_GROUPS: u32 = 1024;
+/// Workgroups that a software adapter has for a flat pass: some for each core. Each begins by reading, lane by lane, what is the same for
+/// all values; an invocation takes as many more of them.
+const FLAT_GROUPS: u32 = 64;
 
 /// Whether an op is a pass over values, a few instructions for each, whatever its kernel's grid is.
 fn is_flat(op: &Op) -> bool {
@@ -87,6 +88,29 @@ fn is_flat(op: &Op) -> bool {
         op,
         Op::Update { .. } | Op::Gather { .. } | Op::GatherBoth { .. }
     )
+}
+
+/// The call, with four values read at a time if its kernel can and all of its operands begin at a multiple of four and have as many.
+pub(super) fn by_fours(mut call: Call, program: &Program, memory: &Memory<'_>) -> Call {
+    let fits = |operand: &Operand| {
+        begins_at_four(operand, program, memory) && operand.len.is_multiple_of(4)
+    };
+    let constant = call.constants.iter_mut().find(|(name, _)| *name == FOURS);
+    if let Some((_, by_fours)) = constant
+        && call.operands.iter().all(fits)
+    {
+        *by_fours = 1;
+        call.grid[0] = call.grid[0].div_ceil(4);
+    }
+    call
+}
+
+/// Whether an operand begins at a multiple of four words, for each member.
+pub(super) fn begins_at_four(operand: &Operand, program: &Program, memory: &Memory<'_>) -> bool {
+    let tensor = &program.tensors[operand.tensor];
+    let buffer = &memory.buffers[tensor.buffer];
+    let alone = buffer.shared || program.members == 1;
+    (tensor.offset + operand.start).is_multiple_of(4) && (alone || buffer.len.is_multiple_of(4))
 }
 
 /// Elements that one storage binding holds.

@@ -6,9 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, Factors, Operand};
+use super::call::{Call, Factors};
 use super::device::Device;
-use super::record::Memory;
+use super::record::{Memory, begins_at_four};
 use super::shader::Constants;
 use super::tune::class;
 use crate::program::{Precision, Program};
@@ -40,7 +40,7 @@ pub enum Tile {
     },
     /// `rows` rows and `4 * lanes` columns by outer products within subgroups: `shaders/lib/product_subgroup.wgsl`.
     Subgroup {
-        /// Rows of the tile, all of them a lane's: 4, 8 or 16.
+        /// Rows of the tile, all of them a lane's: 4, 8, 16 or 32.
         rows: u32,
         /// Lanes of a workgroup, a multiple of the largest subgroup's.
         lanes: u32,
@@ -117,10 +117,10 @@ impl Tile {
         }
     }
 
-    /// Sixteen rows to a subgroup, but for low results.
+    /// 32 rows to a subgroup, but for low results.
     fn subgroup(factors: &Factors, lanes: u32) -> Tile {
         Tile::Subgroup {
-            rows: factors.m.next_power_of_two().clamp(4, 16) as u32,
+            rows: factors.m.next_power_of_two().clamp(4, 32) as u32,
             lanes,
         }
     }
@@ -322,7 +322,7 @@ impl Tiles {
         tiles.extend(cooperative(device));
         tiles.extend([(16, 8), (32, 4)].map(|(x, y)| Tile::Wide { x, y }));
         if let Some([_, most]) = device.subgroups {
-            let cuts = [(16, most), (8, most), (4, most), (16, 2 * most)];
+            let cuts = [(32, most), (16, most), (8, most), (4, most)];
             tiles.extend(cuts.map(|(rows, lanes)| Tile::Subgroup { rows, lanes }));
         }
         tiles
@@ -402,14 +402,10 @@ pub(super) fn fours(
     call: &Call,
     factors: &Factors,
 ) -> bool {
-    let begins = |operand: &Operand| {
-        let tensor = &program.tensors[operand.tensor];
-        let buffer = &memory.buffers[tensor.buffer];
-        let alone = buffer.shared || program.members == 1;
-        (tensor.offset + operand.start).is_multiple_of(4) && (alone || buffer.len.is_multiple_of(4))
-    };
     factors.inner.iter().all(|inner| inner.is_multiple_of(4))
-        && call.operands[..2].iter().all(begins)
+        && call.operands[..2]
+            .iter()
+            .all(|operand| begins_at_four(operand, program, memory))
 }
 
 #[cfg(test)]

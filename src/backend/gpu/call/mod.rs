@@ -51,6 +51,9 @@ pub(super) struct Factors {
 /// Stands for the number of rows of the step's batch: BATCH in shaders/lib/batch.wgsl.
 pub(super) const BATCH: u32 = u32::MAX;
 
+/// The constant of a kernel that may read four values at a time: 1 if it does (`record::by_fours`).
+pub(super) const FOURS: &str = "FOURS";
+
 /// Workgroups that WebGPU guarantees in one dimension; kernels loop where there is more to do.
 const MAX_GROUPS: usize = 65_535;
 

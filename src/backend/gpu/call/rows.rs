@@ -37,12 +37,16 @@ impl Calls<'_> {
                     Operand { len: 0, .. } => beginning,
                     rest => rest,
                 };
+                let lanes = lanes_of_a_row(of_x);
                 vec![Call {
                     kernel: name,
-                    constants: vec![],
+                    constants: vec![
+                        ("LANES", lanes),
+                        ("REST", (split < self.program.rows(first)).into()),
+                    ],
                     operands: [vec![beginning, rest], self.whole(&[second, order, x, t])].concat(),
                     scalars: [of_x, of_t, split].map(|count| count as u32).to_vec(),
-                    grid: groups(self.program.len(x) + self.program.len(t)),
+                    grid: groups(self.program.rows(x) * lanes as usize),
                     factors: None,
                 }]
             }
@@ -134,6 +138,7 @@ impl Calls<'_> {
         let columns = self.columns(source);
         let height = self.program.rows(source);
         let window = self.window(source);
+        let lanes = lanes_of_a_row(columns);
         let call = |first: usize| {
             let height = window.min(height - first);
             let mut operands = self.whole(&[source, order, output]);
@@ -141,10 +146,10 @@ impl Calls<'_> {
             operands[0].len = height * columns;
             Call {
                 kernel: "gather",
-                constants: vec![],
+                constants: vec![("LANES", lanes)],
                 operands,
                 scalars: vec![columns as u32, first as u32, height as u32],
-                grid: groups(self.program.len(output)),
+                grid: groups(self.program.rows(output) * lanes as usize),
                 factors: None,
             }
         };
@@ -176,4 +181,9 @@ impl Calls<'_> {
             ..self.drawn(kernel, layer, tensors)
         }
     }
+}
+
+/// Invocations that share the copy of a row of so many columns: four values to each, and for wide rows some fours.
+fn lanes_of_a_row(columns: usize) -> u32 {
+    columns.div_ceil(4).next_power_of_two().min(256) as u32
 }

@@ -1,0 +1,15 @@
+// Numbers of a flat buffer, four at a time: all begins at multiples of four words, and has as many.
+
+alias Numbers = vec4<f32>;
+
+const COUNT: u32 = 4u;
+
+fn number(all: Numbers, c: u32) -> f32 {
+    return all[c];
+}
+
+fn put(all: Numbers, c: u32, value: f32) -> Numbers {
+    var changed = all;
+    changed[c] = value;
+    return changed;
+}
