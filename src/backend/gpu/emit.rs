@@ -68,7 +68,8 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     let mut texts: Vec<(String, String)> = Vec::new();
     for (kernel, constants) in kernels.chain(steps) {
         let named = constants.iter();
-        let named = named.filter(|(name, _)| ![WORD, KIND].contains(name));
+        let of_one_program = kernel == "steps";
+        let named = named.filter(|(name, _)| !(of_one_program && [WORD, KIND].contains(name)));
         let values = named.map(|(name, value)| match *value {
             u32::MAX => format!("-{name}=any"),
             value => format!("-{name}={value}"),
@@ -83,11 +84,14 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use wgpu::naga;
     use wgpu::naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet};
     use wgpu::naga::valid::{ValidationFlags, Validator};
 
     use super::*;
+    use crate::backend::kernels;
     use crate::model::{Activation, Network};
     use crate::program::{Capacity, Loss, LossFunction, Optimizer, Reduction};
 
@@ -133,6 +137,17 @@ mod tests {
                 .subgroup_operations(SubgroupOperationSet::all())
                 .validate(&module)
                 .unwrap_or_else(|error| panic!("steps: {}", error.emit_to_string(&text)));
+        }
+    }
+
+    #[test]
+    fn kernels_of_ops_that_differ_have_names_that_differ() {
+        let mut known = BTreeMap::new();
+        for (_, program) in kernels([7, 5, 3], 1, 0) {
+            for (name, text) in wgsl(&program) {
+                let first = known.entry(name.clone()).or_insert_with(|| text.clone());
+                assert!(name.starts_with("steps") || *first == text, "{name}");
+            }
         }
     }
 }
