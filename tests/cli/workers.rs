@@ -263,12 +263,15 @@ fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
         place.ok("scale run --workers cpu:1");
         // It is no part of what is scaled.
         trainer.has(2);
-        assert_eq!(joined().expect("it is there")["live"], true);
+        let before = joined().expect("it is there");
+        assert_eq!(before["live"], true);
+        // On a machine with much to do it may have been given up for a while.
+        let losses = before["losses"].as_u64().expect("a number") + 1;
         signal("-INT", &worker.id());
         worker.wait().expect("it ends");
         until("it goes", || {
             let worker = joined()?;
-            (worker["live"] == false && worker["losses"] == 1).then_some(())
+            (worker["live"] == false && worker["losses"] == losses).then_some(())
         });
         trainer.ends_as_one_worker();
         let (code, line) = place.fails("worker --join run --device cpu:1");
