@@ -267,7 +267,7 @@ fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
         assert_eq!(before["live"], true);
         // On a machine with much to do it may have been given up for a while.
         let losses = before["losses"].as_u64().expect("a number") + 1;
-        signal("-INT", &worker.id());
+        signal("-TERM", &worker.id());
         worker.wait().expect("it ends");
         until("it goes", || {
             let worker = joined()?;
