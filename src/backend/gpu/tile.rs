@@ -120,7 +120,7 @@ impl Tile {
     /// 32 rows to a subgroup, but for low results.
     fn subgroup(factors: &Factors, lanes: u32) -> Tile {
         Tile::Subgroup {
-            rows: factors.m.next_power_of_two().clamp(4, 32) as u32,
+            rows: (factors.m.next_power_of_two() as u32).clamp(4, highest(lanes)),
             lanes,
         }
     }
@@ -192,6 +192,11 @@ impl Tile {
             factors.m.div_ceil(height as usize) as u32,
         ]
     }
+}
+
+/// Rows of the highest tile by subgroups. With four lanes, as `SwiftShader` has, 32 would be sixteen loads to a lane, and take long to compile.
+fn highest(lanes: u32) -> u32 {
+    if lanes < 8 { 16 } else { 32 }
 }
 
 /// Wide tiles that are enough to go round on a large card.
@@ -322,8 +327,9 @@ impl Tiles {
         tiles.extend(cooperative(device));
         tiles.extend([(16, 8), (32, 4)].map(|(x, y)| Tile::Wide { x, y }));
         if let Some([_, most]) = device.subgroups {
-            let cuts = [(32, most), (16, most), (8, most), (4, most)];
-            tiles.extend(cuts.map(|(rows, lanes)| Tile::Subgroup { rows, lanes }));
+            let rows = [32, 16, 8, 4].into_iter();
+            let rows = rows.filter(|&rows| rows <= highest(most));
+            tiles.extend(rows.map(|rows| Tile::Subgroup { rows, lanes: most }));
         }
         tiles
     }
