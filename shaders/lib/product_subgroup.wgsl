@@ -13,8 +13,9 @@
 #import batch
 #import operands unless HALF
 #import halves if HALF
-#import words unless VECTORS
+#import words unless VECTORS IMAGES
 #import vectors if VECTORS
+#import images if IMAGES
 #import row_sums
 #import slices
 

@@ -7,7 +7,8 @@ use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Mode, Sums, Tile, Tuning}
 use gpu_mlp::backend::{Backend, Data, Drawn, contents, difference, products, run_all, tolerance};
 use gpu_mlp::model::{Activation, Network};
 use gpu_mlp::program::{
-    Capacity, Element, Link, Loss, LossFunction, Precision, Program, Reduction, Step, buffer,
+    Capacity, Element, Hyper, Link, Loss, LossFunction, Optimizer, Precision, Program, Reduction,
+    Rule, Step, buffer,
 };
 
 use super::{agree, open};
@@ -59,6 +60,73 @@ fn however_a_product_is_cut_its_bits_are_the_same() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn images_hold_what_the_buffers_do_whatever_is_written_in_between() {
+    // Muon multiplies what it changes in place; members' tensors begin anywhere, and the last rows of images are parts of one.
+    let network = Network::new(44, &[96, 68], Activation::Tanh, 36, Activation::Identity);
+    let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
+    let tiles = open(Mode::Dispatches).tiles();
+    let of_kind = |wanted: &dyn Fn(&Tile) -> bool| tiles.iter().copied().find(wanted);
+    let by_subgroups = of_kind(&|tile| matches!(tile, Tile::Subgroup { .. }));
+    let by_images = of_kind(&|tile| matches!(tile, Tile::Image { .. }));
+    for (members, rule) in [(1, Rule::Muon), (3, Rule::Adam)] {
+        let capacity = Capacity {
+            members,
+            batch: 60,
+            rows: 180,
+            order: 180,
+            records: 1,
+        };
+        let program = Program::training(&network, &loss, &Optimizer::new(rule), capacity).fused();
+        let parameters = |tile: Tile| -> Vec<u32> {
+            let mut gpu = open(Mode::Dispatches).with_tile(tile);
+            let compiled = gpu.compile(&program).expect("it fits");
+            let len = program.buffers.iter();
+            let len = len.filter(|buffer| buffer.name == buffer::PARAMETERS);
+            let len: usize = len.map(|buffer| buffer.len).sum();
+            let drawn = |len: usize| -> Vec<f32> { (0..len).map(|at| (at as f32).sin()).collect() };
+            gpu.write(buffer::INPUTS, 0, 0, Data::F32(&drawn(180 * 44)))
+                .expect("it fits");
+            gpu.write(buffer::TARGETS, 0, 0, Data::F32(&drawn(180 * 36)))
+                .expect("it fits");
+            let order: Vec<u32> = (0..180).collect();
+            let hyper: [f32; Hyper::WIDTH] = bytemuck::cast(Hyper {
+                learning_rate: 0.05,
+                ..Hyper::default()
+            });
+            for member in 0..members {
+                for (name, data) in [
+                    (buffer::ORDER, Data::U32(&order)),
+                    (buffer::HYPER, Data::F32(&hyper)),
+                    (buffer::PARAMETERS, Data::F32(&drawn(len))),
+                ] {
+                    gpu.write(name, member, 0, data).expect("it fits");
+                }
+            }
+            let step = |number: u32| Step {
+                first: 60 * number,
+                rows: 60,
+                loss_scale: 1e-3,
+                rate: 1.0,
+                correction1: 1.0,
+                correction2: 1.0,
+                correction3: 1.0,
+                ..Step::default()
+            };
+            run_all(&mut gpu, compiled, &[step(0), step(1), step(2)]).expect("it runs");
+            let read = |member| gpu.read(buffer::PARAMETERS, member, 0, len);
+            let read = (0..members).map(read);
+            let read = read.flat_map(|values| values.expect("it is there"));
+            read.map(f32::to_bits).collect()
+        };
+        if let (Some(by_subgroups), Some(by_images)) = (by_subgroups, by_images) {
+            let found = parameters(by_images);
+            assert!(found.iter().all(|bits| f32::from_bits(*bits).is_finite()));
+            assert!(found == parameters(by_subgroups), "{rule:?}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod call;
 mod clock;
 mod device;
 mod emit;
+mod image;
 mod kept;
 mod memory;
 mod pace;

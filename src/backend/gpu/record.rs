@@ -3,9 +3,10 @@
 use super::STEP_BYTES;
 use super::call::{Call, FOURS, Operand, calls};
 use super::device::Device;
+use super::image::{Copy, Images};
 use super::shader::Pipelines;
 use super::sums::Sums;
-use super::tile::Tiles;
+use super::tile::{IMAGES, Tiles};
 use crate::backend::BackendError;
 use crate::program::{Buffer, Op, Product, Program, Rows, Step, TensorId};
 
@@ -15,6 +16,8 @@ pub(super) struct Dispatch {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) bindings: wgpu::BindGroup,
     pub(super) grid: [u32; 3],
+    /// What it reads as images, as far as they do not hold it yet.
+    pub(super) copies: Vec<Copy>,
 }
 
 /// The memory that a recording binds.
@@ -64,16 +67,31 @@ pub(super) fn record(
             if device.software && is_flat(op) {
                 call.grid[0] = call.grid[0].min(FLAT_GROUPS);
             }
-            cut.push((tiles.cut(device, program, memory, sums.cut(call)), together));
+            let call = tiles.cut(device, program, memory, sums.cut(call));
+            cut.push((call, together, op.writes()));
         }
     }
     let kernels = cut.iter();
-    let kernels = kernels.map(|(call, _)| (call.kernel, call.constants.clone()));
+    let kernels = kernels.map(|(call, ..)| (call.kernel, call.constants.clone()));
     pipelines.make(device, kernels)?;
     let mut dispatches = Vec::new();
-    for (call, together) in &cut {
-        let of_call = record_call(device, pipelines, program, memory, (call, *together))?;
+    let mut images = Images::default();
+    for (call, together, written) in &cut {
+        let read = if call.constants.contains(&(IMAGES, 1)) {
+            let factors = call.operands[..2].iter();
+            let read = factors.map(|operand| images.of(device, program, memory, operand));
+            read.collect()
+        } else {
+            Vec::new()
+        };
+        let (views, copies): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        let call = (call, *together, &views[..]);
+        let mut of_call = record_call(device, pipelines, program, memory, call)?;
+        if let Some(first) = of_call.first_mut() {
+            first.copies = copies.into_iter().flatten().collect();
+        }
         dispatches.extend(of_call);
+        images.changed(program, written);
     }
     Ok(dispatches)
 }
@@ -128,7 +146,7 @@ fn record_call(
     pipelines: &mut Pipelines,
     program: &Program,
     memory: &Memory<'_>,
-    (call, together): (&Call, usize),
+    (call, together, images): (&Call, usize, &[wgpu::TextureView]),
 ) -> Result<Vec<Dispatch>, BackendError> {
     let binding = binding_elements(device);
     let mut group = program.members;
@@ -169,7 +187,13 @@ fn record_call(
             .map(|operand| extent(operand.tensor, operand.start, operand.len))
             .collect();
         dispatches.push(bind(
-            device, pipelines, program, memory, call, &extents, members,
+            device,
+            pipelines,
+            program,
+            memory,
+            (call, images),
+            &extents,
+            members,
         )?);
     }
     Ok(dispatches)
@@ -183,14 +207,19 @@ fn bind(
     pipelines: &mut Pipelines,
     program: &Program,
     memory: &Memory<'_>,
-    call: &Call,
+    (call, images): (&Call, &[wgpu::TextureView]),
     extents: &[Extent],
     members: usize,
 ) -> Result<Dispatch, BackendError> {
     let pipeline = pipelines.get(device, call.kernel, &call.constants)?;
     let mut shape = Vec::new();
-    for extent in extents {
-        shape.extend([(extent.start % ALIGNMENT) as u32, extent.stride as u32]);
+    for (position, extent) in extents.iter().enumerate() {
+        // An image is of a whole buffer.
+        let start = match images.get(position) {
+            Some(_) => extent.start,
+            None => extent.start % ALIGNMENT,
+        };
+        shape.extend([start as u32, extent.stride as u32]);
     }
     shape.extend(&call.scalars);
     shape.resize(shape.len().next_multiple_of(4), 0);
@@ -208,11 +237,17 @@ fn bind(
         resource: uniform.as_entire_binding(),
     }];
     for (position, (extent, operand)) in extents.iter().zip(&call.operands).enumerate() {
+        let binding = position as u32 + 1;
+        if let Some(image) = images.get(position) {
+            let resource = wgpu::BindingResource::TextureView(image);
+            entries.push(wgpu::BindGroupEntry { binding, resource });
+            continue;
+        }
         let start = extent.start / ALIGNMENT * ALIGNMENT;
         // Kernels that read records four by four want whole vectors; every buffer is allocated in such.
         let size = (extent.end - start).next_multiple_of(4);
         entries.push(wgpu::BindGroupEntry {
-            binding: position as u32 + 1,
+            binding,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &memory.allocated[program.tensors[operand.tensor].buffer],
                 offset: 4 * start as u64,
@@ -229,6 +264,7 @@ fn bind(
         pipeline: pipeline.pipeline.clone(),
         bindings,
         grid: [call.grid[0], call.grid[1], members as u32],
+        copies: Vec::new(),
     })
 }
 
@@ -239,19 +275,37 @@ pub(super) fn encode(
     table: &wgpu::Buffer,
     step: &wgpu::BindGroup,
     (dispatches, steps): (&[Dispatch], &[Step]),
-    timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    timestamp_writes: Option<&wgpu::ComputePassTimestampWrites<'_>>,
 ) {
     let mut entries = vec![0_u8; steps.len() * STEP_BYTES];
     for (entry, step) in entries.chunks_exact_mut(STEP_BYTES).zip(steps) {
         entry[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(step));
     }
     device.queue.write_buffer(table, 0, &entries);
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-        label: None,
-        timestamp_writes,
-    });
-    for index in 0..steps.len() {
-        for dispatch in dispatches {
+    let of_steps =
+        (0..steps.len()).flat_map(|index| dispatches.iter().map(move |one| (index, one)));
+    let all: Vec<(usize, &Dispatch)> = of_steps.collect();
+    // Nothing is copied within a pass.
+    let passes = all.chunk_by(|_, (_, next)| next.copies.is_empty());
+    let passes: Vec<_> = passes.collect();
+    for (number, of_pass) in passes.iter().enumerate() {
+        for copy in of_pass.iter().flat_map(|(_, dispatch)| &dispatch.copies) {
+            copy.encode(encoder);
+        }
+        let (is_first, is_last) = (number == 0, number + 1 == passes.len());
+        let writes = timestamp_writes.filter(|_| is_first || is_last);
+        let writes = writes.map(|writes| wgpu::ComputePassTimestampWrites {
+            query_set: writes.query_set,
+            beginning_of_pass_write_index: writes
+                .beginning_of_pass_write_index
+                .filter(|_| is_first),
+            end_of_pass_write_index: writes.end_of_pass_write_index.filter(|_| is_last),
+        });
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: None,
+            timestamp_writes: writes,
+        });
+        for (index, dispatch) in *of_pass {
             pass.set_pipeline(&dispatch.pipeline);
             pass.set_bind_group(0, &dispatch.bindings, &[]);
             pass.set_bind_group(1, step, &[(index * STEP_BYTES) as u32]);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::{Call, Factors};
 use super::device::Device;
+use super::image;
 use super::record::{Memory, begins_at_four};
 use super::shader::Constants;
 use super::tune::class;
@@ -45,6 +46,13 @@ pub enum Tile {
         /// Lanes of a workgroup, a multiple of the largest subgroup's.
         lanes: u32,
     },
+    /// As by subgroups, with operands that were copied into images: on software adapters, and where rows are read by fours.
+    Image {
+        /// Rows of the tile, all of them a lane's.
+        rows: u32,
+        /// Lanes of a workgroup, a multiple of the largest subgroup's.
+        lanes: u32,
+    },
     /// `16 * y` rows and `4 * x` columns through workgroup memory, 16 by 4 to a lane: `shaders/lib/product_wide.wgsl`.
     Wide {
         /// Lanes in a row: 16 or 32.
@@ -61,6 +69,7 @@ impl fmt::Display for Tile {
             Tile::Half { x, y } => write!(f, "half {}x{}", 4 * y, 4 * x),
             Tile::Cooperative { height, breadth } => write!(f, "cooperative {height}x{breadth}"),
             Tile::Subgroup { rows, lanes } => write!(f, "subgroup {rows}x{}", 4 * lanes),
+            Tile::Image { rows, lanes } => write!(f, "image {rows}x{}", 4 * lanes),
             Tile::Wide { x, y } => write!(f, "wide {}x{}", 16 * y, 4 * x),
         }
     }
@@ -87,7 +96,9 @@ impl Tile {
     pub fn precisions(self) -> &'static [Precision] {
         match self {
             Tile::Half { .. } | Tile::Cooperative { .. } => &[Precision::F16],
-            Tile::Workgroup { .. } | Tile::Subgroup { .. } => &[Precision::F32, Precision::F16],
+            Tile::Workgroup { .. } | Tile::Subgroup { .. } | Tile::Image { .. } => {
+                &[Precision::F32, Precision::F16]
+            }
             // Half precision has better ways on cards.
             Tile::Wide { .. } => &[Precision::F32],
         }
@@ -150,11 +161,15 @@ impl Tile {
             Tile::Cooperative { height, breadth } => {
                 Matrices::of([height, breadth], [width, side]).constants(fours)
             }
-            Tile::Subgroup { rows, lanes } => {
+            Tile::Subgroup { rows, lanes } | Tile::Image { rows, lanes } => {
                 let width = width.min(rows);
+                let read = match self {
+                    Tile::Image { .. } => (IMAGES, 1),
+                    _ => ("VECTORS", fours.into()),
+                };
                 vec![
                     ("SUBGROUP", 1),
-                    ("VECTORS", fours.into()),
+                    read,
                     ("LANES", lanes),
                     ("WIDTH", width),
                     ("ROWS", rows),
@@ -184,7 +199,7 @@ impl Tile {
         let [height, width] = match self {
             Tile::Workgroup { x, y } | Tile::Half { x, y } => [4 * y, 4 * x],
             Tile::Cooperative { height, breadth } => [height, breadth],
-            Tile::Subgroup { rows, lanes } => [rows, 4 * lanes],
+            Tile::Subgroup { rows, lanes } | Tile::Image { rows, lanes } => [rows, 4 * lanes],
             Tile::Wide { x, y } => [16 * y, 4 * x],
         };
         [
@@ -193,6 +208,9 @@ impl Tile {
         ]
     }
 }
+
+/// The constant of a product whose operands are images.
+pub(super) const IMAGES: &str = "IMAGES";
 
 /// Rows of the highest tile by subgroups. With four lanes, as `SwiftShader` has, 32 would be sixteen loads to a lane, and take long to compile.
 fn highest(lanes: u32) -> u32 {
@@ -330,6 +348,10 @@ impl Tiles {
             let rows = [32, 16, 8, 4].into_iter();
             let rows = rows.filter(|&rows| rows <= highest(most));
             tiles.extend(rows.map(|rows| Tile::Subgroup { rows, lanes: most }));
+            if device.software && most >= 8 {
+                let rows = highest(most);
+                tiles.push(Tile::Image { rows, lanes: most });
+            }
         }
         tiles
     }
@@ -343,6 +365,7 @@ impl Tiles {
             // The sums of an adapter's own matrices have other bits.
             _ if tile.is_cooperative() != usual.is_cooperative() => false,
             Tile::Cooperative { .. } => true,
+            Tile::Image { .. } => worth_images(factors),
             // Far behind on a processor that has subgroups, and its pipelines take long to make.
             Tile::Workgroup { .. } | Tile::Half { .. } if device.software => {
                 device.subgroups.is_none()
@@ -369,6 +392,10 @@ impl Tiles {
     fn usual(device: &Device, factors: &Factors) -> Tile {
         match device.subgroups {
             // A processor's lanes share registers; workgroup memory is memory like any other there, and so are matrices.
+            Some([_, most]) if device.software && most >= 8 && worth_images(factors) => {
+                let rows = highest(most);
+                Tile::Image { rows, lanes: most }
+            }
             Some([_, most]) if device.software => Tile::subgroup(factors, most),
             _ if !factors.half && device.software => Tile::workgroup(factors),
             _ if !factors.half => Tile::on_a_card(factors),
@@ -396,9 +423,31 @@ impl Tiles {
         let tuned = || self.tuned.get(&class(factors, fours)).copied();
         let only = self.only.filter(|tile| tile.takes(factors));
         let tile = only.or_else(tuned);
-        let tile = tile.unwrap_or_else(|| Tiles::usual(device, factors));
+        let tile = match tile.unwrap_or_else(|| Tiles::usual(device, factors)) {
+            Tile::Image { rows, lanes } if !fours || !images(device, program, memory, &call) => {
+                Tile::Subgroup { rows, lanes }
+            }
+            tile => tile,
+        };
         tile.cut(call, [width, device.cooperative.unwrap_or(1)], fours)
     }
+}
+
+/// Whether a product's operands are worth a copy: a large one of many rows, that each read what is copied.
+fn worth_images(factors: &Factors) -> bool {
+    let Factors { m, n, k, inner, .. } = *factors;
+    inner.iter().all(|inner| inner.is_multiple_of(4))
+        && m >= 32
+        && n >= 32
+        && 2 * m * n * k >= 4_000_000
+}
+
+/// Whether images hold the factors.
+fn images(device: &Device, program: &Program, memory: &Memory<'_>, call: &Call) -> bool {
+    call.operands[..2].iter().all(|operand| {
+        let buffer = program.tensors[operand.tensor].buffer;
+        image::fits(device, &memory.buffers[buffer], program.members)
+    })
 }
 
 /// Whether the factors can be read four values at a time: all rows of all members begin at a multiple of four.

@@ -307,7 +307,7 @@ fn time(
         bench.device.handle.create_buffer(&wgpu::BufferDescriptor {
             label: Some("tried"),
             size: (4 * buffer.len).next_multiple_of(16) as u64,
-            usage: wgpu::BufferUsages::STORAGE,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         })
     };
@@ -356,7 +356,7 @@ fn run(
         bench.table,
         bench.step,
         (dispatches, steps),
-        bench.clock.as_ref().map(Clock::writes),
+        bench.clock.as_ref().map(Clock::writes).as_ref(),
     );
     if let Some(clock) = &mut bench.clock {
         return clock.time(device, encoder, LIMIT);

@@ -86,6 +86,7 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "functions",
     "gaussian",
     "halves",
+    "images",
     "logarithm",
     "losses",
     "magnifier",

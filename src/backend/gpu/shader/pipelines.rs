@@ -184,6 +184,20 @@ fn entry(
     }
 }
 
+/// Of texels of four values, as `super::super::image` makes them.
+fn image(binding: u32) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::StorageTexture {
+            access: wgpu::StorageTextureAccess::ReadOnly,
+            format: wgpu::TextureFormat::Rgba32Float,
+            view_dimension: wgpu::TextureViewDimension::D2,
+        },
+        count: None,
+    }
+}
+
 /// The layout of group 0 as the shader declares it.
 fn layout(device: &Device, kernel: &str, module: &naga::Module) -> wgpu::BindGroupLayout {
     let mut entries: Vec<_> = module
@@ -195,6 +209,7 @@ fn layout(device: &Device, kernel: &str, module: &naga::Module) -> wgpu::BindGro
                 naga::AddressSpace::Storage { access } => wgpu::BufferBindingType::Storage {
                     read_only: !access.contains(naga::StorageAccess::STORE),
                 },
+                naga::AddressSpace::Handle => return Some(image(binding.binding)),
                 _ => wgpu::BufferBindingType::Uniform,
             };
             Some(entry(binding.binding, kind, false))

@@ -25,10 +25,15 @@ fn products_by_subgroups_are_valid_wgsl_for_every_size_of_subgroup() {
         .map(|(name, _)| *name)
         .filter(|name| name.starts_with("matmul"))
     {
-        for (width, vectors, transposed) in [(4, 0, 0), (8, 1, 1), (16, 1, 0)] {
+        for (width, read, transposed) in [
+            (4, "WORDS", 0),
+            (8, "VECTORS", 1),
+            (16, "VECTORS", 0),
+            (8, "IMAGES", 1),
+        ] {
             let constants = [
                 ("SUBGROUP", 1),
-                ("VECTORS", vectors),
+                (read, 1),
                 ("LANES", 8),
                 ("ROWS", 16),
                 ("SUMS", 2),
