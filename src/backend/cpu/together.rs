@@ -2,7 +2,7 @@
 //! by part, along the tree over them.
 
 use super::matmul::{DEPTH, SUMMED_OTHERWISE};
-use super::steps::{At, Memory};
+use super::steps::{At, Memory, misplaced};
 use super::team::Team;
 use super::tree_product::{TreeProduct, tree_sums};
 use super::{Real, Values};
@@ -132,7 +132,7 @@ impl<T: Real> Memory<'_, T> {
             Op::BiasGradient {
                 gradient, output, ..
             } => (None, Some((gradient, output))),
-            _ => (None, None),
+            _ => misplaced(op),
         };
         let range = |tensor: usize| {
             let first = program.tensors[tensor].offset;

@@ -1,9 +1,10 @@
 use super::call::calls;
+use super::form::Form;
 use super::record::{Memory, by_fours};
 use super::resident::{self, KIND, WORD};
 use super::shader::specialized;
 use super::sums::Sums;
-use super::table::Form;
+use super::table::entries;
 use super::tile::Tile;
 use crate::program::Program;
 
@@ -63,8 +64,9 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
         lanes: LANES,
         tiles: false,
     };
-    let steps = resident::constants(&program.parted(), &memory, form);
-    let steps = steps.map(|constants| ("steps", constants));
+    let parted = program.parted();
+    let steps = entries(&parted, &memory, form)
+        .map(|table| ("steps", resident::constants(&parted, &table, form)));
     let mut texts: Vec<(String, String)> = Vec::new();
     for (kernel, constants) in kernels.chain(steps) {
         let named = constants.iter();
@@ -113,7 +115,9 @@ mod tests {
             allocated: &[],
         };
         let form = Form { lanes: 8, tiles };
-        let constants = resident::constants(&program.parted(), &memory, form);
+        let parted = program.parted();
+        let constants =
+            entries(&parted, &memory, form).map(|table| resident::constants(&parted, &table, form));
         specialized("steps", &constants.expect("its ops are the shader's")).expect("it is listed")
     }
 

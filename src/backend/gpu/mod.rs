@@ -1,9 +1,12 @@
 //! The GPU backend: programs become recorded dispatches of WGSL kernels, through wgpu.
 
+mod arena;
 mod call;
 mod clock;
 mod device;
 mod emit;
+mod entry;
+mod form;
 mod image;
 mod kept;
 mod memory;
@@ -28,13 +31,13 @@ pub use tune::Tuning;
 
 use self::clock::Clock;
 use self::device::Device;
+use self::form::{Form, in_tiles};
 use self::kept::Kept;
 use self::pace::{PATIENCE, Pace};
 use self::readback::Readback;
 use self::record::{Dispatch, Memory, encode, record};
 use self::resident::Resident;
 use self::shader::Pipelines;
-use self::table::{Form, in_tiles};
 use self::tile::Tiles;
 use self::tune::{Bench, Tuner};
 use super::check::check_adapter;

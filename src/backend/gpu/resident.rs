@@ -1,10 +1,13 @@
 //! Small programs, many whole steps in one dispatch: the ops become a table that `shaders/steps.wgsl` runs.
 
+use super::arena::Arena;
 use super::call::{function, loss, rule};
 use super::device::Device;
+use super::entry::{Entry, OPS};
+use super::form::{Form, in_tiles, sizes, tile_rows};
 use super::record::{Memory, binding_elements};
 use super::shader::{Constants, Pipelines};
-use super::table::{Arena, Entry, Form, OPS, Table, in_tiles, kinds, sizes, tile_rows};
+use super::table::entries;
 use crate::backend::BackendError;
 use crate::model::Activation;
 use crate::program::{Levels, Op, Program, Step, TensorId, buffer, chunk};
@@ -62,9 +65,10 @@ impl Resident {
     ) -> Result<Option<Resident>, BackendError> {
         let program = &program.parted();
         let form = Form::of(device);
-        let Some(constants) = constants(program, memory, form) else {
+        let Some(mut table) = entries(program, memory, form) else {
             return Ok(None);
         };
+        let constants = constants(program, &table, form);
         let arena = Arena::new(program, memory);
         let fits = |buffer: &crate::program::Buffer| {
             let members = if buffer.shared { 1 } else { program.members };
@@ -86,7 +90,6 @@ impl Resident {
         }
         let mut words = vec![program.ops.len() as u32, 0, 0, 0];
         words.extend(levels(program).map(f32::to_bits));
-        let mut table = entries(program, memory, form);
         table.resize(OPS, Entry::default());
         words.extend(bytemuck::cast_slice::<Entry, u32>(&table));
 
@@ -215,20 +218,9 @@ fn in_line(program: &Program) -> bool {
     program.ops.len() <= IN_LINE
 }
 
-/// The table of a program's ops.
-fn entries(program: &Program, memory: &Memory<'_>, form: Form) -> Vec<Entry> {
-    let table = Table {
-        program,
-        memory,
-        arena: &Arena::new(program, memory),
-        form,
-    };
-    program.ops.iter().map(|op| table.entry(op)).collect()
-}
-
-/// What the shader is specialised by; `None` if the program is none for it.
-pub(super) fn constants(program: &Program, memory: &Memory<'_>, form: Form) -> Option<Constants> {
-    let kinds = kinds(program)?;
+/// What the shader is specialised by.
+pub(super) fn constants(program: &Program, table: &[Entry], form: Form) -> Constants {
+    let kinds = table.iter().fold(0, |kinds, entry| kinds | 1 << entry.kind);
     let functions = || program.ops.iter().filter_map(activation);
     let first = functions().next().unwrap_or(ANY);
     let other = functions().find(|&function| function != first);
@@ -252,12 +244,11 @@ pub(super) fn constants(program: &Program, memory: &Memory<'_>, form: Form) -> O
     }
     if in_line(program) {
         constants.push(("OP_COUNT", program.ops.len() as u32));
-        let table = entries(program, memory, form);
         constants.extend(table.iter().map(|entry| (KIND, entry.kind)));
-        let words = bytemuck::cast_slice::<Entry, u32>(&table).iter();
+        let words = bytemuck::cast_slice::<Entry, u32>(table).iter();
         constants.extend(words.map(|&word| (WORD, word)));
     }
-    Some(constants)
+    constants
 }
 
 /// The function that the op applies, as the shader knows it, if it is not the identity.

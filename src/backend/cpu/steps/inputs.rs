@@ -4,7 +4,7 @@ use super::super::{
     Real, gather, gather_both, lookup, lookup_gradient, mix, periodic, periodic_gradient, perturb,
     warp,
 };
-use super::{At, Memory};
+use super::{At, Memory, misplaced};
 use crate::program::Op;
 
 impl<T: Real> Memory<'_, T> {
@@ -173,8 +173,7 @@ impl<T: Real> Memory<'_, T> {
                 );
                 self.put(at, output, out);
             }
-            // All others are run elsewhere.
-            _ => {}
+            _ => misplaced(op),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::super::{
     Real, activation, activation_gradient, add, bias_add, bias_gradient, dropout, dropout_gradient,
     prelu, prelu_gradient, softmax, softmax_gradient,
 };
-use super::{At, Memory};
+use super::{At, Memory, misplaced};
 use crate::model::Dropout;
 use crate::program::{Op, TensorId};
 
@@ -129,8 +129,7 @@ impl<T: Real> Memory<'_, T> {
                 self.put(at, gradient, d);
                 self.put(at, slopes, out);
             }
-            // All others are run elsewhere.
-            _ => {}
+            _ => misplaced(op),
         }
     }
 

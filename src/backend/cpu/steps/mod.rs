@@ -104,6 +104,12 @@ impl At<'_> {
     }
 }
 
+/// What an op comes to that was sent to where it has no form: to go on without it would train another network.
+#[cold]
+pub(super) fn misplaced(op: &Op) -> ! {
+    unreachable!("{} has no form where ops of its kind are run", op.name())
+}
+
 impl<T: Real> Memory<'_, T> {
     /// Runs one op. A written tensor's buffer is taken out of memory meanwhile: no op reads the buffer that it writes.
     pub(super) fn run(&mut self, op: &Op, at: At<'_>) {

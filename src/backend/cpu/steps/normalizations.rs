@@ -4,7 +4,7 @@ use super::super::{
     Real, batch_norm, batch_norm_gradient, batch_norm_inference, layer_norm, layer_norm_gradient,
     layer_norm_parameters,
 };
-use super::{At, Memory};
+use super::{At, Memory, misplaced};
 use crate::program::Op;
 
 impl<T: Real> Memory<'_, T> {
@@ -114,8 +114,7 @@ impl<T: Real> Memory<'_, T> {
                 );
                 self.put(at, gradient, d);
             }
-            // All others are run elsewhere.
-            _ => {}
+            _ => misplaced(op),
         }
     }
 }

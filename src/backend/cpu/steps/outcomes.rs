@@ -4,7 +4,7 @@ use super::super::{
     Real, answers, clear, keep, loss_gradient, metrics, tally_classes, tally_labels, tally_values,
     verdict,
 };
-use super::{At, Memory};
+use super::{At, Memory, misplaced};
 use crate::program::Op;
 
 impl<T: Real> Memory<'_, T> {
@@ -153,8 +153,7 @@ impl<T: Real> Memory<'_, T> {
                 clear::clear(&mut out[at.range(values)]);
                 self.put(at, values, out);
             }
-            // All others are run elsewhere.
-            _ => {}
+            _ => misplaced(op),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::super::matmul::Factor;
 use super::super::{
     Real, half, matmul, matmul_activation_gradient, matmul_bias_activation, matmul_bias_gradient,
 };
-use super::{At, Memory};
+use super::{At, Memory, misplaced};
 use crate::program::{Halved, Op, TensorId, Transpose};
 
 impl<T: Real> Memory<'_, T> {
@@ -92,8 +92,7 @@ impl<T: Real> Memory<'_, T> {
                 );
                 self.put(at, output, out);
             }
-            // All others are run elsewhere.
-            _ => {}
+            _ => misplaced(op),
         }
     }
 

@@ -6,7 +6,7 @@ use super::super::{
     Real, Values, average, clip_norm, clip_value, combine, max_norm, momentum, normalize,
     square_sums, update,
 };
-use super::{At, Memory};
+use super::{At, Memory, misplaced};
 use crate::program::{Op, buffer};
 
 /// What an update goes by.
@@ -98,8 +98,7 @@ impl<T: Real> Memory<'_, T> {
                 average::average(T::of(at.step.average), w, &mut out[at.range(average)]);
                 self.put(at, average, out);
             }
-            // All others are run elsewhere.
-            _ => {}
+            _ => misplaced(op),
         }
     }
 
@@ -113,7 +112,9 @@ impl<T: Real> Memory<'_, T> {
         // Alone, the update reads them as they are made; others have to find them in their place.
         let alone = |op: &Op| matches!(op, Op::Update { .. } | Op::Clear { .. });
         if program.ops.iter().all(alone) {
-            for op in &program.ops {
+            // Gradients that are in no place need no clearing.
+            let clears = |op: &&Op| matches!(op, Op::Clear { .. });
+            for op in program.ops.iter().filter(|op| !clears(op)) {
                 self.update_op(op, at, Gradients::Given(given));
             }
             return;
@@ -143,7 +144,7 @@ impl<T: Real> Memory<'_, T> {
             ..
         } = op
         else {
-            return;
+            misplaced(op);
         };
         let mut w = self.take(at, *parameters);
         let mut kept: [Vec<T>; 3] = from_fn(|k| {
