@@ -215,23 +215,25 @@ pub(super) fn make(
             let seconds = start.elapsed().as_secs_f64();
             let each = seconds / step.len().max(1) as f64;
             let hashed = slice.is_sampled(member.peer.step(), node.first());
+            let hash = hashed.then(|| hash(&value));
             let before = if member.each > 0.0 { member.each } else { each };
             member.each = before + 0.3 * (each - before);
-            outbox.send(Answer::Shards {
-                number: member.peer.step(),
-                node,
-                seconds,
-                records,
-                hash: hashed.then(|| hash(&value)),
-                sums: Vec::new(),
-                sound: true,
-            })?;
             let value = Values::new(value);
             if slice.verify == 0.0 {
                 // Its memory serves again. Shards that are run alone are many: they are added up where nobody else holds them.
                 station.keep([&value].into_iter());
             }
-            let letters = member.peer.ran(node, Summed::new(value));
+            let value = Summed::new(value);
+            outbox.send(Answer::Shards {
+                number: member.peer.step(),
+                node,
+                seconds,
+                records,
+                hash,
+                sums: Vec::new(),
+                sound: value.sound,
+            })?;
+            let letters = member.peer.ran(node, value);
             member.post(letters);
         } else if slice.verify == 0.0
             && let Some(letter) = member.peer.ask(member.each)

@@ -22,6 +22,11 @@ const NAP: Duration = Duration::from_millis(5);
 const TIME: f64 = 0.25;
 const MOST: usize = 256;
 
+/// Steps of a slice, where each took so long before.
+pub(super) fn count(each: Option<f64>) -> usize {
+    each.map_or(1, |each| ((TIME / each.max(1e-9)) as usize).clamp(1, MOST))
+}
+
 /// A slice under way.
 pub(super) struct Running {
     pub(super) first: u64,
@@ -29,6 +34,8 @@ pub(super) struct Running {
     pub(super) steps: Arc<Vec<Vec<Step>>>,
     /// Bits of the shards that are run twice.
     pub(super) found: Vec<Found>,
+    /// Whose sums are no numbers, and of which steps.
+    pub(super) unsound: Vec<(u64, usize)>,
 }
 
 pub(super) fn make(
@@ -41,9 +48,8 @@ pub(super) fn make(
     };
     // A shorter batch has other shards.
     let alike = steps.iter().take_while(|step| step.len() == parts).count();
-    let most = pool.pace.map_or(1, |each| (TIME / each.max(1e-9)) as usize);
     // How many help is seen between two slices.
-    let most = most.min(pool.crowd.wants().unwrap_or(MOST));
+    let most = count(pool.pace).min(pool.crowd.wants().unwrap_or(MOST));
     let rows = steps[0].iter().map(|step| step.rows);
     let shards: Vec<Shard> = (0..)
         .zip(rows)
@@ -56,7 +62,7 @@ pub(super) fn make(
     let plan = pool.crew.members(first, &shards, &workers, policy);
     let (members, tries) = plan.ok_or_else(|| pool.gone())?;
     // Others wait for one that is tried, which may be slow still.
-    let most = if tries { 1 } else { most.clamp(1, MOST) };
+    let most = if tries { 1 } else { most.max(1) };
     let steps = Arc::new(steps[..alike.min(most)].to_vec());
     let peers: Vec<_> = workers
         .iter()
@@ -93,9 +99,11 @@ pub(super) fn make(
         members,
         steps: Arc::clone(&steps),
         found: Vec::new(),
+        unsound: Vec::new(),
     });
     let outcome = wait(pool, &workers, first + steps.len() as u64);
-    let found = pool.slice.take().map_or_else(Vec::new, |slice| slice.found);
+    let of_slice = |slice: Running| (slice.found, slice.unsound);
+    let (found, unsound) = pool.slice.take().map(of_slice).unwrap_or_default();
     let reached = outcome?;
     // No number is used twice, so that what comes late is known.
     pool.number = first + steps.len() as u64 - 1;
@@ -112,11 +120,13 @@ pub(super) fn make(
     match compare(pool, &found, made, parts as u32) {
         // Nobody has made this step: it is made under a coordinator, which finds out whose fault it is.
         None if doubts && !sound && done < steps.len() => {
-            pool.notice(
-                "a step's gradient is no number: it is made again under a coordinator".into(),
-            );
+            let start = Instant::now();
             pool.refresh()?;
-            pool.step(programs, &steps[done])?;
+            let of_step = unsound.iter().filter(|(number, _)| *number == reached);
+            let suspects = of_step.map(|&(_, worker)| worker).collect();
+            pool.remake(suspects, programs, &steps[done])?;
+            pool.trained(start.elapsed());
+            pool.settle()?;
             Ok(done + 1)
         }
         None => Ok(done),

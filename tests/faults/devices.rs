@@ -222,26 +222,27 @@ fn workers_fail_as_they_are_asked_to_and_the_model_is_the_same() {
             );
         }
     }
-    // Under a coordinator it is known whose shard it was.
-    let mut command = place.command(
-        "train digits --workers cpu:1*3 --hidden 16 --epochs 4 --batch-size 64 --run noted",
-    );
-    let output = command.env("GPU_MLP_FAULTS", "nan@9").output();
-    let (code, told) = super::ended(output.expect("it runs"));
-    assert_eq!(code, 0, "{told}");
-    let checked = "its kernels agree with their twins: put out";
-    let noted = |line: &serde_json::Value| {
-        line["event"] == "notice"
-            && line["text"]
-                .as_str()
-                .is_some_and(|text| text.ends_with(checked))
-    };
-    assert!(place.log("noted").iter().any(noted), "{told}");
-    let reports = [
-        "put out: found no number as gradient of step 1",
-        "put out: disagrees on shard ",
-    ];
-    assert!(reports.iter().any(|report| told.contains(report)), "{told}");
+    for scheduling in ["central", "distributed"] {
+        let mut command = place.command(&format!(
+            "train digits --workers cpu:1*3 --scheduling {scheduling} --hidden 16 --epochs 4 --batch-size 64 --run {scheduling}"
+        ));
+        let output = command.env("GPU_MLP_FAULTS", "nan@9").output();
+        let (code, told) = super::ended(output.expect("it runs"));
+        assert_eq!(code, 0, "{told}");
+        let checked = "its kernels agree with their twins: put out";
+        let noted = |line: &serde_json::Value| {
+            line["event"] == "notice"
+                && line["text"]
+                    .as_str()
+                    .is_some_and(|text| text.ends_with(checked))
+        };
+        assert!(place.log(scheduling).iter().any(noted), "{told}");
+        let reports = [
+            "put out: found no number as gradient of step 1",
+            "put out: disagrees on shard ",
+        ];
+        assert!(reports.iter().any(|report| told.contains(report)), "{told}");
+    }
 }
 
 #[test]

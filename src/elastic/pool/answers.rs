@@ -62,7 +62,10 @@ impl Pool {
             } => {
                 self.links[worker].shards += records.len() as u64;
                 self.links[worker].busy += seconds;
-                if self.slice.is_some() {
+                if let Some(slice) = &mut self.slice {
+                    if !sound {
+                        slice.unsound.push((number, worker));
+                    }
                     self.note_peer(worker, number, (node, seconds), &records);
                     self.note_found(worker, number, node.first(), hash);
                 } else if self.is_at(number) {

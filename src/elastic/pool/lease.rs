@@ -29,16 +29,16 @@ impl Pool {
     pub(super) fn lease(
         &mut self,
         worker: usize,
-        [gradients, update]: [usize; 2],
+        programs: [usize; 2],
         steps: &[Vec<Step>],
     ) -> Result<usize, BackendError> {
         let start = Instant::now();
         let steps = Arc::new(steps[..steps.len().min(count(self.alone))].to_vec());
-        let errand = self.runs(worker, gradients, steps.iter().flatten());
+        let errand = self.runs(worker, programs[0], steps.iter().flatten());
         let number = errand.number;
         self.links[worker].send(Order::Lease {
             number,
-            programs: [gradients, update],
+            programs,
             steps: Arc::clone(&steps),
         });
         let made = loop {
@@ -55,10 +55,7 @@ impl Pool {
         }
         let mut done = made.len();
         if let Some(step) = steps.get(done) {
-            self.turn_to(gradients, step);
-            self.unsound = vec![worker];
-            let total = self.doubt()?;
-            self.update(update, total)?;
+            self.remake(vec![worker], programs, step)?;
             done += 1;
         }
         let took = start.elapsed();

@@ -61,6 +61,19 @@ impl Pool {
         Ok(total)
     }
 
+    /// Makes a step under a coordinator, whose sum was no number by these workers' shards.
+    pub(in crate::elastic) fn remake(
+        &mut self,
+        suspects: Vec<usize>,
+        [gradients, update]: [usize; 2],
+        step: &[Step],
+    ) -> Result<(), BackendError> {
+        self.turn_to(gradients, step);
+        self.unsound = suspects;
+        let total = self.doubt()?;
+        self.update(update, total)
+    }
+
     /// Number of the step that a shard is of, from 1 on.
     fn step_of(&self, shard: u32) -> u64 {
         let step = self.steps.get(shard as usize);
@@ -95,7 +108,7 @@ impl Pool {
     }
 
     /// Waits for the checks of workers that were put out.
-    pub(super) fn settle(&mut self) -> Result<(), BackendError> {
+    pub(in crate::elastic) fn settle(&mut self) -> Result<(), BackendError> {
         let start = Instant::now();
         loop {
             let open = |link: &Link| link.put_out.as_ref().is_some_and(|of| of.found.is_none());

@@ -180,6 +180,7 @@ fn rates_and_waiting_are_of_the_shards_that_a_worker_ran_while_it_was_there() {
                 }),
                 steps: Arc::new(vec![pool.steps.clone()]),
                 found: Vec::new(),
+                unsound: Vec::new(),
             });
         } else {
             pool.begin().expect("both are there");
