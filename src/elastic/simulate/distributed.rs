@@ -10,10 +10,8 @@ use crate::elastic::letter::{Call, Letter};
 use crate::elastic::members::Members;
 use crate::elastic::peer::Peer;
 use crate::elastic::policy::{Policy, PolicyName, Ran};
+use crate::elastic::slice::count;
 use crate::elastic::tree::Node;
-
-/// Steps between two looks at who is there: members stay the same in between, but for those that are lost.
-const SLICE: u64 = 16;
 
 enum Event {
     Arrives {
@@ -54,8 +52,11 @@ struct Distributed<'a> {
     policy: Box<dyn Policy>,
     clock: Clock<Event>,
     slice: u32,
-    /// First step of the slice, and of the next.
+    /// First step of the slice, and of the next: members stay the same in between, but for those that are lost.
     steps: std::ops::Range<u64>,
+    began: f64,
+    /// Seconds a step of the last slice.
+    pace: Option<f64>,
     desks: Vec<Desk>,
     /// Seconds of each shard's first run in the slice, by step.
     times: Vec<Vec<f64>>,
@@ -74,6 +75,8 @@ pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outco
         clock: Clock::new(),
         slice: 0,
         steps: 0..0,
+        began: 0.0,
+        pace: None,
         desks: Vec::new(),
         times: Vec::new(),
         busy: vec![0.0; workers],
@@ -168,7 +171,8 @@ impl Distributed<'_> {
         let Some((members, tries)) = plan else {
             return;
         };
-        let steps = if tries { 1 } else { SLICE };
+        let steps = if tries { 1 } else { count(self.pace) as u64 };
+        self.began = now;
         self.steps = self.steps.end..(self.steps.end + steps).min(self.setup.steps);
         self.times = vec![vec![0.0; self.fleet.shards.len()]; self.steps.clone().count()];
         let members: Arc<Members> = Arc::new(members);
@@ -353,6 +357,9 @@ impl Distributed<'_> {
             return;
         }
         let survived = self.desks.iter().any(|desk| desk.there);
+        if survived {
+            self.pace = Some((now - self.began) / (end - start) as f64);
+        }
         self.steps = if survived { end..end } else { start..start };
         if survived {
             self.fleet.useful += self.times.iter().flatten().sum::<f64>();

@@ -104,9 +104,10 @@ fn a_coordinator_is_the_bottleneck_of_a_large_fleet_and_peers_are_not() {
         .collect();
     // 400 workers make for 2400 messages of 0.2 ms in a step of 0.2 s.
     assert_eq!(bottleneck(&all).map(|outcome| outcome.workers), Some(400));
+    // Each member is told once what it does in a slice, which is one step here: that is all that peers wait for.
     let [central, distributed] = [all[6], all[7]];
     assert!(
-        central.goodput < 0.25 && distributed.goodput > 0.6,
+        central.goodput < 0.25 && distributed.goodput > 2.0 * central.goodput,
         "{central:?} {distributed:?}"
     );
 }
