@@ -70,3 +70,53 @@ fn steps_per_second(
     backend.read(buffer::LOG, 0, 0, 1)?;
     Ok(done as f64 / start.elapsed().as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::ProgramId;
+    use crate::backend::cpu::CpuBackend;
+    use crate::data::{ReadOptions, load};
+    use crate::forward;
+    use crate::train::Config;
+
+    /// A processor on which a step takes so many times as long, or that fails where that is 0.
+    struct Slow {
+        inner: CpuBackend<f32>,
+        times: usize,
+    }
+
+    impl Backend for Slow {
+        forward!(inner: device, limits, compile, write, read);
+
+        fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
+            if self.times == 0 {
+                return Err(BackendError::Misuse("it cannot".into()));
+            }
+            for _ in 0..self.times {
+                self.inner.run(program, &steps[..1])?;
+            }
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn the_one_that_makes_the_most_steps_is_taken_and_who_cannot_is_left_out() {
+        let loaded = load("xor", &ReadOptions::default()).expect("it is built in");
+        let plan = Plan::new(&loaded, &Config::default(), None).expect("the defaults suit it");
+        let chosen = |all: &[usize]| {
+            let slow = |&times: &usize| -> Box<dyn Backend> {
+                let inner = CpuBackend::with_threads(1);
+                Box::new(Slow { inner, times })
+            };
+            fastest(&mut all.iter().map(slow).collect::<Vec<_>>(), &plan)
+        };
+        assert_eq!(chosen(&[40, 1]), Some(1));
+        assert_eq!(chosen(&[1, 40]), Some(0));
+        assert_eq!(chosen(&[0, 40, 0]), Some(1));
+        assert_eq!(chosen(&[0, 0]), None);
+        assert_eq!(chosen(&[]), None);
+        // Nothing is to be found out of one alone.
+        assert_eq!(chosen(&[0]), Some(0));
+    }
+}

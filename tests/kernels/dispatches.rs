@@ -32,6 +32,32 @@ fn a_step_of_three_layers_is_twelve_dispatches() {
 }
 
 #[test]
+fn a_pack_has_as_many_dispatches_as_one_network() {
+    let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
+    for (inputs, hidden, batch) in [(30, &[64, 64][..], 32), (2, &[8], 4)] {
+        let network = Network::new(inputs, hidden, Activation::Tanh, 1, Activation::Identity);
+        let dispatches = |mode: Mode, members: usize| {
+            let capacity = Capacity {
+                members,
+                batch,
+                rows: 100,
+                order: 100,
+                records: 1,
+            };
+            let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
+            let mut gpu = open(mode);
+            let compiled = gpu.compile(&program).expect("it fits");
+            gpu.dispatches(compiled, 4096)
+        };
+        let [op_by_op, many_steps] = [Mode::Dispatches, Mode::Resident];
+        for mode in [op_by_op, many_steps] {
+            assert_eq!(dispatches(mode, 32), dispatches(mode, 1), "{mode:?}");
+        }
+        assert!(8 * dispatches(many_steps, 32) < dispatches(op_by_op, 32));
+    }
+}
+
+#[test]
 fn rows_of_a_dataset_are_found_in_both_of_its_bindings_and_in_any_of_three() {
     // 137 and 274 MB, where a binding holds 128 MiB on the software adapter.
     for (columns, dispatches) in [(700, 1), (1_400, 4)] {
