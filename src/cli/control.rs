@@ -64,9 +64,8 @@ pub(super) fn status(options: &StatusOptions) -> Result<ExitCode> {
     match ask(&options.run, &Request::Status)? {
         Reply::Status(pool) if options.json => output::json(&pool)?,
         Reply::Status(pool) => {
-            for line in report::workers(&pool) {
-                println!("{line}");
-            }
+            let lines = report::workers(&pool).into_iter();
+            output::text(&lines.map(|line| line + "\n").collect::<String>())?;
         }
         Reply::Done => {}
         Reply::Failed(reason) => return Err(bad_input(reason)),

@@ -1,6 +1,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,18 +21,36 @@ pub(crate) struct Interrupt {
     signal: Arc<AtomicUsize>,
 }
 
+/// Signals that come within this time of the first are the same request: the command `timeout` sends two, one of them to all of the
+/// process's group.
+const SAME: Duration = Duration::from_millis(500);
+
+/// How often it is looked for the first one.
+const LOOK: Duration = Duration::from_millis(100);
+
 impl Interrupt {
-    /// From now on, such a signal asks the program to come to an end instead of ending it; a second one ends it at once.
+    /// From now on, such a signal asks the program to come to an end instead of ending it; one that comes later ends it at once.
     pub(crate) fn listen() -> Result<Self> {
         let interrupt = Interrupt::default();
         let Interrupt { asked, signal } = &interrupt;
+        let again = Arc::new(AtomicBool::new(false));
         let registered = ASKING.iter().try_for_each(|&number| {
-            // In this order: the first signal finds nothing asked yet.
-            flag::register_conditional_shutdown(number, 128 + number, Arc::clone(asked))?;
+            flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&again))?;
             flag::register_usize(number, Arc::clone(signal), number as usize)?;
             flag::register(number, Arc::clone(asked)).map(drop)
         });
-        registered.context("Ctrl-C cannot be handled")?;
+        let asked = Arc::clone(asked);
+        let watch = move || {
+            while !asked.load(Ordering::Relaxed) {
+                thread::sleep(LOOK);
+            }
+            thread::sleep(SAME);
+            again.store(true, Ordering::Relaxed);
+        };
+        let watched = thread::Builder::new().name("signals".into()).spawn(watch);
+        registered
+            .and(watched.map(drop))
+            .context("Ctrl-C cannot be handled")?;
         Ok(interrupt)
     }
 

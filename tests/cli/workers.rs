@@ -152,6 +152,11 @@ fn a_run_is_scaled_while_it_trains_and_its_weights_are_the_same() {
         let told = place.ok("status run");
         assert_eq!(told.matches(" rows/s, ").count(), 3, "{told}");
         assert_eq!(told.matches(" % waiting").count(), 3, "{told}");
+        // Who reads it has seen enough.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let status = place.command("status run").stdout(writer).status();
+        assert!(status.expect("it runs").success());
         place.ok("scale run --workers cpu:1*2");
         trainer.has(2);
         trainer.ends_as_one_worker();

@@ -141,9 +141,10 @@ impl Running {
         std::os::unix::process::ExitStatusExt::signal(&status) == Some(9)
     }
 
+    /// As `timeout` sends it: twice.
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let status = Command::new("kill").args([name, &pid]).status();
+        let status = Command::new("kill").args([name, &pid, &pid]).status();
         assert!(status.expect("it runs").success());
     }
 }
