@@ -104,6 +104,8 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "ops_by_value",
     "ops_in_line",
     "ops_in_tiles",
+    "ops_on_answers",
+    "ops_that_draw",
     "product",
     "product_cooperative",
     "product_lanes",
