@@ -246,6 +246,36 @@ fn workers_fail_as_they_are_asked_to_and_the_model_is_the_same() {
 }
 
 #[test]
+fn workers_on_an_adapter_lose_their_devices_and_the_model_is_the_same() {
+    let place = Place::new();
+    let train = |out: &str, scheduling: &str, faults: Option<&str>| {
+        let words = format!(
+            "train digits --workers gpu*2 --scheduling {scheduling} --hidden 16 --epochs 2 --batch-size 64 --out {out}"
+        );
+        let mut command = place.command(&words);
+        command.envs(faults.map(|faults| ("GPU_MLP_FAULTS", faults)));
+        let (code, told) = super::ended(command.output().expect("it runs"));
+        assert_eq!(code, 0, "{told}");
+        told
+    };
+    train("whole", "central", None);
+    // A real end of the device, and a real error of its validation.
+    for scheduling in ["central", "distributed"] {
+        for (faults, reason) in [("lose@9", "Destroyed"), ("invalid@9", "Validation Error")] {
+            let told = train("failed", scheduling, Some(faults));
+            assert!(
+                told.contains("is lost: ") && told.contains(reason),
+                "{told}"
+            );
+            assert!(
+                place.bytes("whole") == place.bytes("failed"),
+                "{scheduling} {faults}"
+            );
+        }
+    }
+}
+
+#[test]
 fn workers_that_diverge_go_back_with_half_the_rate_and_come_to_the_same_weights() {
     let place = Place::new();
     let mut rows = String::from("a,b,y\n");
