@@ -95,11 +95,10 @@ mod tests {
     use crate::model::{Activation, Network};
     use crate::program::{Capacity, Loss, LossFunction, Optimizer, Reduction, Step};
 
-    #[test]
-    fn a_device_is_waited_for_a_minute_beyond_a_hundred_times_what_it_takes() {
+    /// A small program on an adapter, and a step of it.
+    fn small() -> (GpuBackend, Program, Step) {
         let opened = GpuBackend::open(&AdapterChoice::Best);
-        let mut gpu = opened.expect("a Vulkan adapter: see scripts/test.sh");
-        assert_eq!(gpu.limit(), Duration::from_secs(60));
+        let gpu = opened.expect("a Vulkan adapter: see scripts/test.sh");
         let network = Network::new(5, &[9], Activation::Tanh, 3, Activation::Identity);
         let loss = Loss::new(LossFunction::CROSS_ENTROPY, Reduction::Mean);
         let capacity = Capacity {
@@ -110,11 +109,38 @@ mod tests {
             records: 1,
         };
         let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
-        let compiled = gpu.compile(&program).expect("it compiles");
         let step = Step {
             rows: 12,
             ..Step::default()
         };
+        (gpu, program, step)
+    }
+
+    #[test]
+    fn submissions_have_as_many_steps_as_fit_half_a_slice() {
+        let (mut gpu, program, step) = small();
+        let compiled = gpu.compile(&program).expect("it compiles");
+        let steps = vec![step; 1 << 16];
+        let mut most = 1;
+        for _ in 0..20 {
+            let done = gpu.run(compiled, &steps).expect("it runs");
+            let pace = &gpu.programs[0].pace;
+            assert!(done <= most, "{done} of {most}");
+            most = pace.steps;
+            let seconds = most as f64 * pace.each.unwrap_or_default();
+            assert!(
+                most == 1 || seconds <= SLICE.as_secs_f64() / 2.0,
+                "{seconds}"
+            );
+        }
+        assert!(most > 1, "a step of so few operations takes no half slice");
+    }
+
+    #[test]
+    fn a_device_is_waited_for_a_minute_beyond_a_hundred_times_what_it_takes() {
+        let (mut gpu, program, step) = small();
+        assert_eq!(gpu.limit(), Duration::from_secs(60));
+        let compiled = gpu.compile(&program).expect("it compiles");
         let beyond = |gpu: &GpuBackend| gpu.limit().as_secs_f64() - 60.0;
         // Of what was not measured yet, as long as at 10⁹ operations a second.
         gpu.run(compiled, &[step]).expect("it runs");
