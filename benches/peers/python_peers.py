@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One workload on scikit-learn or on PyTorch, as a user would write it: prints one line of JSON.
 
-python_peers.py scikit-learn|pytorch:THREADS DATA WIDTHS BATCH LOSS HIDDEN OUTPUT SECONDS
+python_peers.py scikit-learn|pytorch:THREADS|pytorch:cuda DATA WIDTHS BATCH LOSS HIDDEN OUTPUT SECONDS
 """
 
 import json
@@ -48,12 +48,15 @@ def scikit_learn(x, y, widths, batch, loss, hidden, seconds):
         samples = int(rows * passes * min(max(1.2 * seconds / elapsed, 2), 100))
 
 
-def pytorch(x, y, widths, batch, loss, hidden, output, seconds, threads):
-    """The plainest loop: rows picked from tensors in memory, Adam as it comes."""
+def pytorch(x, y, widths, batch, loss, hidden, output, seconds, place):
+    """The plainest loop: rows picked from tensors in memory (with `cuda`, the card's), Adam as it comes."""
     import torch
     from torch import nn
 
-    torch.set_num_threads(threads)
+    on_card = place == "cuda"
+    if not on_card:
+        torch.set_num_threads(int(place))
+    torch.set_default_device("cuda" if on_card else "cpu")
     hidden = {"relu": nn.ReLU, "tanh": nn.Tanh}[hidden]
     layers = []
     for inputs, outputs in zip(widths, widths[1:]):
@@ -63,7 +66,7 @@ def pytorch(x, y, widths, batch, loss, hidden, output, seconds, threads):
     losses = {"cross-entropy": nn.CrossEntropyLoss, "binary-cross-entropy": nn.BCEWithLogitsLoss, "mse": nn.MSELoss}
     criterion = losses[loss]()
     optimizer = torch.optim.Adam(model.parameters())
-    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    x, y = torch.tensor(x), torch.tensor(y)
     y = y.long() if loss == "cross-entropy" else y[:, None]
 
     def step(rows):
@@ -80,13 +83,16 @@ def pytorch(x, y, widths, batch, loss, hidden, output, seconds, threads):
     # The first batch and the last of an epoch, which may be smaller.
     for rows in (batch, len(x) % batch or batch):
         step(torch.arange(rows))
+    # A card goes on while the next steps are handed to it; the time that counts is that behind the last one.
+    wait = torch.cuda.synchronize if on_card else lambda: None
+    wait()
     samples, start = 0, time.perf_counter()
     for rows in batches():
         error = step(rows)
         samples += len(rows)
-        elapsed = time.perf_counter() - start
-        if elapsed >= seconds:
-            return torch.__version__, samples, elapsed, error.item()
+        if time.perf_counter() - start >= seconds:
+            wait()
+            return torch.__version__, samples, time.perf_counter() - start, error.item()
 
 
 def main():
@@ -96,7 +102,7 @@ def main():
     if peer == "scikit-learn":
         found = scikit_learn(*work, float(seconds))
     else:
-        found = pytorch(*work, output, float(seconds), int(peer.removeprefix("pytorch:")))
+        found = pytorch(*work, output, float(seconds), peer.removeprefix("pytorch:"))
     version, samples, elapsed, last = found
     print(json.dumps({"samples_per_second": samples / elapsed, "seconds": elapsed, "loss": last, "version": version}))
 

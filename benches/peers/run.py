@@ -44,7 +44,8 @@ WORKLOADS = {
 THREADS = sorted({1, os.cpu_count() or 1})
 OURS = ["gpu-mlp cpu", "gpu-mlp gpu"]
 ON_CPU = [*(f"pytorch:{threads}" for threads in THREADS), "scikit-learn", "burn-flex", "burn-ndarray"]
-ON_GPU = ["burn-wgpu"]
+CUDA = "pytorch:cuda"
+ON_GPU = ["burn-wgpu", CUDA]
 
 
 def target(name, folder):
@@ -68,6 +69,12 @@ def build(names):
     cargo("--manifest-path", ROOT / "Cargo.toml", "--target-dir", ROOT / "target")
     if any(name.startswith("burn") for name in names):
         cargo("--manifest-path", HERE / "burn/Cargo.toml", "--target-dir", WORK / "burn")
+
+
+def has_cuda():
+    """Whether PyTorch sees a card here."""
+    code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    return subprocess.run([PYTHON, "-c", code], check=False).returncode == 0
 
 
 def told(*words):
@@ -150,7 +157,9 @@ def table(works, names, rates):
     columns = {"PyTorch (threads)": [name for name in peers if name.startswith("pytorch")]}
     columns |= {name: [name] for name in peers if not name.startswith("pytorch")}
     columns = {title: members for title, members in columns.items() if members}
-    header = ["workload", "gpu-mlp, CPU", *columns, "ratio to the fastest", "gpu-mlp, GPU", *has(*ON_GPU), "ratio"]
+    on_gpu = has(*ON_GPU)
+    titles = [name.replace(CUDA, "PyTorch (CUDA)") for name in on_gpu]
+    header = ["workload", "gpu-mlp, CPU", *columns, "ratio to the fastest", "gpu-mlp, GPU", *titles, "ratio to the fastest"]
     print("|", " | ".join(header), "|")
     print("|", " | ".join(["---", *["---:"] * (len(header) - 1)]), "|")
     for title, work in works.items():
@@ -163,8 +172,8 @@ def table(works, names, rates):
             name = best(members)
             threads = name.partition(":")[2]
             cells.append(told(name) + (f" ({threads})" if threads and medians[name] else ""))
-        cells += [ratio(of(OURS[0]), of(best(peers))), told(OURS[1]), *map(told, has(*ON_GPU))]
-        cells.append(ratio(of(OURS[1]), of(ON_GPU[0])))
+        cells += [ratio(of(OURS[0]), of(best(peers))), told(OURS[1]), *map(told, on_gpu)]
+        cells.append(ratio(of(OURS[1]), of(best(on_gpu))))
         print("|", " | ".join(cells), "|")
 
 
@@ -199,6 +208,8 @@ def main():
     everyone = [OURS[0], *ON_CPU, OURS[1], *ON_GPU]
     taking_part = [name for name in everyone if not name.startswith(tuple(options.skip))]
     build(taking_part)
+    if CUDA in taking_part and not has_cuda():
+        taking_part.remove(CUDA)
     rates, notes = rounds(works, taking_part, options.rounds, options.seconds)
     table(works, taking_part, rates)
     print("\n" + versions(notes))
