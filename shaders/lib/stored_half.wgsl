@@ -2,4 +2,4 @@
 
 enable f16;
 
-alias Stored = f16;
+alias Four = vec4<f16>;

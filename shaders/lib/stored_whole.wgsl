@@ -1,3 +1,3 @@
 // What workgroup memory holds of a product's operands.
 
-alias Stored = f32;
+alias Four = vec4<f32>;

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use device::{AdapterChoice, AdapterInfo, adapters};
 pub use emit::wgsl;
-pub use shader::{KERNELS, source, specialized};
+pub use shader::{KERNELS, specialized};
 pub use sums::Sums;
 pub use tile::Tile;
 pub use tune::Tuning;

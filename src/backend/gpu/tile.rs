@@ -53,7 +53,7 @@ pub enum Tile {
         /// Lanes of a workgroup, a multiple of the largest subgroup's.
         lanes: u32,
     },
-    /// `16 * y` rows and `4 * x` columns through workgroup memory, 16 by 4 to a lane: `shaders/lib/product_wide.wgsl`.
+    /// `16 * y` rows and `4 * x` columns, 16 by 4 to a lane: `shaders/lib/product.wgsl` too.
     Wide {
         /// Lanes in a row: 16 or 32.
         x: u32,
@@ -108,7 +108,7 @@ impl Tile {
         factors.half || self.precisions().contains(&Precision::F32)
     }
 
-    /// What was the fastest on most products of a card (an NVIDIA H200): large tiles where there are enough of them to go round,
+    /// What was the fastest on most products of a card (an NVIDIA H100): large tiles where there are enough of them to go round,
     /// small ones where there are few, which are also those that make slices side by side.
     pub(super) fn on_a_card(factors: &Factors) -> Tile {
         let count = |tile: Tile| {
@@ -143,21 +143,15 @@ impl Tile {
             return call;
         };
         let constants = match self {
-            Tile::Workgroup { x, y } => vec![
-                ("BESIDE", beside([x, y], factors.slices)),
-                ("LANES_X", x),
-                ("LANES_Y", y),
-                ("LOADS_A", 64 / x),
-                ("LOADS_B", 64 / y),
-            ],
-            Tile::Half { x, y } => vec![
-                ("STORED_HALF", 1),
-                ("BESIDE", 1),
-                ("LANES_X", x),
-                ("LANES_Y", y),
-                ("LOADS_A", 64 / x),
-                ("LOADS_B", 64 / y),
-            ],
+            Tile::Workgroup { x, y } => {
+                let slices = beside([x, y], factors.slices);
+                through_memory([x, y, slices], 1, fours)
+            }
+            Tile::Half { x, y } => {
+                let mut constants = through_memory([x, y, 1], 1, fours);
+                constants.push(("STORED_HALF", 1));
+                constants
+            }
             Tile::Cooperative { height, breadth } => {
                 Matrices::of([height, breadth], [width, side]).constants(fours)
             }
@@ -177,14 +171,7 @@ impl Tile {
                     ("SUMS", rows.div_ceil(lanes)),
                 ]
             }
-            Tile::Wide { x, y } => vec![
-                ("WIDE", 1),
-                ("VECTORS", fours.into()),
-                ("LANES_X", x),
-                ("LANES_Y", y),
-                ("FOURS_OF_A", 32 / x),
-                ("FOURS_OF_B", 8 / y),
-            ],
+            Tile::Wide { x, y } => through_memory([x, y, 1], 4, fours),
         };
         let in_slices = !self.is_cooperative();
         let kept = |name: &str| !is_of_tile(name) && (in_slices || name != "SLICES");
@@ -220,9 +207,28 @@ fn highest(lanes: u32) -> u32 {
 /// Wide tiles that are enough to go round on a large card.
 const ENOUGH_WIDE: u32 = 192;
 
+/// Of a tile that goes through workgroup memory, by so many lanes side by side, below each other and for slices of their own, with
+/// `height` fours of rows to a lane.
+fn through_memory([x, y, slices]: [u32; 3], height: u32, fours: bool) -> Constants {
+    // Of high tiles a lane would hold more of the next round than there are registers for.
+    let depth = if height > 1 { 8 } else { 16 };
+    vec![
+        ("VECTORS", fours.into()),
+        ("LANES_X", x),
+        ("LANES_Y", y),
+        ("BESIDE", slices),
+        ("FOURS_DOWN", height),
+        ("ROWS", 4 * height),
+        ("DEPTH", depth),
+        ("LOADS_A", height * depth / x),
+        ("LOADS_B", depth / y),
+    ]
+}
+
 /// Whether a kernel's constant is its tile's.
 pub(super) fn is_of_tile(name: &str) -> bool {
-    name.starts_with("LANES_") || name.starts_with("LOADS_") || name == "BESIDE"
+    ["LANES_", "LOADS_"].iter().any(|of| name.starts_with(of))
+        || ["VECTORS", "FOURS_DOWN", "ROWS", "SUMS", "DEPTH", "BESIDE"].contains(&name)
 }
 
 /// Invocations of a workgroup and bytes of its memory that every adapter has.

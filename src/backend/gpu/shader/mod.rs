@@ -6,7 +6,7 @@ mod tests;
 mod text;
 
 pub(super) use pipelines::{Constants, Pipelines, step_layout};
-pub use text::{source, specialized};
+pub use text::specialized;
 
 macro_rules! shaders {
     ($folder:literal: $($name:literal),* $(,)?) => {
@@ -110,7 +110,6 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "product_cooperative",
     "product_lanes",
     "product_subgroup",
-    "product_wide",
     "products",
     "reduce",
     "row_sums",

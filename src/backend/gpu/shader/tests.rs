@@ -1,12 +1,15 @@
 use wgpu::naga;
 use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
 
-use super::{KERNELS, SNIPPETS, source, specialized};
+use super::{KERNELS, SNIPPETS, specialized};
+
+/// Rows of a lane of a product, which every tile says.
+const ROWS: [(&str, u32); 1] = [("ROWS", 4)];
 
 #[test]
 fn every_kernel_is_valid_wgsl_with_baseline_capabilities() {
     for (kernel, _) in KERNELS {
-        let text = source(kernel).expect("the kernel is listed");
+        let text = specialized(kernel, &ROWS).expect("the kernel is listed");
         let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| {
             panic!("shaders/{kernel}.wgsl: {}", error.emit_to_string(&text))
         });
@@ -55,17 +58,23 @@ fn products_by_subgroups_are_valid_wgsl_for_every_size_of_subgroup() {
 }
 
 #[test]
-fn products_in_slices_by_lanes_and_wide_are_valid_wgsl() {
+fn products_in_slices_by_lanes_and_by_vectors_are_valid_wgsl() {
     for (kernel, constants) in [
         ("matmul", [("BY_LANES", 1), ("ACCUMULATE", 1)]),
         ("matmul_bias_activation", [("BY_LANES", 1), ("FUNCTION", 7)]),
         ("matmul", [("SLICES", 4), ("ACCUMULATE", 1)]),
         ("matmul_bias_activation", [("SLICES", 4), ("BESIDE", 4)]),
-        ("matmul_activation_gradient", [("SLICES", 4), ("WIDE", 1)]),
-        ("matmul", [("WIDE", 1), ("VECTORS", 1)]),
-        ("matmul_bias_activation", [("WIDE", 1), ("B_TRANSPOSED", 1)]),
-        ("matmul_bias_gradient", [("WIDE", 1), ("ROW_SUMS", 1)]),
+        (
+            "matmul_activation_gradient",
+            [("SLICES", 4), ("VECTORS", 1)],
+        ),
+        (
+            "matmul_bias_activation",
+            [("VECTORS", 1), ("B_TRANSPOSED", 1)],
+        ),
+        ("matmul_bias_gradient", [("VECTORS", 1), ("ROW_SUMS", 1)]),
     ] {
+        let constants = [&constants[..], &ROWS].concat();
         let text = specialized(kernel, &constants).expect("the kernel is listed");
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&text)));
@@ -84,6 +93,7 @@ fn products_in_half_precision_are_valid_wgsl_with_no_more_than_they_say_they_nee
             (Some("STORED_HALF"), Capabilities::SHADER_FLOAT16),
         ] {
             let mut constants = vec![("HALF", 1), ("MAGNIFIED", 1), ("ROW_SUMS", 1)];
+            constants.extend(ROWS);
             constants.extend(constant.map(|constant| (constant, 1)));
             let text = specialized(kernel, &constants).expect("the kernel is listed");
             let module = naga::front::wgsl::parse_str(&text)

@@ -4,11 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{KERNELS, SNIPPETS};
 
-/// A kernel's whole source, with the `override` constants as they are without a word.
-pub fn source(kernel: &str) -> Option<String> {
-    specialized(kernel, &[])
-}
-
 /// A kernel's whole source with its `override` constants filled in, as it is handed to wgpu.
 ///
 /// They are filled in as text: naga 30 cannot size workgroup arrays by an expression of several overrides. Three more things
