@@ -32,7 +32,7 @@ fn a_simulation_tells_of_each_policy_and_draws_it() {
 fn a_simulation_of_ten_thousand_workers_ends_and_follows_from_the_seed() {
     let place = Place::new();
     let words =
-        "simulate --workers 10000 --steps 2 --shards-per-worker 2 --policy throughput --json";
+        "simulate --workers 10000 --steps 1 --shards-per-worker 2 --policy throughput --json";
     let json = place.json(words);
     let runs = json["runs"].as_array().expect("a list");
     assert_eq!(runs.len(), 2);
