@@ -116,7 +116,8 @@ impl Stats {
         };
         self.rate = mean(before, each).map(|each| 1.0 / each);
         self.response = mean(self.response, ran.response);
-        if let Some(lead) = ran.lead {
+        // Before its first shards a worker takes in the data, which it does once.
+        if let (Some(lead), Some(_)) = (ran.lead, before) {
             self.lead = mean(self.lead, lead);
         }
     }

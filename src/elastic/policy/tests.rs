@@ -193,6 +193,21 @@ fn a_worker_without_a_record_is_tried() {
     }
 }
 
+#[test]
+fn a_worker_that_takes_in_its_data_first_is_given_its_part_all_the_same() {
+    let mut workers = [of_rate(100.0), of_rate(100.0)];
+    for (worker, before) in workers.iter_mut().zip([0.01, 50.0]) {
+        worker.stats = Stats::default();
+        for lead in [before, 0.01] {
+            worker.stats.add(&Ran {
+                lead: Some(lead),
+                ..took(0.08, 1.0)
+            });
+        }
+    }
+    assert_eq!(counts(PolicyName::Throughput, &workers, 8), [4, 4]);
+}
+
 fn took(seconds: f64, share: f64) -> Ran {
     Ran {
         rows: 8,
