@@ -371,7 +371,8 @@ impl Tiles {
             // The sums of an adapter's own matrices have other bits.
             _ if tile.is_cooperative() != usual.is_cooperative() => false,
             Tile::Cooperative { .. } => true,
-            Tile::Image { .. } => worth_images(factors),
+            // Taken without a try where it is worth its copies.
+            Tile::Image { .. } => false,
             // Far behind on a processor that has subgroups, and its pipelines take long to make.
             Tile::Workgroup { .. } | Tile::Half { .. } if device.software => {
                 device.subgroups.is_none()
@@ -395,7 +396,7 @@ impl Tiles {
     }
 
     /// What is taken without a try.
-    fn usual(device: &Device, factors: &Factors) -> Tile {
+    pub(super) fn usual(device: &Device, factors: &Factors) -> Tile {
         match device.subgroups {
             // A processor's lanes share registers; workgroup memory is memory like any other there, and so are matrices.
             Some([_, most]) if device.software && most >= 8 && worth_images(factors) => {
