@@ -27,7 +27,3 @@ fn factors_b(values: vec4<f32>) -> vec4<f32> {
 fn factor_a(value: f32) -> f32 {
     return factors_a(vec4(value)).x;
 }
-
-fn factor_b(value: f32) -> f32 {
-    return factors_b(vec4(value)).x;
-}

@@ -4,10 +4,6 @@ fn factor_a(value: f32) -> f32 {
     return value;
 }
 
-fn factor_b(value: f32) -> f32 {
-    return value;
-}
-
 fn factors_a(values: vec4<f32>) -> vec4<f32> {
     return values;
 }

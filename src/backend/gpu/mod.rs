@@ -9,6 +9,7 @@ mod entry;
 mod form;
 mod image;
 mod kept;
+mod matrices;
 mod memory;
 mod pace;
 mod readback;
