@@ -13,7 +13,7 @@ struct Shape {
     epsilon: f32,
 }
 
-@group(0) @binding(4) var<storage, read_write> moment1: array<Numbers>;
+@group(0) @binding(4) var<storage, read_write> moment1: array<Stored>;
 
 // Where a member's moments begin.
 fn first_moments(member: u32) -> vec3<u32> {
@@ -25,9 +25,9 @@ fn first_moments(member: u32) -> vec3<u32> {
 }
 
 fn moments(at: vec3<u32>) -> Moments {
-    return Moments(moment1[at.x], Numbers(), Numbers());
+    return Moments(numbers(moment1[at.x]), Numbers(), Numbers());
 }
 
 fn keep(at: vec3<u32>, values: Moments) {
-    moment1[at.x] = values.first;
+    moment1[at.x] = stored(values.first);
 }

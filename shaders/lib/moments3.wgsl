@@ -15,9 +15,9 @@ struct Shape {
     epsilon: f32,
 }
 
-@group(0) @binding(4) var<storage, read_write> moment1: array<Numbers>;
-@group(0) @binding(5) var<storage, read_write> moment2: array<Numbers>;
-@group(0) @binding(6) var<storage, read_write> moment3: array<Numbers>;
+@group(0) @binding(4) var<storage, read_write> moment1: array<Stored>;
+@group(0) @binding(5) var<storage, read_write> moment2: array<Stored>;
+@group(0) @binding(6) var<storage, read_write> moment3: array<Stored>;
 
 // Where a member's moments begin.
 fn first_moments(member: u32) -> vec3<u32> {
@@ -29,11 +29,11 @@ fn first_moments(member: u32) -> vec3<u32> {
 }
 
 fn moments(at: vec3<u32>) -> Moments {
-    return Moments(moment1[at.x], moment2[at.y], moment3[at.z]);
+    return Moments(numbers(moment1[at.x]), numbers(moment2[at.y]), numbers(moment3[at.z]));
 }
 
 fn keep(at: vec3<u32>, values: Moments) {
-    moment1[at.x] = values.first;
-    moment2[at.y] = values.second;
-    moment3[at.z] = values.third;
+    moment1[at.x] = stored(values.first);
+    moment2[at.y] = stored(values.second);
+    moment3[at.z] = stored(values.third);
 }

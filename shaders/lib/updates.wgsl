@@ -1,20 +1,22 @@
 #import batch
 #import update
-#import ones unless FOURS
+#import ones unless FOURS EIGHTS
 #import fours if FOURS
+#import eights if EIGHTS
 
-// All weights' updates. An invocation updates a weight or four at a time, a member is a layer of the grid's z. The penalties are on
-// the first `decayed` weights alone. Imported by lib/moments0 to moments3, which declare `shape` and the moments.
+// All weights' updates. An invocation updates a weight, or four or eight, at a time, a member is a layer of the grid's z. The penalties
+// are on the first `decayed` weights alone. Imported by lib/moments0 to moments3, which declare `shape` and the moments.
 
 override RULE: u32 = 0u;
 override FOURS: bool = false;
+override EIGHTS: bool = false;
 
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> gradients: array<Numbers>;
+@group(0) @binding(1) var<storage, read> gradients: array<Stored>;
 @group(0) @binding(2) var<storage, read> hyper: array<f32>; // eta, lambda, mu, lambda1
-@group(0) @binding(3) var<storage, read_write> parameters: array<Numbers>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<Stored>;
 
-// Of a weight or four.
+// Of a weight, or four or eight.
 struct Moments {
     first: Numbers,
     second: Numbers,
@@ -37,14 +39,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         shape.epsilon,
         shape.nesterov == 1u,
     );
-    let length = shape.length / COUNT;
+    let length = (shape.length + COUNT - 1u) / COUNT;
     let decayed = shape.decayed;
     let first = (shape.parameters.x + id.z * shape.parameters.y) / COUNT;
     let first_gradient = (shape.gradients.x + id.z * shape.gradients.y) / COUNT;
     let first_moments = first_moments(id.z);
     for (var i = id.x; i < length; i += 64u * groups.x) {
-        let w = parameters[first + i];
-        let g = gradients[first_gradient + i];
+        let w = numbers(parameters[first + i]);
+        let g = numbers(gradients[first_gradient + i]);
         let m = moments(first_moments + i);
         var after = w;
         var kept = m;
@@ -58,7 +60,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         kept.second = put(kept.second, {c}u, new_{c}.moments.y);
         kept.third = put(kept.third, {c}u, new_{c}.moments.z);
 #end
-        parameters[first + i] = after;
+        parameters[first + i] = stored(after);
         keep(first_moments + i, kept);
     }
 }

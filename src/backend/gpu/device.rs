@@ -154,6 +154,8 @@ pub(super) struct Device {
     pub(super) half: bool,
     /// Whether lanes are a processor's.
     pub(super) software: bool,
+    /// Values that flat passes read at a time at most, where they can.
+    pub(super) vectors: usize,
     /// Terms of a product's sums at most.
     pub(super) depth: usize,
     fault: Arc<Mutex<Option<(Failure, String)>>>,
@@ -201,6 +203,8 @@ impl Device {
             });
         }
         let cooperative = cooperative(&adapter);
+        let software = adapter.get_info().device_type == DeviceType::Cpu;
+        let wide_words = software && adapter.features().contains(wgpu::Features::SHADER_INT64);
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("gpu-mlp"),
             required_features: adapter.features()
@@ -208,6 +212,11 @@ impl Device {
                     | wgpu::Features::SHADER_F16
                     | wgpu::Features::PIPELINE_CACHE
                     | wgpu::Features::TIMESTAMP_QUERY
+                    | if wide_words {
+                        wgpu::Features::SHADER_INT64
+                    } else {
+                        wgpu::Features::empty()
+                    }
                     | if cooperative.is_some() {
                         wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
                     } else {
@@ -269,7 +278,9 @@ impl Device {
             subgroups: subgroups(&adapter),
             cooperative,
             half: adapter.features().contains(wgpu::Features::SHADER_F16),
-            software: adapter.get_info().device_type == DeviceType::Cpu,
+            software,
+            // A processor's driver moves words of 64 bits, two values each, as fast as those of 32.
+            vectors: if wide_words { 8 } else { 4 },
             limits: info.limits,
             fault,
         })

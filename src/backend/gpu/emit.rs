@@ -1,6 +1,6 @@
 use super::call::calls;
 use super::form::Form;
-use super::record::{Memory, by_fours};
+use super::record::{Memory, by_vectors};
 use super::resident::{self, KIND, WORD};
 use super::shader::specialized;
 use super::sums::Sums;
@@ -37,7 +37,7 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
         buffers: &program.buffers,
         allocated: &[],
     };
-    let of_ops = of_ops.map(|call| by_fours(call, program, &memory));
+    let of_ops = of_ops.map(|call| by_vectors(call, program, &memory, 4));
     let in_each = of_ops.flat_map(|call| [call.clone(), Sums::ByShape.cut(call)]);
     let kernels = in_each.flat_map(|call| {
         let mut ways = vec![call.clone()];

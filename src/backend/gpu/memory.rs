@@ -1,6 +1,7 @@
 //! Buffers on the device.
 
 use super::GpuBackend;
+use super::record::whole_vectors;
 use crate::backend::BackendError;
 use crate::program::{Buffer, Program};
 
@@ -19,7 +20,7 @@ impl GpuBackend {
                 continue;
             }
             let count = if buffer.shared { 1 } else { members };
-            let bytes = (4 * count * buffer.len).next_multiple_of(16).max(16);
+            let bytes = whole_vectors(count * buffer.len);
             if bytes as u64 > self.device.limits.max_buffer_size {
                 if program.is_of_batch(&buffer.name) {
                     return Err(BackendError::OutOfMemory {

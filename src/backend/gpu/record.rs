@@ -1,7 +1,7 @@
 //! A program's dispatches, recorded once: pipelines, bind groups and grids.
 
 use super::STEP_BYTES;
-use super::call::{Call, FOURS, Operand, calls};
+use super::call::{self, Call, EIGHTS, FOURS, Operand, calls};
 use super::device::Device;
 use super::image::{Copy, Images};
 use super::shader::Pipelines;
@@ -63,7 +63,7 @@ pub(super) fn record(
             _ => 1,
         };
         for call in calls(program, op, binding) {
-            let mut call = by_fours(call, program, memory);
+            let mut call = by_vectors(call, program, memory, device.vectors);
             if device.software && is_flat(op) {
                 call.grid[0] = call.grid[0].min(FLAT_GROUPS);
             }
@@ -108,27 +108,55 @@ fn is_flat(op: &Op) -> bool {
     )
 }
 
-/// The call, with four values read at a time if its kernel can and all of its operands begin at a multiple of four and have as many.
-pub(super) fn by_fours(mut call: Call, program: &Program, memory: &Memory<'_>) -> Call {
-    let fits = |operand: &Operand| {
-        begins_at_four(operand, program, memory) && operand.len.is_multiple_of(4)
+/// The call, with as many values read at a time, up to `most`, as its kernel can and all that it reads so begins at multiples of.
+pub(super) fn by_vectors(
+    mut call: Call,
+    program: &Program,
+    memory: &Memory<'_>,
+    most: usize,
+) -> Call {
+    let read = call.operands.iter().enumerate();
+    let read = read.filter(|(at, _)| call::by_vectors(call.kernel, *at));
+    let fits = |count: usize| {
+        read.clone().all(|(_, operand)| {
+            begins_at(count, operand, program, memory)
+                && (operand.len.is_multiple_of(count) || is_last(operand, program, memory))
+        })
     };
-    let constant = call.constants.iter_mut().find(|(name, _)| *name == FOURS);
-    if let Some((_, by_fours)) = constant
-        && call.operands.iter().all(fits)
-    {
-        *by_fours = 1;
-        call.grid[0] = call.grid[0].div_ceil(4);
+    let ways = [(EIGHTS, 8), (FOURS, 4)];
+    let way = ways.into_iter().find(|&(wanted, count)| {
+        count <= most && call.constants.contains(&(wanted, 0)) && fits(count)
+    });
+    call.constants.retain(|&constant| {
+        constant != (EIGHTS, 0) && way.is_none_or(|(wanted, _)| constant != (wanted, 0))
+    });
+    if let Some((wanted, count)) = way {
+        call.constants.insert(0, (wanted, 1));
+        call.grid[0] = call.grid[0].div_ceil(count as u32);
     }
     call
 }
 
-/// Whether an operand begins at a multiple of four words, for each member.
-pub(super) fn begins_at_four(operand: &Operand, program: &Program, memory: &Memory<'_>) -> bool {
+/// Whether an operand begins at a multiple of so many words, for each member.
+pub(super) fn begins_at(
+    count: usize,
+    operand: &Operand,
+    program: &Program,
+    memory: &Memory<'_>,
+) -> bool {
     let tensor = &program.tensors[operand.tensor];
     let buffer = &memory.buffers[tensor.buffer];
     let alone = buffer.shared || program.members == 1;
-    (tensor.offset + operand.start).is_multiple_of(4) && (alone || buffer.len.is_multiple_of(4))
+    (tensor.offset + operand.start).is_multiple_of(count)
+        && (alone || buffer.len.is_multiple_of(count))
+}
+
+/// Whether nothing lies behind an operand but what its buffer was rounded up by.
+fn is_last(operand: &Operand, program: &Program, memory: &Memory<'_>) -> bool {
+    let tensor = &program.tensors[operand.tensor];
+    let buffer = &memory.buffers[tensor.buffer];
+    let alone = buffer.shared || program.members == 1;
+    alone && tensor.offset + operand.start + operand.len == buffer.len
 }
 
 /// Elements that one storage binding holds.
@@ -199,6 +227,14 @@ fn record_call(
     Ok(dispatches)
 }
 
+/// Values of the longest vector that kernels read.
+const VECTOR: usize = 8;
+
+/// Bytes of a buffer of so many values: it is allocated, and bound, in whole vectors.
+pub(super) fn whole_vectors(len: usize) -> usize {
+    4 * len.next_multiple_of(VECTOR).max(VECTOR)
+}
+
 /// Storage bindings begin at a multiple of this many elements on every adapter.
 const ALIGNMENT: usize = 64;
 
@@ -244,8 +280,8 @@ fn bind(
             continue;
         }
         let start = extent.start / ALIGNMENT * ALIGNMENT;
-        // Kernels that read records four by four want whole vectors; every buffer is allocated in such.
-        let size = (extent.end - start).next_multiple_of(4);
+        // Kernels that read vectors want whole ones; every buffer is allocated in such.
+        let size = (extent.end - start).next_multiple_of(VECTOR);
         entries.push(wgpu::BindGroupEntry {
             binding,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -311,5 +347,52 @@ pub(super) fn encode(
             pass.set_bind_group(1, step, &[(index * STEP_BYTES) as u32]);
             pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], dispatch.grid[2]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::kernels;
+
+    /// Which constant the calls have of the kernel's program of so many columns and rows of them.
+    fn read_by(kernel: &str, [n, k]: [usize; 2], members: usize, most: usize) -> Vec<usize> {
+        let programs = kernels([4, n, k], members, 0);
+        let (_, program) = programs
+            .iter()
+            .find(|(name, _)| *name == kernel)
+            .expect("it is listed");
+        let memory = Memory {
+            buffers: &program.buffers,
+            allocated: &[],
+        };
+        let of_ops = program
+            .ops
+            .iter()
+            .flat_map(|op| calls(program, op, usize::MAX));
+        let counts = of_ops.map(|call| {
+            let call = by_vectors(call, program, &memory, most);
+            let has = |wanted: &str| call.constants.contains(&(wanted, 1));
+            match [has(EIGHTS), has(FOURS)] {
+                [true, _] => 8,
+                [_, true] => 4,
+                _ => 1,
+            }
+        });
+        counts.collect()
+    }
+
+    #[test]
+    fn vectors_are_read_where_all_begins_at_multiples_of_them() {
+        // A pack's members lie one behind the other; of one network, nothing is behind the last value.
+        assert_eq!(read_by("adam", [4, 6], 2, 8), [8]);
+        assert_eq!(read_by("adam", [4, 5], 2, 8), [4]);
+        assert_eq!(read_by("adam", [3, 5], 2, 8), [1]);
+        assert_eq!(read_by("adam", [4, 5], 1, 8), [8]);
+        assert_eq!(read_by("adam", [4, 5], 1, 4), [4]);
+        assert_eq!(read_by("gather", [16, 3], 2, 8), [8]);
+        assert_eq!(read_by("gather", [12, 8], 2, 8), [1]);
+        assert_eq!(read_by("gather", [16, 3], 2, 4), [1]);
+        assert_eq!(read_by("gather_both", [16, 3], 2, 8), [8]);
     }
 }

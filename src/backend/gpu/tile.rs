@@ -10,7 +10,7 @@ use super::call::{Call, Factors};
 use super::device::Device;
 use super::image;
 use super::matrices::Matrices;
-use super::record::{Memory, begins_at_four};
+use super::record::{Memory, begins_at};
 use super::shader::Constants;
 use super::tune::class;
 use crate::program::{Precision, Program};
@@ -401,7 +401,7 @@ pub(super) fn fours(
     factors.inner.iter().all(|inner| inner.is_multiple_of(4))
         && call.operands[..2]
             .iter()
-            .all(|operand| begins_at_four(operand, program, memory))
+            .all(|operand| begins_at(4, operand, program, memory))
 }
 
 #[cfg(test)]

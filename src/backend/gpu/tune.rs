@@ -11,7 +11,7 @@ use super::call::{Call, Factors, calls};
 use super::clock::Clock;
 use super::device::Device;
 use super::kept;
-use super::record::{Dispatch, Memory, binding_elements, encode, record};
+use super::record::{Dispatch, Memory, binding_elements, encode, record, whole_vectors};
 use super::shader::{self, Pipelines};
 use super::sums::Sums;
 use super::tile::{Tile, Tiles, fours};
@@ -310,7 +310,7 @@ fn time(
     let create = |buffer: &Buffer| {
         bench.device.handle.create_buffer(&wgpu::BufferDescriptor {
             label: Some("tried"),
-            size: (4 * buffer.len).next_multiple_of(16) as u64,
+            size: whole_vectors(buffer.len) as u64,
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         })

@@ -51,8 +51,18 @@ pub(super) struct Factors {
 /// Stands for the number of rows of the step's batch: BATCH in shaders/lib/batch.wgsl.
 pub(super) const BATCH: u32 = u32::MAX;
 
-/// The constant of a kernel that may read four values at a time: 1 if it does (`record::by_fours`).
+/// The constants of a kernel that may read four or eight values at a time: 1 if it does (`record::by_vectors`).
 pub(super) const FOURS: &str = "FOURS";
+pub(super) const EIGHTS: &str = "EIGHTS";
+
+/// Whether a kernel with such constants reads that operand so.
+pub(super) fn by_vectors(kernel: &str, operand: usize) -> bool {
+    match kernel {
+        "gather" => operand != 1,
+        "gather_both" => [0, 1, 4].contains(&operand),
+        _ => true,
+    }
+}
 
 /// Workgroups that WebGPU guarantees in one dimension; kernels loop where there is more to do.
 const MAX_GROUPS: usize = 65_535;

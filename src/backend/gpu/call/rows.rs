@@ -1,7 +1,8 @@
 //! Rows of a dataset, what is drawn for them, and what is kept of them.
 
 use super::codes;
-use super::{Call, Calls, Operand, groups};
+use super::{Call, Calls, EIGHTS, Operand, groups};
+use crate::backend::gpu::shader::Constants;
 use crate::model::Dropout;
 use crate::program::{Op, TensorId};
 
@@ -40,10 +41,11 @@ impl Calls<'_> {
                 let lanes = lanes_of_a_row(of_x);
                 vec![Call {
                     kernel: name,
-                    constants: vec![
-                        ("LANES", lanes),
-                        ("REST", (split < self.program.rows(first)).into()),
-                    ],
+                    constants: [
+                        lanes_and_vectors(of_x),
+                        vec![("REST", (split < self.program.rows(first)).into())],
+                    ]
+                    .concat(),
                     operands: [vec![beginning, rest], self.whole(&[second, order, x, t])].concat(),
                     scalars: [of_x, of_t, split].map(|count| count as u32).to_vec(),
                     grid: groups(self.program.rows(x) * lanes as usize),
@@ -146,7 +148,7 @@ impl Calls<'_> {
             operands[0].len = height * columns;
             Call {
                 kernel: "gather",
-                constants: vec![("LANES", lanes)],
+                constants: lanes_and_vectors(columns),
                 operands,
                 scalars: vec![columns as u32, first as u32, height as u32],
                 grid: groups(self.program.rows(output) * lanes as usize),
@@ -181,6 +183,15 @@ impl Calls<'_> {
             ..self.drawn(kernel, layer, tensors)
         }
     }
+}
+
+/// The constants of a copy of rows of so many columns, which may be read eight values at a time if each begins at a multiple of as many.
+fn lanes_and_vectors(columns: usize) -> Constants {
+    let mut constants = vec![("LANES", lanes_of_a_row(columns))];
+    if columns.is_multiple_of(8) {
+        constants.push((EIGHTS, 0));
+    }
+    constants
 }
 
 /// Invocations that share the copy of a row of so many columns: four values to each, and for wide rows some fours.

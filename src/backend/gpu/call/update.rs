@@ -1,7 +1,7 @@
 //! Flat buffers: gradients, moments, parameters.
 
 use super::codes::rule;
-use super::{Call, Calls, FOURS, MAX_GROUPS, Operand, groups, lanes};
+use super::{Call, Calls, EIGHTS, FOURS, MAX_GROUPS, Operand, groups, lanes};
 use crate::program::{Op, TensorId, chunk};
 
 impl Calls<'_> {
@@ -24,7 +24,8 @@ impl Calls<'_> {
                 let mut updates =
                     self.flat(name, &[gradients], &[hyper], &written, decayed, &scalars);
                 for update in &mut updates {
-                    update.constants = vec![(FOURS, 0), ("RULE", rule(optimizer.rule))];
+                    update.constants =
+                        vec![(FOURS, 0), (EIGHTS, 0), ("RULE", rule(optimizer.rule))];
                 }
                 updates
             }

@@ -80,6 +80,7 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "batch",
     "circle",
     "columns",
+    "eights",
     "erfc",
     "exponential",
     "fours",

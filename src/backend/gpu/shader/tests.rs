@@ -85,6 +85,28 @@ fn products_in_slices_by_lanes_and_by_vectors_are_valid_wgsl() {
 }
 
 #[test]
+fn kernels_that_read_eight_values_at_a_time_are_valid_wgsl_with_words_of_64_bits() {
+    let mut tried = 0;
+    for (kernel, _) in KERNELS {
+        let [ones, eights] = [0, 1].map(|by_eights| {
+            let constants = [&[("EIGHTS", by_eights)], &ROWS[..]].concat();
+            specialized(kernel, &constants).expect("the kernel is listed")
+        });
+        if !ones.contains("const EIGHTS: bool") {
+            continue;
+        }
+        let module = naga::front::wgsl::parse_str(&eights)
+            .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&eights)));
+        Validator::new(ValidationFlags::all(), Capabilities::SHADER_INT64)
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{kernel}: {}", error.emit_to_string(&eights)));
+        assert!(eights.contains("array<Stored>"), "{kernel}");
+        tried += 1;
+    }
+    assert!(tried > 2, "{tried} kernels");
+}
+
+#[test]
 fn products_in_half_precision_are_valid_wgsl_with_no_more_than_they_say_they_need() {
     let kernels = KERNELS.iter().map(|(name, _)| *name);
     for kernel in kernels.filter(|name| name.starts_with("matmul")) {
