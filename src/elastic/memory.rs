@@ -4,12 +4,19 @@ use std::path::Path;
 
 use super::policy::Record;
 
-/// Records of earlier runs; none where there is no such file, or none that can be read: it is a cache.
-pub fn load_records(path: &Path) -> Vec<Record> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let records: Vec<Record> = serde_json::from_str(&text).unwrap_or_default();
+/// Records of earlier runs; none where there is no such file. An error is a notice: the file is of no use, as a cache may be.
+pub fn load_records(path: &Path) -> Result<Vec<Record>, String> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+    };
+    let records: Vec<Record> = serde_json::from_slice(&text).map_err(|error| {
+        let path = path.display();
+        format!("{path} is ignored, and made anew: it is damaged ({error})")
+    })?;
     let sound = |record: &Record| record.seconds.is_finite() && record.seconds > 0.0;
-    records.into_iter().filter(sound).collect()
+    Ok(records.into_iter().filter(sound).collect())
 }
 
 /// Keeps records, in a folder that is made where it is missing; whole or not at all.

@@ -271,6 +271,18 @@ fn what_was_learned_of_shards_times_is_kept_for_the_next_run_in_the_cache_folder
     let second = cached();
     assert!(second.len() >= first.len() + 9, "{second:?}");
     assert_eq!(first[..], second[..first.len()]);
+
+    place.file("cache/shard-times.json", "[{");
+    let mut command = place.command(&words);
+    command.env("GPU_MLP_CACHE", place.path("cache"));
+    let output = command.output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success()
+            && told.contains("shard-times.json is ignored, and made anew: it is damaged"),
+        "{told}"
+    );
+    assert!(records(&place).len() >= 9);
 }
 
 #[test]

@@ -1,19 +1,22 @@
-use super::call::calls;
+use super::call::{Call, calls};
 use super::form::Form;
 use super::record::{Memory, by_vectors};
 use super::resident::{self, KIND, WORD};
 use super::shader::specialized;
 use super::sums::Sums;
 use super::table::entries;
-use super::tile::Tile;
+use super::tile::{Tile, fours};
 use crate::program::Program;
 
 /// Lanes of the many-steps kernel on adapters of common limits.
 const LANES: u32 = 64;
 
-/// Products by subgroups, on adapters that have them.
+/// Lanes of a subgroup of software adapters whose processors have vectors of eight numbers.
+const OF_A_PROCESSOR: u32 = 8;
+
+/// Products by subgroups, as cards try them.
 const SUBGROUP: Tile = Tile::Subgroup {
-    rows: 16,
+    rows: 8,
     lanes: LANES,
 };
 
@@ -28,7 +31,8 @@ const COOPERATIVE: Tile = Tile::Cooperative {
 const MATRICES: [u32; 2] = [32, 16];
 
 /// The kernels of a program as they are handed to wgpu, each once: a name of the kernel and its constants, and the WGSL.
-/// Those of its ops, products in each form and as a graphics card sums them, and the one that runs many whole steps, which a small program has instead.
+/// Those of its ops, products in the forms that graphics cards and software adapters have for them, and the one that runs many whole
+/// steps, which a small program has instead.
 pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     // Any binding is large enough here: pieces of a buffer have the same kernel.
     let of_ops = program.ops.iter();
@@ -37,36 +41,19 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
         buffers: &program.buffers,
         allocated: &[],
     };
-    let of_ops = of_ops.map(|call| by_vectors(call, program, &memory, 4));
-    let in_each = of_ops.flat_map(|call| [call.clone(), Sums::ByShape.cut(call)]);
-    let kernels = in_each.flat_map(|call| {
-        let mut ways = vec![call.clone()];
-        let cut = |tile: Tile| tile.cut(call.clone(), [LANES, 1], true);
-        match &call.factors {
-            // Cut otherwise only where there are many rows, or that was the fastest when it was tried.
-            Some(factors) if factors.slices > 1 && !factors.half => {
-                ways = vec![cut(Tile::on_a_card(factors))];
-            }
-            Some(factors) if factors.half => {
-                ways.push(cut(SUBGROUP));
-                let tiles = [Tile::half(factors), COOPERATIVE];
-                ways.extend(tiles.map(|tile| tile.cut(call.clone(), MATRICES, true)));
-            }
-            Some(factors) => {
-                ways.extend([SUBGROUP, WIDE, Tile::on_a_card(factors)].map(cut));
-            }
-            None => {}
-        }
-        let ways = ways.into_iter();
-        ways.map(|call| (call.kernel, call.constants))
-    });
-    let form = Form {
-        lanes: LANES,
-        tiles: false,
-    };
+    // Flat passes of cards, and of software adapters.
+    let most = [4, 8];
+    let of_ops =
+        of_ops.flat_map(|call| most.map(|most| by_vectors(call.clone(), program, &memory, most)));
+    let kernels = of_ops.flat_map(|call| in_tiles(call, program, &memory));
+    let kernels = kernels.map(|call| (call.kernel, call.constants));
     let parted = program.parted();
-    let steps = entries(&parted, &memory, form)
-        .map(|table| ("steps", resident::constants(&parted, &table, form)));
+    let forms = [(LANES, false), (OF_A_PROCESSOR, true)];
+    let steps = forms.into_iter().filter_map(|(lanes, tiles)| {
+        let form = Form { lanes, tiles };
+        let table = entries(&parted, &memory, form)?;
+        Some(("steps", resident::constants(&parted, &table, form)))
+    });
     let mut texts: Vec<(String, String)> = Vec::new();
     for (kernel, constants) in kernels.chain(steps) {
         let named = constants.iter();
@@ -84,6 +71,33 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     texts
 }
 
+/// A call as it is dispatched, in each form that an adapter may have for it.
+fn in_tiles(call: Call, program: &Program, memory: &Memory<'_>) -> Vec<Call> {
+    let Some(factors) = &call.factors else {
+        return vec![call];
+    };
+    let fours = fours(program, memory, &call, factors);
+    let of_a_processor = Tile::on_a_processor(factors, OF_A_PROCESSOR, fours);
+    let mut ways = vec![of_a_processor.cut(call.clone(), [OF_A_PROCESSOR, 1], fours)];
+    let call = Sums::ByShape.cut(call);
+    let tiles = match &call.factors {
+        None => {
+            ways.push(call);
+            return ways;
+        }
+        Some(factors) if factors.half => {
+            let stored = [Tile::workgroup(factors), Tile::half(factors)];
+            [&stored[..], &[SUBGROUP, COOPERATIVE]].concat()
+        }
+        // Cut otherwise only where there are many rows, or that was the fastest when it was tried.
+        Some(factors) if factors.slices > 1 => vec![Tile::on_a_card(factors)],
+        Some(factors) => vec![Tile::on_a_card(factors), SUBGROUP, WIDE],
+    };
+    let tiles = tiles.into_iter();
+    ways.extend(tiles.map(|tile| tile.cut(call.clone(), MATRICES, fours)));
+    ways
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -97,10 +111,9 @@ mod tests {
     use crate::model::{Activation, Network};
     use crate::program::{Capacity, Loss, LossFunction, Optimizer, Reduction};
 
-    /// The many-steps kernel of a network of so many layers of 64.
-    fn steps(layers: usize, tiles: bool) -> String {
-        let hidden = vec![64; layers];
-        let network = Network::new(30, &hidden, Activation::Tanh, 1, Activation::Identity);
+    /// A training program: 30 inputs, layers of so many units, one output.
+    fn program(hidden: &[usize]) -> Program {
+        let network = Network::new(30, hidden, Activation::Tanh, 1, Activation::Identity);
         let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
         let capacity = Capacity {
             members: 1,
@@ -109,7 +122,12 @@ mod tests {
             order: 100,
             records: 1,
         };
-        let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
+        Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused()
+    }
+
+    /// Its many-steps kernel.
+    fn steps(hidden: &[usize], tiles: bool) -> String {
+        let program = program(hidden);
         let memory = Memory {
             buffers: &program.buffers,
             allocated: &[],
@@ -121,27 +139,53 @@ mod tests {
         specialized("steps", &constants.expect("its ops are the shader's")).expect("it is listed")
     }
 
+    fn assert_valid(name: &str, text: &str, needed: Capabilities) {
+        let module = naga::front::wgsl::parse_str(text)
+            .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(text)));
+        Validator::new(ValidationFlags::all(), needed)
+            .subgroup_stages(ShaderStages::COMPUTE)
+            .subgroup_operations(SubgroupOperationSet::all())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(text)));
+    }
+
     #[test]
     fn many_steps_are_valid_wgsl_in_line_and_by_table_with_tiles_and_without() {
         for (layers, tiles) in [(2, true), (2, false), (8, true), (8, false)] {
-            let text = steps(layers, tiles);
+            let text = steps(&vec![64; layers], tiles);
             let in_line = text.contains("const OP_0 = Op(");
             assert_eq!(in_line, layers == 2);
             assert_eq!(text.contains("execute_8(OP_15, member, lane, s);"), in_line);
             assert_eq!(text.contains("subgroupBroadcast"), tiles);
-            let module = naga::front::wgsl::parse_str(&text)
-                .unwrap_or_else(|error| panic!("steps: {}", error.emit_to_string(&text)));
             let needed = if tiles {
                 Capabilities::SUBGROUP
             } else {
                 Capabilities::empty()
             };
-            Validator::new(ValidationFlags::all(), needed)
-                .subgroup_stages(ShaderStages::COMPUTE)
-                .subgroup_operations(SubgroupOperationSet::all())
-                .validate(&module)
-                .unwrap_or_else(|error| panic!("steps: {}", error.emit_to_string(&text)));
+            assert_valid("steps", &text, needed);
         }
+    }
+
+    #[test]
+    fn what_software_adapters_have_is_written_beside_what_cards_have() {
+        let texts = wgsl(&program(&[512, 512]));
+        for (name, text) in &texts {
+            let needed = Capabilities::SUBGROUP | Capabilities::SHADER_INT64;
+            assert_valid(name, text, needed);
+        }
+        let has = |kernel: &str, constants: &[&str]| {
+            texts.iter().any(|(name, text)| {
+                name.starts_with(kernel)
+                    && constants.iter().all(|constant| name.contains(constant))
+                    && text.contains("texture_storage_2d") == constants.contains(&"-images=1")
+            })
+        };
+        // 32 × 512 × 512 is worth images, 32 × 512 × 30 is not.
+        assert!(has("matmul_bias_activation-", &["-images=1", "-rows=32"]));
+        assert!(has("matmul_bias_activation-", &["-subgroup=1", "-rows=32"]));
+        assert!(has("matmul_bias_activation-", &["-lanes_x=8", "-slices=4"]));
+        assert!(has("matmul_bias_activation-", &["-by_lanes=1"]));
+        assert!(has("adam-", &["-fours=1"]) && has("adam-", &["-eights=1"]));
     }
 
     #[test]

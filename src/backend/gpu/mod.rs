@@ -61,6 +61,9 @@ pub enum Mode {
     Resident,
 }
 
+/// Bytes of a write that are staged at a time.
+const STAGED: usize = 1 << 22;
+
 /// A step of fewer floating-point operations for each member is faster in one workgroup than in a dispatch for each op,
 /// whose overhead of some 50 µs a step is then most of its time.
 const RESIDENT_BELOW: usize = 400_000;
@@ -349,12 +352,12 @@ impl Backend for GpuBackend {
             Data::U32(values) => bytemuck::cast_slice(values),
         };
         // wgpu stages a write until the next submission; in pieces, a large dataset is not held twice.
-        for piece in bytes.chunks(1 << 24) {
+        for piece in bytes.chunks(STAGED) {
             self.device
                 .queue
                 .write_buffer(&self.buffers[place], at, piece);
             at += piece.len() as u64;
-            if piece.len() == 1 << 24 {
+            if piece.len() == STAGED {
                 self.device.queue.submit([]);
                 self.device.wait(None, self.limit())?;
             }

@@ -129,10 +129,15 @@ impl Tile {
         }
     }
 
-    /// 32 rows to a subgroup, but for low results.
-    fn subgroup(factors: &Factors, lanes: u32) -> Tile {
+    /// What is taken on a software adapter with subgroups of so many lanes: 32 rows to one, but for low results, of images where they are
+    /// worth their copies and can be had.
+    pub(super) fn on_a_processor(factors: &Factors, lanes: u32, images: bool) -> Tile {
+        let most = highest(lanes);
+        if images && lanes >= 8 && worth_images(factors) {
+            return Tile::Image { rows: most, lanes };
+        }
         Tile::Subgroup {
-            rows: (factors.m.next_power_of_two() as u32).clamp(4, highest(lanes)),
+            rows: (factors.m.next_power_of_two() as u32).clamp(4, most),
             lanes,
         }
     }
@@ -333,11 +338,7 @@ impl Tiles {
     pub(super) fn usual(device: &Device, factors: &Factors) -> Tile {
         match device.subgroups {
             // A processor's lanes share registers; workgroup memory is memory like any other there, and so are matrices.
-            Some([_, most]) if device.software && most >= 8 && worth_images(factors) => {
-                let rows = highest(most);
-                Tile::Image { rows, lanes: most }
-            }
-            Some([_, most]) if device.software => Tile::subgroup(factors, most),
+            Some([_, most]) if device.software => Tile::on_a_processor(factors, most, true),
             _ if !factors.half && device.software => Tile::workgroup(factors),
             _ if !factors.half => Tile::on_a_card(factors),
             _ => match cooperative(device).first() {

@@ -126,7 +126,11 @@ impl WorkerOptions {
         let learned = policy == PolicyName::Learned;
         let memory = cache_folder().filter(|_| learned);
         let memory = memory.map(|folder| folder.join("shard-times.json"));
-        let records = memory.as_deref().map(load_records).unwrap_or_default();
+        let records = memory.as_deref().map_or(Ok(Vec::new()), load_records);
+        let records = records.unwrap_or_else(|notice| {
+            log::warn!("{notice}");
+            Vec::new()
+        });
         let options = PoolOptions {
             shards: shards as usize,
             policy,
