@@ -1,5 +1,6 @@
 //! The memory of the kernel of many steps: all buffers that are each member's own, one behind the other.
 
+use super::memory::stride;
 use super::record::Memory;
 use crate::program::{Element, Program, buffer};
 
@@ -19,7 +20,7 @@ impl Arena {
                 && !buffer.shared
                 && buffer.name != buffer::LOG
             {
-                len += program.members * buffer.len;
+                len += program.members * stride(buffer);
             }
             offset
         });

@@ -45,7 +45,7 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     let most = [4, 8];
     let of_ops =
         of_ops.flat_map(|call| most.map(|most| by_vectors(call.clone(), program, &memory, most)));
-    let kernels = of_ops.flat_map(|call| in_tiles(call, program, &memory));
+    let kernels = of_ops.flat_map(|call| in_tiles(call, program));
     let kernels = kernels.map(|call| (call.kernel, call.constants));
     let parted = program.parted();
     let forms = [(LANES, false), (OF_A_PROCESSOR, true)];
@@ -72,11 +72,11 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
 }
 
 /// A call as it is dispatched, in each form that an adapter may have for it.
-fn in_tiles(call: Call, program: &Program, memory: &Memory<'_>) -> Vec<Call> {
+fn in_tiles(call: Call, program: &Program) -> Vec<Call> {
     let Some(factors) = &call.factors else {
         return vec![call];
     };
-    let fours = fours(program, memory, &call, factors);
+    let fours = fours(program, &call, factors);
     let of_a_processor = Tile::on_a_processor(factors, OF_A_PROCESSOR, fours);
     let mut ways = vec![of_a_processor.cut(call.clone(), [OF_A_PROCESSOR, 1], fours)];
     let call = Sums::ByShape.cut(call);

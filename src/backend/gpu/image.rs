@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::Operand;
 use super::device::Device;
+use super::memory::{elements, stride};
 use super::record::Memory;
 use crate::program::{Buffer, Program, TensorId};
 
@@ -32,8 +33,7 @@ pub(super) struct Images {
 
 /// Whether an image holds a buffer.
 pub(super) fn fits(device: &Device, buffer: &Buffer, members: usize) -> bool {
-    let count = if buffer.shared { 1 } else { members };
-    let rows = (4 * count * buffer.len).div_ceil(BYTES);
+    let rows = (4 * elements(buffer, members)).div_ceil(BYTES);
     rows <= device.limits.max_texture_dimension_2d as usize
 }
 
@@ -72,7 +72,7 @@ impl Images {
         let buffer = &memory.buffers[tensor.buffer];
         let members = if buffer.shared { 1 } else { program.members };
         for member in 0..members {
-            let start = 4 * (member * buffer.len + tensor.offset);
+            let start = 4 * (member * stride(buffer) + tensor.offset);
             let end = (start + 4 * program.len(operand.tensor)).div_ceil(BYTES);
             match copies.last_mut() {
                 Some(last) if last.end >= start / BYTES => last.end = end,

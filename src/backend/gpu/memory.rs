@@ -1,9 +1,31 @@
 //! Buffers on the device.
 
 use super::GpuBackend;
-use super::record::whole_vectors;
 use crate::backend::BackendError;
 use crate::program::{Buffer, Program};
+
+/// Values of the longest vector that kernels read.
+pub(super) const VECTOR: usize = 8;
+
+/// Elements from one member's values of a buffer to the next one's: whole vectors, so that all members' are read in such. None for what
+/// all members share.
+pub(super) fn stride(buffer: &Buffer) -> usize {
+    if buffer.shared {
+        0
+    } else {
+        buffer.len.next_multiple_of(VECTOR)
+    }
+}
+
+/// Elements of a buffer of so many members, in whole vectors.
+pub(super) fn elements(buffer: &Buffer, members: usize) -> usize {
+    let len = if buffer.shared {
+        buffer.len.next_multiple_of(VECTOR)
+    } else {
+        members * stride(buffer)
+    };
+    len.max(VECTOR)
+}
 
 impl GpuBackend {
     /// Allocates what is new and moves what has grown. Returns whether anything moved.
@@ -15,12 +37,11 @@ impl GpuBackend {
         let members = self.names.members.unwrap_or(0);
         let mut moved = false;
         for (place, buffer) in self.names.buffers.iter().enumerate() {
-            let known = before.get(place).map(|known| known.len);
-            if known == Some(buffer.len) {
+            let known = before.get(place);
+            if known.is_some_and(|known| known.len == buffer.len) {
                 continue;
             }
-            let count = if buffer.shared { 1 } else { members };
-            let bytes = whole_vectors(count * buffer.len);
+            let bytes = 4 * elements(buffer, members);
             if bytes as u64 > self.device.limits.max_buffer_size {
                 if program.is_of_batch(&buffer.name) {
                     return Err(BackendError::OutOfMemory {
@@ -56,17 +77,15 @@ impl GpuBackend {
                 .device
                 .handle
                 .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let count = if buffer.shared { 1 } else { members };
             for member in 0..count {
-                let (from, to) = (
-                    (4 * member * known) as u64,
-                    (4 * member * buffer.len) as u64,
-                );
+                let start = |buffer| (4 * member * stride(buffer)) as u64;
                 encoder.copy_buffer_to_buffer(
                     &self.buffers[place],
-                    from,
+                    start(known),
                     &new,
-                    to,
-                    4 * known as u64,
+                    start(buffer),
+                    4 * known.len as u64,
                 );
             }
             self.device.queue.submit([encoder.finish()]);

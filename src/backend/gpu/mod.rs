@@ -34,6 +34,7 @@ use self::clock::Clock;
 use self::device::Device;
 use self::form::{Form, in_tiles};
 use self::kept::Kept;
+use self::memory::stride;
 use self::pace::{PATIENCE, Pace};
 use self::readback::Readback;
 use self::record::{Dispatch, Memory, encode, record};
@@ -261,7 +262,7 @@ impl GpuBackend {
                 clock: Clock::of(&self.device),
                 compiled: Duration::ZERO,
             };
-            tuner.tune(&mut bench, program, &memory, (self.sums, &mut self.tiles))?;
+            tuner.tune(&mut bench, program, (self.sums, &mut self.tiles))?;
         }
         let cut = (self.sums, &self.tiles);
         record(&self.device, &mut self.pipelines, program, &memory, cut).map(Recording::Dispatches)
@@ -346,7 +347,7 @@ impl Backend for GpuBackend {
         data: Data<'_>,
     ) -> Result<(), BackendError> {
         let place = self.names.find(buffer, member, offset, data.len())?;
-        let mut at = (4 * (member * self.names.buffers[place].len + offset)) as u64;
+        let mut at = (4 * (member * stride(&self.names.buffers[place]) + offset)) as u64;
         let bytes: &[u8] = match data {
             Data::F32(values) => bytemuck::cast_slice(values),
             Data::U32(values) => bytemuck::cast_slice(values),
@@ -387,7 +388,7 @@ impl Backend for GpuBackend {
         if len == 0 {
             return Ok(Reading::Done(Vec::new()));
         }
-        let from = (4 * (member * self.names.buffers[place].len + offset)) as u64;
+        let from = (4 * (member * stride(&self.names.buffers[place]) + offset)) as u64;
         let encoder = self
             .device
             .handle

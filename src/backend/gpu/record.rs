@@ -4,6 +4,7 @@ use super::STEP_BYTES;
 use super::call::{self, Call, EIGHTS, FOURS, Operand, calls};
 use super::device::Device;
 use super::image::{Copy, Images};
+use super::memory::{VECTOR, stride};
 use super::shader::Pipelines;
 use super::sums::Sums;
 use super::tile::{IMAGES, Tiles};
@@ -119,7 +120,7 @@ pub(super) fn by_vectors(
     let read = read.filter(|(at, _)| call::by_vectors(call.kernel, *at));
     let fits = |count: usize| {
         read.clone().all(|(_, operand)| {
-            begins_at(count, operand, program, memory)
+            begins_at(count, operand, program)
                 && (operand.len.is_multiple_of(count) || is_last(operand, program, memory))
         })
     };
@@ -137,26 +138,17 @@ pub(super) fn by_vectors(
     call
 }
 
-/// Whether an operand begins at a multiple of so many words, for each member.
-pub(super) fn begins_at(
-    count: usize,
-    operand: &Operand,
-    program: &Program,
-    memory: &Memory<'_>,
-) -> bool {
+/// Whether an operand begins at a multiple of so many words, up to [`VECTOR`], for each member.
+pub(super) fn begins_at(count: usize, operand: &Operand, program: &Program) -> bool {
     let tensor = &program.tensors[operand.tensor];
-    let buffer = &memory.buffers[tensor.buffer];
-    let alone = buffer.shared || program.members == 1;
     (tensor.offset + operand.start).is_multiple_of(count)
-        && (alone || buffer.len.is_multiple_of(count))
 }
 
-/// Whether nothing lies behind an operand but what its buffer was rounded up by.
+/// Whether nothing lies behind an operand but what its member's values were rounded up by.
 fn is_last(operand: &Operand, program: &Program, memory: &Memory<'_>) -> bool {
     let tensor = &program.tensors[operand.tensor];
     let buffer = &memory.buffers[tensor.buffer];
-    let alone = buffer.shared || program.members == 1;
-    alone && tensor.offset + operand.start + operand.len == buffer.len
+    tensor.offset + operand.start + operand.len == buffer.len
 }
 
 /// Elements that one storage binding holds.
@@ -181,7 +173,7 @@ fn record_call(
     for operand in &call.operands {
         let buffer = &memory.buffers[program.tensors[operand.tensor].buffer];
         let room = binding.saturating_sub(64);
-        let needed = operand.len + (together - 1) * buffer.len;
+        let needed = operand.len + (together - 1) * stride(buffer);
         if needed > room {
             return Err(BackendError::TooLarge {
                 what: format!("the tensor {}", program.tensors[operand.tensor].name),
@@ -191,7 +183,7 @@ fn record_call(
             });
         }
         if !buffer.shared {
-            group = group.min(1 + (room - operand.len) / buffer.len.max(1));
+            group = group.min(1 + (room - operand.len) / stride(buffer).max(1));
         }
     }
     group -= group % together;
@@ -201,7 +193,7 @@ fn record_call(
         let extent = |tensor: TensorId, start: usize, len: usize| {
             let tensor = &program.tensors[tensor];
             let buffer = &memory.buffers[tensor.buffer];
-            let stride = if buffer.shared { 0 } else { buffer.len };
+            let stride = stride(buffer);
             let start = first * stride + tensor.offset + start;
             Extent {
                 start,
@@ -225,14 +217,6 @@ fn record_call(
         )?);
     }
     Ok(dispatches)
-}
-
-/// Values of the longest vector that kernels read.
-const VECTOR: usize = 8;
-
-/// Bytes of a buffer of so many values: it is allocated, and bound, in whole vectors.
-pub(super) fn whole_vectors(len: usize) -> usize {
-    4 * len.next_multiple_of(VECTOR).max(VECTOR)
 }
 
 /// Storage bindings begin at a multiple of this many elements on every adapter.
@@ -384,12 +368,10 @@ mod tests {
 
     #[test]
     fn vectors_are_read_where_all_begins_at_multiples_of_them() {
-        // A pack's members lie one behind the other; of one network, nothing is behind the last value.
-        assert_eq!(read_by("adam", [4, 6], 2, 8), [8]);
-        assert_eq!(read_by("adam", [4, 5], 2, 8), [4]);
-        assert_eq!(read_by("adam", [3, 5], 2, 8), [1]);
-        assert_eq!(read_by("adam", [4, 5], 1, 8), [8]);
-        assert_eq!(read_by("adam", [4, 5], 1, 4), [4]);
+        // Each member begins at a whole vector, and nothing is behind its last value.
+        assert_eq!(read_by("adam", [3, 5], 2, 8), [8]);
+        assert_eq!(read_by("adam", [3, 5], 1, 8), [8]);
+        assert_eq!(read_by("adam", [3, 5], 2, 4), [4]);
         assert_eq!(read_by("gather", [16, 3], 2, 8), [8]);
         assert_eq!(read_by("gather", [12, 8], 2, 8), [1]);
         assert_eq!(read_by("gather", [16, 3], 2, 4), [1]);

@@ -5,6 +5,7 @@ use super::call::{function, loss, rule};
 use super::device::Device;
 use super::entry::{Entry, OPS};
 use super::form::{Form, in_tiles, sizes, tile_rows};
+use super::memory::elements;
 use super::record::{Memory, binding_elements};
 use super::shader::{Constants, Pipelines};
 use super::table::entries;
@@ -71,8 +72,7 @@ impl Resident {
         let constants = constants(program, &table, form);
         let arena = Arena::new(program, memory);
         let fits = |buffer: &crate::program::Buffer| {
-            let members = if buffer.shared { 1 } else { program.members };
-            members * buffer.len <= binding_elements(device)
+            elements(buffer, program.members) <= binding_elements(device)
         };
         let most = if in_line(program) {
             IN_LINE_ITERATIONS

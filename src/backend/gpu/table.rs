@@ -4,6 +4,7 @@ use super::arena::Arena;
 use super::call::{dropout, function, loss, loss_weights, rows, rule};
 use super::entry::{Entry, kind};
 use super::form::{Form, in_tiles};
+use super::memory::stride;
 use super::record::Memory;
 use crate::program::{Element, Op, Product, Program, Rows, TensorId, Transpose, buffer, chunk};
 
@@ -40,8 +41,7 @@ impl Table<'_> {
         } else {
             self.arena.offsets[tensor.buffer]
         };
-        let stride = if buffer.shared { 0 } else { buffer.len };
-        [(first + tensor.offset) as u32, stride as u32]
+        [(first + tensor.offset) as u32, stride(buffer) as u32]
     }
 
     fn columns(&self, tensor: TensorId) -> u32 {

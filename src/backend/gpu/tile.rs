@@ -361,7 +361,7 @@ impl Tiles {
             return call;
         };
         let [width, _] = device.subgroups.unwrap_or_default();
-        let fours = fours(program, memory, &call, factors);
+        let fours = fours(program, &call, factors);
         let tuned = || self.tuned.get(&class(factors, fours)).copied();
         let only = self.only.filter(|tile| tile.takes(factors));
         let tile = only.or_else(tuned);
@@ -393,16 +393,11 @@ fn images(device: &Device, program: &Program, memory: &Memory<'_>, call: &Call) 
 }
 
 /// Whether the factors can be read four values at a time: all rows of all members begin at a multiple of four.
-pub(super) fn fours(
-    program: &Program,
-    memory: &Memory<'_>,
-    call: &Call,
-    factors: &Factors,
-) -> bool {
+pub(super) fn fours(program: &Program, call: &Call, factors: &Factors) -> bool {
     factors.inner.iter().all(|inner| inner.is_multiple_of(4))
         && call.operands[..2]
             .iter()
-            .all(|operand| begins_at(4, operand, program, memory))
+            .all(|operand| begins_at(4, operand, program))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use super::call::{Call, Factors, calls};
 use super::clock::Clock;
 use super::device::Device;
 use super::kept;
-use super::record::{Dispatch, Memory, binding_elements, encode, record, whole_vectors};
+use super::memory::elements;
+use super::record::{Dispatch, Memory, binding_elements, encode, record};
 use super::shader::{self, Pipelines};
 use super::sums::Sums;
 use super::tile::{Tile, Tiles, fours};
@@ -109,7 +110,6 @@ impl Tuner {
         &mut self,
         bench: &mut Bench<'_>,
         program: &Program,
-        memory: &Memory<'_>,
         (sums, tiles): (Sums, &mut Tiles),
     ) -> Result<(), BackendError> {
         let binding = binding_elements(bench.device);
@@ -120,7 +120,7 @@ impl Tuner {
             if let Some(factors) = call.factors
                 && 2 * factors.m * factors.n * factors.k >= WORTH
             {
-                let fours = fours(program, memory, &call, &factors);
+                let fours = fours(program, &call, &factors);
                 let class = class(&factors, fours);
                 let again = self.again && !self.tried.contains(&class);
                 if again || !tiles.tuned.contains_key(&class) {
@@ -310,7 +310,7 @@ fn time(
     let create = |buffer: &Buffer| {
         bench.device.handle.create_buffer(&wgpu::BufferDescriptor {
             label: Some("tried"),
-            size: whole_vectors(buffer.len) as u64,
+            size: 4 * elements(buffer, 1) as u64,
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         })
