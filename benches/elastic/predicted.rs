@@ -5,8 +5,8 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use gpu_mlp::backend::BackendError;
 use gpu_mlp::backend::cpu::CpuBackend;
+use gpu_mlp::backend::{BackendError, Gradients};
 use gpu_mlp::elastic::PoolOptions;
 use gpu_mlp::elastic::policy::PolicyName;
 use gpu_mlp::elastic::simulate::{Scheduling, Setup, simulate};
@@ -142,6 +142,22 @@ fn post(board: &Board, place: usize, own: Option<&Arc<Vec<f32>>>) -> Arc<Vec<f32
     Arc::clone(&posted)
 }
 
+/// Gradients that are the sum of what two have posted.
+struct Both([Arc<Vec<f32>>; 2]);
+
+impl Gradients for Both {
+    fn read<'a>(
+        &'a self,
+        _: usize,
+        first: usize,
+        memory: &'a mut [f32],
+    ) -> (&'a [f32], Option<&'a [f32]>) {
+        let [one, other] = self.0.each_ref();
+        let range = first..first + memory.len();
+        (&one[range.clone()], Some(&other[range]))
+    }
+}
+
 /// What a worker does in a step, on a backend of its own: half of the shards, and the update by its sum and the other's.
 struct Parts {
     case: Case,
@@ -205,13 +221,8 @@ impl Parts {
             drop(sum);
             times[0] += begun.elapsed();
             let begun = Instant::now();
-            let sums = [0, 1].map(|place| post(board, place, None));
-            backend.update(*update, &step[0], [1, values], &|_, first, values| {
-                let [a, b] = sums.each_ref().map(|sum| &sum[first..]);
-                for (value, (a, b)) in values.iter_mut().zip(a.iter().zip(b)) {
-                    *value = a + b;
-                }
-            })?;
+            let sums = Both([0, 1].map(|place| post(board, place, None)));
+            backend.update(*update, &step[0], [1, values], &sums)?;
             times[1] += begun.elapsed();
             (count, shards) = (count + 1, shards + half.len());
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::{Backend, BackendError, Given, ProgramId};
+use gpu_mlp::backend::{Backend, BackendError, Gradients, ProgramId};
 use gpu_mlp::elastic::policy::{DeviceKind, PolicyName};
 use gpu_mlp::elastic::simulate::Scheduling;
 use gpu_mlp::elastic::{Pool, PoolOptions, Spec, Start};
@@ -33,7 +33,7 @@ impl Slowed {
 }
 
 impl Backend for Slowed {
-    forward!(inner: device, limits, compile, take, are_finite, write, read);
+    forward!(inner: device, limits, compile, take, write, read);
 
     fn shards(&self) -> Option<usize> {
         self.shards
@@ -43,7 +43,11 @@ impl Backend for Slowed {
         self.timed(|inner| inner.run(program, steps))
     }
 
-    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+    fn run_together(
+        &mut self,
+        program: ProgramId,
+        parts: &[Step],
+    ) -> Result<Option<bool>, BackendError> {
         self.timed(|inner| inner.run_together(program, parts))
     }
 
@@ -52,7 +56,7 @@ impl Backend for Slowed {
         program: ProgramId,
         step: &Step,
         sizes: [usize; 2],
-        gradients: Given<'_>,
+        gradients: &dyn Gradients,
     ) -> Result<(), BackendError> {
         self.timed(|inner| inner.update(program, step, sizes, gradients))
     }

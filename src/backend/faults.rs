@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Backend, BackendError, Check, Data, Given, ProgramId, Reading};
+use super::{Backend, BackendError, Check, Data, Gradients, ProgramId, Reading};
 use crate::forward;
 use crate::program::{Program, Step, buffer};
 
@@ -179,7 +179,11 @@ impl Backend for Faulty {
         }
     }
 
-    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+    fn run_together(
+        &mut self,
+        program: ProgramId,
+        parts: &[Step],
+    ) -> Result<Option<bool>, BackendError> {
         self.before(program, parts)?;
         self.inner.run_together(program, parts)
     }
@@ -195,22 +199,12 @@ impl Backend for Faulty {
         self.inner.take(buffer, member, len, spare)
     }
 
-    fn are_finite(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        len: usize,
-    ) -> Result<bool, BackendError> {
-        self.there()?;
-        self.inner.are_finite(buffer, member, len)
-    }
-
     fn update(
         &mut self,
         program: ProgramId,
         step: &Step,
         sizes: [usize; 2],
-        gradients: Given<'_>,
+        gradients: &dyn Gradients,
     ) -> Result<(), BackendError> {
         self.before(program, std::slice::from_ref(step))?;
         self.inner.update(program, step, sizes, gradients)

@@ -43,16 +43,6 @@ macro_rules! forward {
             self.$inner.take(buffer, member, len, spare)
         }
     };
-    (@are_finite $inner:tt) => {
-        fn are_finite(
-            &mut self,
-            buffer: &str,
-            member: usize,
-            len: usize,
-        ) -> Result<bool, $crate::backend::BackendError> {
-            self.$inner.are_finite(buffer, member, len)
-        }
-    };
     (@write $inner:tt) => {
         fn write(
             &mut self,

@@ -166,8 +166,30 @@ impl Reading {
     }
 }
 
-/// What gives a member's values from an element on.
-pub type Given<'a> = &'a (dyn Fn(usize, usize, &mut [f32]) + Sync);
+/// Gradients that are added up as they are read.
+pub trait Gradients: Sync {
+    /// A member's from element `first` on, as many as `memory` has room for: what is returned, and what is to be added to it if there is
+    /// any. It may be in the memory.
+    fn read<'a>(
+        &'a self,
+        member: usize,
+        first: usize,
+        memory: &'a mut [f32],
+    ) -> (&'a [f32], Option<&'a [f32]>);
+
+    /// The first `len` of a member's.
+    fn all(&self, member: usize, len: usize) -> Vec<f32> {
+        let mut memory = vec![0.0; len];
+        match self.read(member, 0, &mut memory) {
+            (one, None) => one.to_vec(),
+            (one, Some(other)) => one
+                .iter()
+                .zip(other)
+                .map(|(one, other)| one + other)
+                .collect(),
+        }
+    }
+}
 
 /// Runs programs. Programs compiled on one backend share the buffers whose names they share.
 pub trait Backend: Send {
@@ -209,9 +231,14 @@ pub trait Backend: Send {
 
     /// Runs neighbouring parts of a step together: what the program writes over all rows (gradients) is then the sum of what it
     /// writes for each part, along the binary tree over them, and the log has each part's record. The bits do not hang on which
-    /// parts are run together. Returns whether it could; if not, nothing was done, nor can it be with this program.
-    fn run_together(&mut self, _program: ProgramId, _parts: &[Step]) -> Result<bool, BackendError> {
-        Ok(false)
+    /// parts are run together. Returns whether the sums are finite. If it returns nothing, nothing was done, nor can it be with this
+    /// program.
+    fn run_together(
+        &mut self,
+        _program: ProgramId,
+        _parts: &[Step],
+    ) -> Result<Option<bool>, BackendError> {
+        Ok(None)
     }
 
     /// Takes `len` values out of a member's part of a buffer of numbers. What the buffer holds then is undefined: it may be
@@ -226,29 +253,16 @@ pub trait Backend: Send {
         self.read(buffer, member, 0, len)
     }
 
-    /// Whether the first `len` values of a member's part of a buffer are numbers, and none of them infinite.
-    fn are_finite(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        len: usize,
-    ) -> Result<bool, BackendError> {
-        let values = self.read(buffer, member, 0, len)?;
-        Ok(cpu::are_finite(&values))
-    }
-
-    /// Runs a step of an update by gradients that are not in [`buffer::GRADIENTS`]: `gradients` gives those of a member from an
-    /// element on. There are `members` with `len` each.
+    /// Runs a step of an update by gradients that are not in [`buffer::GRADIENTS`]. There are `members` with `len` each.
     fn update(
         &mut self,
         program: ProgramId,
         step: &Step,
         [members, len]: [usize; 2],
-        gradients: Given<'_>,
+        gradients: &dyn Gradients,
     ) -> Result<(), BackendError> {
-        let mut values = vec![0.0; len];
         for member in 0..members {
-            gradients(member, 0, &mut values);
+            let values = gradients.all(member, len);
             self.write(buffer::GRADIENTS, member, 0, Data::F32(&values))?;
         }
         let mut done = 0;

@@ -1,11 +1,11 @@
 //! Steps that a worker makes alone, from shards to update.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::message::Made;
 use super::sums::{Total, Values};
-use super::worker::{Station, summed};
+use super::worker::Station;
+use crate::backend::cpu::are_finite;
 use crate::backend::{BackendError, run_all};
 use crate::program::Step;
 
@@ -19,17 +19,15 @@ impl Station {
         let mut made = Vec::new();
         for step in steps {
             let start = Instant::now();
-            let taken = if self.together(gradients, step)? {
-                None
+            let (taken, sound) = if let Some(sound) = self.together(gradients, step)? {
+                (None, sound)
             } else {
-                Some(Values::new(self.one_by_one(gradients, step)?))
+                let sum = self.one_by_one(gradients, step)?;
+                let sound = are_finite(&sum);
+                (Some(Values::new(sum)), sound)
             };
             let records = self.records(gradients, step)?;
             let seconds = start.elapsed().as_secs_f64();
-            let sound = match &taken {
-                Some(values) => values.are_finite(),
-                None => self.is_sound(gradients)?,
-            };
             if !sound {
                 break;
             }
@@ -53,18 +51,5 @@ impl Station {
             });
         }
         Ok(made)
-    }
-
-    /// Whether what shards have left is of numbers.
-    fn is_sound(&mut self, program: usize) -> Result<bool, BackendError> {
-        let program = Arc::clone(&self.programs[program].1);
-        for (name, len) in summed(&program) {
-            for member in 0..program.members {
-                if !self.backend.are_finite(name, member, len)? {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
     }
 }

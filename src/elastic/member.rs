@@ -144,7 +144,7 @@ fn check(
 ) -> Result<(), Stop> {
     let parts = &slice.steps[(number - slice.first) as usize];
     for shard in slice.checked(number) {
-        let value = station.gradient(slice.programs[0], &parts[shard as usize..][..1])?;
+        let (value, _) = station.gradient(slice.programs[0], &parts[shard as usize..][..1])?;
         let hash = hash(&value);
         outbox.send(Answer::Checked {
             number,
@@ -210,7 +210,7 @@ pub(super) fn make(
             let start = Instant::now();
             let shards = node.range(step.len() as u32);
             let step = &step[shards.start as usize..shards.end as usize];
-            let value = station.gradient(gradients, step)?;
+            let (value, finite) = station.gradient(gradients, step)?;
             let records = station.records(gradients, step)?;
             let seconds = start.elapsed().as_secs_f64();
             let each = seconds / step.len().max(1) as f64;
@@ -223,7 +223,7 @@ pub(super) fn make(
                 // Its memory serves again. Shards that are run alone are many: they are added up where nobody else holds them.
                 station.keep([&value].into_iter());
             }
-            let value = Summed::new(value);
+            let value = Summed::new(value, finite);
             outbox.send(Answer::Shards {
                 number: member.peer.step(),
                 node,

@@ -19,16 +19,9 @@ impl Values {
     }
 }
 
-impl Values {
-    /// Whether all are numbers, and none infinite.
-    pub(super) fn are_finite(&self) -> bool {
-        are_finite(&self.0)
-    }
-}
-
-/// Whether sums are.
+/// Whether all that sums are of are numbers, and none infinite.
 pub(super) fn sound(sums: &[(Node, Values)]) -> bool {
-    sums.iter().all(|(_, values)| values.are_finite())
+    sums.iter().all(|(_, values)| are_finite(&values.0))
 }
 
 impl Serialize for Values {
@@ -103,6 +96,32 @@ impl Total {
         }
     }
 
+    /// The values from `first` on, as many as there is memory for: a sum of two is added up where they are read. Others are added up in
+    /// the memory.
+    pub(super) fn terms<'a>(
+        &'a self,
+        first: usize,
+        memory: &'a mut [f32],
+    ) -> (&'a [f32], Option<&'a [f32]>) {
+        let range = first..first + memory.len();
+        match self {
+            Total::Of(Values(values)) => (&values[range], None),
+            Total::Both(both) => match &**both {
+                [Total::Of(Values(one)), Total::Of(Values(other))] => {
+                    (&one[range.clone()], Some(&other[range]))
+                }
+                [one, Total::Of(Values(other))] => {
+                    one.read(first, memory);
+                    (memory, Some(&other[range]))
+                }
+                _ => {
+                    self.read(first, memory);
+                    (memory, None)
+                }
+            },
+        }
+    }
+
     /// How many values it has.
     pub(super) fn len(&self) -> usize {
         match self {
@@ -137,10 +156,10 @@ pub(super) struct Summed {
 
 impl Summed {
     /// Of shards that were run together.
-    pub(super) fn new(values: Values) -> Self {
+    pub(super) fn new(values: Values, sound: bool) -> Self {
         Summed {
-            sound: values.are_finite(),
             total: Total::Of(values),
+            sound,
         }
     }
 }
@@ -170,7 +189,7 @@ mod tests {
         const LEN: usize = 3000;
         let leaf = |n: usize| {
             let values = (0..LEN).map(|i| ((i * 7 + n * 13) as f32).sin() * 10_f32.powi(n as i32));
-            Summed::new(Values::new(values.collect()))
+            Summed::new(Values::new(values.collect()), true)
         };
         // (0 + 1) + ((2 + 3) + 4)
         let sum = |held: bool| {
@@ -190,6 +209,16 @@ mod tests {
         assert!(matches!(now.total, Total::Of(_)) && matches!(later.total, Total::Both(_)));
         let mut read = vec![0.0; LEN - 5];
         later.total.read(5, &mut read);
+        for total in [&now.total, &later.total] {
+            let mut memory = vec![f32::NAN; LEN - 5];
+            let (one, other) = total.terms(5, &mut memory);
+            let zeros = vec![-0.0; LEN - 5];
+            let both = one.iter().zip(other.unwrap_or(&zeros));
+            assert!(
+                both.map(|(one, other)| one + other)
+                    .eq(read.iter().copied())
+            );
+        }
         now.total.make();
         later.total.make();
         assert_eq!(now, later);
@@ -201,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_sum_of_one_that_is_no_number_is_none() {
-        let of = |value: f32| Summed::new(Values::new(vec![1.0, value]));
+        let of = |value: f32| Summed::new(Values::new(vec![1.0, value]), value.is_finite());
         let (mut sum, nan) = (of(2.0), of(f32::NAN));
         assert!(sum.sound && !nan.sound);
         sum.add(&of(3.0));

@@ -12,7 +12,7 @@ use super::sums::{Total, Values, sound};
 use super::tree::{Node, Sum};
 use super::verify::UNSOUND;
 use crate::backend::cpu::are_finite;
-use crate::backend::{Backend, BackendError, Data, ProgramId, run_all};
+use crate::backend::{Backend, BackendError, Data, Gradients, ProgramId, run_all};
 use crate::program::{Program, Step, buffer, record};
 
 /// Where a worker's answers go: to the pool, or into a pipe to it. It fails when nobody listens any more.
@@ -206,7 +206,7 @@ impl Station {
                 program,
                 part,
             } => {
-                let value = self.gradient(program, &[part.step])?;
+                let (value, _) = self.gradient(program, &[part.step])?;
                 outbox.send(Answer::Checked {
                     number,
                     shard: part.shard,
@@ -261,20 +261,24 @@ impl Station {
             .collect();
         let steps: Vec<Step> = parts.iter().map(|part| part.step).collect();
         let start = Instant::now();
-        let value = self.gradient(self.program, &steps)?;
+        let (value, finite) = self.gradient(self.program, &steps)?;
         let records = self.records(self.program, &steps)?;
         let seconds = start.elapsed().as_secs_f64();
         let hashed = parts.iter().any(|part| part.hashed);
         let hash = hashed.then(|| hash(&value));
         let sums: Vec<(Node, Values)> = self.bench.ran(node, Values::new(value));
         self.keep(sums.iter().map(|(_, values)| values));
+        let sound = match sums[..] {
+            [(of, _)] if of == node => finite,
+            _ => sound(&sums),
+        };
         outbox.send(Answer::Shards {
             number: self.number,
             node,
             seconds,
             records,
             hash,
-            sound: sound(&sums),
+            sound,
             sums,
         })?;
         Ok(())
@@ -296,26 +300,31 @@ impl Station {
     }
 
     /// Runs shards that are those of one node. Returns the sum of their gradients, and of the running statistics behind them, of
-    /// all members.
+    /// all members, and whether it is finite.
     pub(super) fn gradient(
         &mut self,
         program: usize,
         steps: &[Step],
-    ) -> Result<Vec<f32>, BackendError> {
-        if self.together(program, steps)? {
-            return self.summed(program);
+    ) -> Result<(Vec<f32>, bool), BackendError> {
+        if let Some(finite) = self.together(program, steps)? {
+            return Ok((self.summed(program)?, finite));
         }
-        self.one_by_one(program, steps)
+        let sum = self.one_by_one(program, steps)?;
+        let finite = are_finite(&sum);
+        Ok((sum, finite))
     }
 
-    /// Runs such shards at once, if that can be: their sum is where the program leaves a shard's.
+    /// Runs such shards at once, if that can be: their sum is where the program leaves a shard's. Returns whether it is finite.
     pub(super) fn together(
         &mut self,
         program: usize,
         steps: &[Step],
-    ) -> Result<bool, BackendError> {
+    ) -> Result<Option<bool>, BackendError> {
         let (id, of) = &self.programs[program];
-        Ok(of.buffer(buffer::RUNNING).is_none() && self.backend.run_together(*id, steps)?)
+        if of.buffer(buffer::RUNNING).is_some() {
+            return Ok(None);
+        }
+        self.backend.run_together(*id, steps)
     }
 
     /// Runs such shards one after the other, and sums up what they leave.
@@ -419,8 +428,22 @@ impl Station {
             self.programs[update].0,
             step,
             [program.members, flat],
-            &|member, first, values| total.read(member * flat + first, values),
+            &Flat(total, flat),
         )
+    }
+}
+
+/// Gradients of members, so many of each, one behind the other.
+struct Flat<'a>(&'a Total, usize);
+
+impl Gradients for Flat<'_> {
+    fn read<'a>(
+        &'a self,
+        member: usize,
+        first: usize,
+        memory: &'a mut [f32],
+    ) -> (&'a [f32], Option<&'a [f32]>) {
+        self.0.terms(member * self.1 + first, memory)
     }
 }
 

@@ -75,6 +75,8 @@ mod warp;
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use num_traits::Float;
 
@@ -82,7 +84,7 @@ pub(crate) use self::share::{are_finite, wide};
 use self::team::{ALONE, Team};
 use self::tree_product::TreeProduct;
 use super::check::check_processor;
-use super::{Backend, BackendError, Check, Data, Given, Limits, Names, ProgramId};
+use super::{Backend, BackendError, Check, Data, Gradients, Limits, Names, ProgramId};
 use crate::program::{Element, Program, Step};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
@@ -115,8 +117,10 @@ pub trait Real:
     fn turn(self) -> (Self, Self);
     /// For reading back.
     fn single(self) -> f32;
-    /// Makes a product whose rows are in parts.
-    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team);
+    /// As many `f32`s as memory has room for, as such numbers: they may be in the memory.
+    fn of_all<'a>(values: &'a [f32], memory: &'a mut [Self]) -> &'a [Self];
+    /// Makes a product whose rows are in parts. Returns whether it is finite.
+    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool;
 }
 
 impl Real for f32 {
@@ -143,8 +147,11 @@ impl Real for f32 {
     fn single(self) -> f32 {
         self
     }
-    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) {
-        product.shared(output, team, TreeProduct::wide);
+    fn of_all<'a>(values: &'a [f32], memory: &'a mut [Self]) -> &'a [Self] {
+        &values[..memory.len()]
+    }
+    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool {
+        product.shared(output, team, TreeProduct::wide)
     }
 }
 
@@ -171,8 +178,14 @@ impl Real for f64 {
     fn single(self) -> f32 {
         self as f32
     }
-    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) {
-        product.shared(output, team, TreeProduct::plain);
+    fn of_all<'a>(values: &'a [f32], memory: &'a mut [Self]) -> &'a [Self] {
+        for (number, &value) in memory.iter_mut().zip(values) {
+            *number = value.into();
+        }
+        memory
+    }
+    fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool {
+        product.shared(output, team, TreeProduct::plain)
     }
 }
 
@@ -197,13 +210,9 @@ impl<T: Real> Values<T> {
 
     fn grow(&mut self, len: usize) {
         match self {
-            Values::Numbers(values) if values.len() < len => {
-                values.reserve_exact(len - values.len() + APART / size_of::<T>());
-                pages::advise(values.spare_capacity_mut());
-                values.resize(len, T::zero());
-            }
+            Values::Numbers(values) => grow(values, len),
             Values::Indices(values) if values.len() < len => values.resize(len, 0),
-            _ => {}
+            Values::Indices(_) => {}
         }
     }
 
@@ -219,6 +228,15 @@ impl<T: Real> Values<T> {
             Values::Indices(values) => values,
             Values::Numbers(_) => &[],
         }
+    }
+}
+
+/// Makes numbers at least so many, with zeros.
+fn grow<T: Real>(values: &mut Vec<T>, len: usize) {
+    if values.len() < len {
+        values.reserve_exact(len - values.len() + APART / size_of::<T>());
+        pages::advise(values.spare_capacity_mut());
+        values.resize(len, T::zero());
     }
 }
 
@@ -361,10 +379,14 @@ impl<T: Real> Backend for CpuBackend<T> {
         Ok(members::run(&self.team, program, steps, shared, own))
     }
 
-    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+    fn run_together(
+        &mut self,
+        program: ProgramId,
+        parts: &[Step],
+    ) -> Result<Option<bool>, BackendError> {
         let of = &self.programs[program.0];
         if !together::can(of) {
-            return Ok(false);
+            return Ok(None);
         }
         super::check_steps(of, parts)?;
         let follows = |pair: &[Step]| pair[0].first + pair[0].rows == pair[1].first;
@@ -376,10 +398,13 @@ impl<T: Real> Backend for CpuBackend<T> {
         for own in &mut self.own {
             together::grow(of, rows, own);
         }
+        let finite = AtomicBool::new(true);
         self.with_members(program, |_, program, memory, team| {
-            together::run(program, parts, memory, team);
+            if !together::run(program, parts, memory, team) {
+                finite.store(false, Relaxed);
+            }
         });
-        Ok(true)
+        Ok(Some(finite.into_inner()))
     }
 
     fn take(
@@ -394,26 +419,11 @@ impl<T: Real> Backend for CpuBackend<T> {
         if let Some(Values::Numbers(values)) = values.downcast_mut::<Values<f32>>()
             && values.len() == len
         {
-            spare.resize(len, 0.0);
+            spare.truncate(len);
+            grow(&mut spare, len);
             return Ok(std::mem::replace(values, spare));
         }
         self.read(buffer, member, 0, len)
-    }
-
-    fn are_finite(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        len: usize,
-    ) -> Result<bool, BackendError> {
-        let place = self.names.find(buffer, member, 0, len)?;
-        let team = Arc::clone(&self.team);
-        let values: &dyn Any = self.place_mut(place, member);
-        if let Some(Values::Numbers(values)) = values.downcast_ref::<Values<f32>>() {
-            return Ok(share::are_all_finite(&values[..len], &team));
-        }
-        self.read(buffer, member, 0, len)
-            .map(|values| are_finite(&values))
     }
 
     fn update(
@@ -421,18 +431,17 @@ impl<T: Real> Backend for CpuBackend<T> {
         program: ProgramId,
         step: &Step,
         _: [usize; 2],
-        gradients: Given<'_>,
+        gradients: &dyn Gradients,
     ) -> Result<(), BackendError> {
         super::check_steps(&self.programs[program.0], std::slice::from_ref(step))?;
         self.with_members(program, |member, program, memory, team| {
-            let given = |first: usize, values: &mut [f32]| gradients(member, first, values);
             let at = steps::At {
                 program,
                 step,
                 skipped: 0,
                 team,
             };
-            memory.update(at, &given);
+            memory.update(at, (gradients, member));
         });
         Ok(())
     }

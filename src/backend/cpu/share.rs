@@ -1,8 +1,5 @@
 //! Passes over memory: by the widest vectors that there are, and shared between threads where they are long enough.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::team::Team;
 
 /// Values from which on a pass is shared. Below, to hand work to another thread costs more than it saves.
@@ -25,20 +22,6 @@ pub(crate) fn are_finite(values: &[f32]) -> bool {
         },
     );
     largest < f32::INFINITY.to_bits()
-}
-
-/// The same, shared between threads.
-pub(super) fn are_all_finite(values: &[f32], team: &Team) -> bool {
-    let piece = piece(values.len(), 1, team);
-    let sound = AtomicBool::new(true);
-    team.run(values.len().div_ceil(piece), |number| {
-        let first = number * piece;
-        let part = &values[first..values.len().min(first + piece)];
-        if !are_finite(part) {
-            sound.store(false, Relaxed);
-        }
-    });
-    sound.into_inner()
 }
 
 /// How many values of a pass over `len` a thread takes, a multiple of `unit`. What a value becomes does not hang on it.

@@ -75,16 +75,16 @@ pub(super) fn grow<T: Real>(program: &Program, rows: usize, own: &mut [Values<T>
     }
 }
 
-/// Runs parts, of which each begins where the one before ends.
+/// Runs parts, of which each begins where the one before ends. Returns whether all sums over rows are finite.
 pub(super) fn run<T: Real>(
     program: &Program,
     parts: &[Step],
     memory: &mut Memory<'_, T>,
     team: &Team,
-) {
+) -> bool {
     let rows: Vec<usize> = parts.iter().map(|part| part.rows as usize).collect();
     let Some(&first) = parts.first() else {
-        return;
+        return true;
     };
     let whole = Step {
         rows: rows.iter().sum::<usize>() as u32,
@@ -96,6 +96,7 @@ pub(super) fn run<T: Real>(
         skipped: 0,
         team,
     };
+    let mut finite = true;
     for op in &program.ops {
         match how(program, op, parts) {
             Some(How::Whole) => memory.run(op, at),
@@ -113,17 +114,19 @@ pub(super) fn run<T: Real>(
                     skipped += rows;
                 }
             }
-            Some(How::Sum) => memory.sum(op, at, &rows),
+            Some(How::Sum) => finite &= memory.sum(op, at, &rows),
             // `can` has been asked.
             None => {}
         }
     }
+    finite
 }
 
 impl<T: Real> Memory<'_, T> {
-    /// Runs an op that sums up over rows.
-    fn sum(&mut self, op: &Op, at: At<'_>, parts: &[usize]) {
+    /// Runs an op that sums up over rows. Returns whether its sums are finite.
+    fn sum(&mut self, op: &Op, at: At<'_>, parts: &[usize]) -> bool {
         let program = at.program;
+        let mut finite = true;
         let (product, bias) = match *op {
             Op::MatmulBiasGradient {
                 a, b, output, bias, ..
@@ -152,15 +155,18 @@ impl<T: Real> Memory<'_, T> {
                 n: program.tensors[b].columns,
                 parts,
             };
-            T::tree_product(&product, &mut out[range(output)], at.team);
+            finite &= T::tree_product(&product, &mut out[range(output)], at.team);
             self.put(at, output, out);
         }
         if let Some((gradient, output)) = bias {
             let mut out = self.take(at, output);
             let gradient = self.values(at, gradient);
-            tree_sums(gradient, parts, &mut out[range(output)]);
+            let sums = &mut out[range(output)];
+            tree_sums(gradient, parts, sums);
+            finite &= sums.iter().all(|sum| sum.is_finite());
             self.put(at, output, out);
         }
+        finite
     }
 }
 
@@ -244,7 +250,8 @@ mod tests {
         let mut sums: Vec<Vec<f32>> = Vec::new();
         let mut spare = Vec::new();
         for group in parts().chunks(at_a_time) {
-            assert!(backend.run_together(id, group).expect("it runs"));
+            let finite = backend.run_together(id, group).expect("it runs");
+            assert_eq!(finite, Some(true));
             let taken = backend
                 .take(buffer::GRADIENTS, 0, len, spare)
                 .expect("they are there");
@@ -291,6 +298,25 @@ mod tests {
         network.dropout = Dropout::Plain;
         network.normalization = crate::model::Normalization::Batch;
         let (mut backend, id, _) = ready::<f32>((&network, Precision::F32), 1);
-        assert!(!backend.run_together(id, &parts()).expect("it says so"));
+        let ran = backend.run_together(id, &parts());
+        assert_eq!(ran.expect("it says so"), None);
+    }
+
+    #[test]
+    fn gradients_that_are_not_finite_are_told_of() {
+        let network = Network {
+            dropout: Dropout::Plain,
+            ..Network::new(600, &[90], Activation::Tanh, 3, Activation::Identity)
+        };
+        for value in [f32::NAN, f32::INFINITY] {
+            for row in [0, ROWS - 1] {
+                let (mut backend, id, _) = ready::<f32>((&network, Precision::F32), 2);
+                let written = backend.write(buffer::INPUTS, 0, 600 * row + 7, Data::F32(&[value]));
+                written.expect("it fits");
+                let ran = backend.run_together(id, &parts()[..4]);
+                // The order is backwards: these parts have the last rows.
+                assert_eq!(ran.expect("it runs"), Some(row == 0));
+            }
+        }
     }
 }

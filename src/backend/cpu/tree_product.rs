@@ -1,5 +1,7 @@
 use std::cell::Cell;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use pulp::{Simd, WithSimd};
 
@@ -36,13 +38,13 @@ impl<T: Real> TreeProduct<'_, T> {
         }
     }
 
-    /// Runs `make` on rows of the output, with the number of the first.
+    /// Runs `make` on rows of the output, with the number of the first. Returns whether it always says so.
     pub(super) fn shared(
         &self,
         output: &mut [T],
         team: &Team,
-        make: impl Fn(&Self, usize, &mut [T]) + Sync,
-    ) {
+        make: impl Fn(&Self, usize, &mut [T]) -> bool + Sync,
+    ) -> bool {
         let rows: usize = self.parts.iter().sum();
         assert!(
             self.a.len() == rows * self.m
@@ -51,7 +53,7 @@ impl<T: Real> TreeProduct<'_, T> {
             "the shapes of a product"
         );
         if output.is_empty() {
-            return;
+            return true;
         }
         let team = if output.len() * rows < PARALLEL_FROM {
             &ALONE
@@ -63,13 +65,17 @@ impl<T: Real> TreeProduct<'_, T> {
         if height >= self.m {
             return make(self, 0, output);
         }
+        let always = AtomicBool::new(true);
         team.pieces(output, height * self.n, |band, output| {
-            make(self, band * height, output);
+            if !make(self, band * height, output) {
+                always.store(false, Relaxed);
+            }
         });
+        always.into_inner()
     }
 
-    /// The product by plain loops.
-    pub(super) fn plain(&self, first: usize, output: &mut [T]) {
+    /// The product by plain loops. Returns whether it is finite.
+    pub(super) fn plain(&self, first: usize, output: &mut [T]) -> bool {
         for (at, output) in output.iter_mut().enumerate() {
             let (row, column) = (first + at / self.n, at % self.n);
             let (mut start, mut open) = (0, Vec::with_capacity(LEVELS));
@@ -86,17 +92,18 @@ impl<T: Real> TreeProduct<'_, T> {
             }
             *output = open.pop().unwrap_or_else(T::zero);
         }
+        output.iter().all(|value| value.is_finite())
     }
 }
 
 impl TreeProduct<'_, f32> {
-    /// The product by the widest vectors that there are.
-    pub(super) fn wide(&self, first: usize, output: &mut [f32]) {
+    /// The product by the widest vectors that there are. Returns whether it is finite.
+    pub(super) fn wide(&self, first: usize, output: &mut [f32]) -> bool {
         pulp::Arch::new().dispatch(Wide {
             product: self,
             first,
             output,
-        });
+        })
     }
 }
 
@@ -107,14 +114,14 @@ struct Wide<'a, 'b> {
 }
 
 impl WithSimd for Wide<'_, '_> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
         if S::REGISTER_COUNT < 32 {
-            band::<S, 6, 2>(simd, self);
+            band::<S, 6, 2>(simd, self)
         } else {
-            band::<S, 8, 3>(simd, self);
+            band::<S, 8, 3>(simd, self)
         }
     }
 }
@@ -131,7 +138,7 @@ thread_local! {
 const NEAR: usize = 96 * 1024;
 
 #[inline(always)]
-fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) {
+fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) -> bool {
     let Wide {
         product,
         first,
@@ -152,18 +159,20 @@ fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) {
         b: &mut b,
         output,
     };
+    let mut finite = true;
     for left in (0..whole).step_by(at_a_time * width) {
         let right = whole.min(left + at_a_time * width);
-        panels.make::<S, H, W>(simd, left..right);
+        finite &= panels.make::<S, H, W>(simd, left..right);
     }
     // What is left takes as few vectors as it needs.
-    match (n - whole).div_ceil(S::F32_LANES) {
-        0 => {}
+    finite &= match (n - whole).div_ceil(S::F32_LANES) {
+        0 => true,
         1 => panels.make::<S, H, 1>(simd, whole..n),
         2 => panels.make::<S, H, 2>(simd, whole..n),
         _ => panels.make::<S, H, W>(simd, whole..n),
-    }
+    };
     PACKED.set([a, b]);
+    finite
 }
 
 /// Puts the columns of a, H at a time, into panels, each row by row. Columns beyond the last are zero.
@@ -202,20 +211,26 @@ struct Panels<'a, 'b> {
 }
 
 impl Panels<'_, '_> {
-    /// Makes some columns of the output, panels of W vectors, of which the last may be narrower.
+    /// Makes some columns of the output, panels of W vectors, of which the last may be narrower. Returns whether they are finite.
     #[inline(always)]
-    fn make<S: Simd, const H: usize, const W: usize>(&mut self, simd: S, columns: Range<usize>) {
+    fn make<S: Simd, const H: usize, const W: usize>(
+        &mut self,
+        simd: S,
+        columns: Range<usize>,
+    ) -> bool {
         let (product, n, width) = (self.product, self.product.n, W * S::F32_LANES);
         let rows: usize = product.parts.iter().sum();
         let size = width * rows;
         if size == 0 {
-            return self.output.fill(0.0);
+            self.output.fill(0.0);
+            return true;
         }
         let b = &mut self.b[..columns.len().div_ceil(width) * size];
         for (left, panel) in columns.clone().step_by(width).zip(b.chunks_exact_mut(size)) {
             pack_b::<S, W>(product.b, (n, left), panel);
         }
         let mut open = [[[simd.splat_f32s(0.0); W]; H]; LEVELS];
+        let mut zeros = simd.splat_f32s(0.0);
         for (a, output) in self
             .a
             .chunks_exact(H * rows)
@@ -224,9 +239,12 @@ impl Panels<'_, '_> {
             for (left, panel) in columns.clone().step_by(width).zip(b.chunks_exact(size)) {
                 let panel = S::as_simd_f32s(panel).0.as_chunks::<W>().0;
                 let a = a.as_chunks::<H>().0;
-                tile::<S, H, W>(simd, (a, panel), product, &mut open, (&mut *output, left));
+                let of_tile =
+                    tile::<S, H, W>(simd, (a, panel), product, &mut open, (&mut *output, left));
+                zeros = simd.add_f32s(zeros, of_tile);
             }
         }
+        simd.reduce_sum_f32s(zeros) == 0.0
     }
 }
 
@@ -249,7 +267,8 @@ fn pack_b<S: Simd, const W: usize>(b: &[f32], (n, left): (usize, usize), panel: 
     }
 }
 
-/// Makes a tile of the output, whose rows and columns begin as `output` says.
+/// Makes a tile of the output, whose rows and columns begin as `output` says. Returns zeros, as long as all of it is finite: the sum of
+/// its values times zero.
 #[inline(always)]
 fn tile<S: Simd, const H: usize, const W: usize>(
     simd: S,
@@ -257,7 +276,7 @@ fn tile<S: Simd, const H: usize, const W: usize>(
     product: &TreeProduct<'_, f32>,
     open: &mut [Tile<S, H, W>; LEVELS],
     (output, left): (&mut [f32], usize),
-) {
+) -> S::f32s {
     let mut count = 0;
     for (part, &rows) in product.parts.iter().enumerate() {
         let (of_part, rest) = a.split_at(rows);
@@ -267,8 +286,13 @@ fn tile<S: Simd, const H: usize, const W: usize>(
         multiply::<S, H, W>(simd, of_part, others, &mut open[left_open..=count]);
         count = left_open + 1;
     }
+    let zero = simd.splat_f32s(0.0);
+    let mut zeros = zero;
     let w = (W * S::F32_LANES).min(product.n - left);
     for (row, values) in output.chunks_exact_mut(product.n).zip(&open[0]) {
+        for value in values {
+            zeros = simd.mul_add_f32s(*value, zero, zeros);
+        }
         let to = &mut row[left..left + w];
         if w == W * S::F32_LANES {
             for (to, value) in S::as_mut_simd_f32s(to).0.iter_mut().zip(values) {
@@ -279,6 +303,7 @@ fn tile<S: Simd, const H: usize, const W: usize>(
             to.copy_from_slice(&values[..w]);
         }
     }
+    zeros
 }
 
 /// Puts one part's product, with all sums but the last of `open` added to it from the last to the first, in the place of the first.
@@ -389,9 +414,33 @@ mod tests {
             parts: &parts,
         };
         let (mut expected, mut found) = (vec![0.0; m * n], vec![f32::NAN; m * n]);
-        product.plain(0, &mut expected);
-        product.wide(0, &mut found);
+        assert!(product.plain(0, &mut expected) && product.wide(0, &mut found));
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_product_that_is_not_finite_is_told_of() {
+        // Tiles of whole and of part vectors, and rows that are no multiple of a tile's.
+        let (m, n, parts) = (50, 61, [3, 2]);
+        let (mut a, b) = (draw(5 * m, 7), vec![1.0; 5 * n]);
+        for place in 0..a.len() {
+            for large in [f32::NAN, f32::INFINITY, f32::MAX] {
+                let before = a[place];
+                a[place] = large;
+                let product = TreeProduct {
+                    a: &a,
+                    m,
+                    b: &b,
+                    n,
+                    parts: &parts,
+                };
+                let mut output = vec![0.0; m * n];
+                let finite = product.wide(0, &mut output);
+                assert_eq!(finite, output.iter().all(|value| value.is_finite()));
+                assert_eq!(finite, large == f32::MAX);
+                a[place] = before;
+            }
+        }
     }
 
     proptest! {
@@ -407,7 +456,7 @@ mod tests {
             let mut found = vec![f32::NAN; m * n];
             let height = m.div_ceil(threads);
             for (band, found) in found.chunks_mut(height * n).enumerate() {
-                product.wide(band * height, found);
+                prop_assert!(product.wide(band * height, found));
             }
             prop_assert_eq!(found, expected);
         }

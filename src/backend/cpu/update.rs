@@ -1,10 +1,10 @@
 //! What the optimizers' kernels share, as `shaders/lib/updates.wgsl` is to theirs.
 
-use std::any::Any;
 use std::array::from_fn;
 
 use super::team::{Start, Team};
 use super::{Real, adadelta, adagrad, adam, amsgrad, lion, muon, rmsprop, sgd, share};
+use crate::backend::Gradients;
 use crate::program::{Optimizer, Rule, Step};
 
 /// η, λ, μ, the constants of a rule and what the step has of its own.
@@ -71,7 +71,10 @@ pub(super) fn update<T: Real>(
         let decayed = decayed.saturating_sub(first);
         share::wide(
             #[inline(always)]
-            || apply(optimizer, gradients, rates, decayed, weights, moments),
+            || {
+                let gradients = (gradients, None);
+                apply(optimizer, gradients, rates, decayed, weights, moments);
+            },
         );
     });
 }
@@ -79,10 +82,10 @@ pub(super) fn update<T: Real>(
 /// Weights whose gradients are given at a time, so that they stay in the nearest cache.
 const GIVEN: usize = 1024;
 
-/// The same by gradients that `given` gives, from one on.
+/// The same by a member's gradients, which are added up as they are read.
 pub(super) fn update_given<T: Real>(
     optimizer: &Optimizer,
-    given: &(dyn Fn(usize, &mut [f32]) + Sync),
+    (given, member): (&dyn Gradients, usize),
     rates: &Rates<T>,
     decayed: usize,
     parameters: &mut [T],
@@ -90,17 +93,14 @@ pub(super) fn update_given<T: Real>(
     team: &Team,
 ) {
     share(parameters, moments, team, |first, weights, moments| {
-        let mut gradients = [T::zero(); GIVEN];
+        let (mut memory, mut numbers) = ([0.0; GIVEN], [[T::zero(); GIVEN]; 2]);
         for (n, weights) in weights.chunks_mut(GIVEN).enumerate() {
             let range = n * GIVEN..n * GIVEN + weights.len();
-            let place: &mut dyn Any = &mut gradients;
-            if let Some(place) = place.downcast_mut::<[f32; GIVEN]>() {
-                given(first + range.start, &mut place[..weights.len()]);
-            } else {
-                let mut values = [0.0; GIVEN];
-                given(first + range.start, &mut values[..weights.len()]);
-                gradients = values.map(T::of);
-            }
+            let len = weights.len();
+            let (one, other) = given.read(member, first + range.start, &mut memory[..len]);
+            let [of_one, of_other] = &mut numbers;
+            let one = T::of_all(one, &mut of_one[..len]);
+            let other = other.map(|other| T::of_all(other, &mut of_other[..len]));
             let count = moments.len();
             let mut parts = moments.iter_mut();
             let mut parts: [&mut [T]; 3] =
@@ -109,9 +109,8 @@ pub(super) fn update_given<T: Real>(
             share::wide(
                 #[inline(always)]
                 || {
-                    let gradients = &gradients[..weights.len()];
                     let moments = &mut parts[..count];
-                    apply(optimizer, gradients, rates, decayed, weights, moments);
+                    apply(optimizer, (one, other), rates, decayed, weights, moments);
                 },
             );
         }
@@ -154,7 +153,7 @@ fn share<T: Real>(
 #[inline(always)]
 fn apply<T: Real>(
     optimizer: &Optimizer,
-    gradients: &[T],
+    (gradients, others): (&[T], Option<&[T]>),
     rates: &Rates<T>,
     decayed: usize,
     parameters: &mut [T],
@@ -165,6 +164,7 @@ fn apply<T: Real>(
         decay: rates.decay,
         l1: rates.l1,
         gradients,
+        others,
         parameters,
         moments,
     };
@@ -185,6 +185,8 @@ fn apply<T: Real>(
 /// All weights with what belongs to them.
 pub(super) struct Weights<'a, 'm, T> {
     gradients: &'a [T],
+    /// What is to be added to them.
+    others: Option<&'a [T]>,
     parameters: &'a mut [T],
     moments: &'a mut [&'m mut [T]],
     decayed: usize,
@@ -196,6 +198,20 @@ impl<T: Real> Weights<'_, '_, T> {
     /// Gives each weight what `f` makes of it, of its N moments, its gradient and its decay.
     #[inline(always)]
     pub(super) fn each<const N: usize>(self, f: impl Fn(T, [T; N], T, T) -> (T, [T; N])) {
+        let gradients = self.gradients;
+        match self.others {
+            None => self.by([gradients], f),
+            Some(others) => self.by([gradients, others], f),
+        }
+    }
+
+    /// The same by the sum of so many gradients.
+    #[inline(always)]
+    fn by<const N: usize, const G: usize>(
+        self,
+        gradients: [&[T]; G],
+        f: impl Fn(T, [T; N], T, T) -> (T, [T; N]),
+    ) {
         let whole = self.parameters.len();
         for (range, decay, l1) in [
             (0..self.decayed, self.decay, self.l1),
@@ -210,7 +226,10 @@ impl<T: Real> Weights<'_, '_, T> {
                         .map_or(&mut [][..], |m| &mut m[range.clone()])
                 },
             );
-            let gradients = &self.gradients[range.clone()];
+            let gradients = gradients.map(
+                #[inline(always)]
+                |gradients| &gradients[range.clone()],
+            );
             let weights = &mut self.parameters[range];
             // By index: so the compiler sees one loop over several slices, and vectorises it.
             for i in 0..weights.len() {
@@ -218,7 +237,11 @@ impl<T: Real> Weights<'_, '_, T> {
                 for k in 0..N {
                     before[k] = moments[k][i];
                 }
-                let g = gradients[i] + l1 * sign(weights[i]);
+                let mut g = gradients[0][i];
+                for others in &gradients[1..] {
+                    g += others[i];
+                }
+                let g = g + l1 * sign(weights[i]);
                 let (weight, after) = f(weights[i], before, g, decay);
                 weights[i] = weight;
                 for k in 0..N {

@@ -7,14 +7,15 @@ use super::super::{
     square_sums, update,
 };
 use super::{At, Memory, misplaced};
+use crate::backend::Gradients;
 use crate::program::{Op, buffer};
 
 /// What an update goes by.
 #[derive(Clone, Copy)]
-enum Gradients<'a, T> {
+enum Source<'a, T> {
     There(&'a [T]),
-    /// From one on.
-    Given(&'a (dyn Fn(usize, &mut [f32]) + Sync)),
+    /// Those of a member.
+    Given(&'a dyn Gradients, usize),
 }
 
 impl<T: Real> Memory<'_, T> {
@@ -22,7 +23,7 @@ impl<T: Real> Memory<'_, T> {
         match *op {
             Op::Update { gradients, .. } => {
                 let g = self.take(at, gradients);
-                self.update_op(op, at, Gradients::There(&g[at.range(gradients)]));
+                self.update_op(op, at, Source::There(&g[at.range(gradients)]));
                 self.put(at, gradients, g);
             }
             Op::ClipValue { limit, values } => {
@@ -102,11 +103,11 @@ impl<T: Real> Memory<'_, T> {
         }
     }
 
-    /// Runs an update's program by gradients that `given` gives.
+    /// Runs an update's program by a member's gradients, which are given.
     pub(in super::super) fn update(
         &mut self,
         at: At<'_>,
-        given: &(dyn Fn(usize, &mut [f32]) + Sync),
+        (given, member): (&dyn Gradients, usize),
     ) {
         let program = at.program;
         // Alone, the update reads them as they are made; others have to find them in their place.
@@ -115,14 +116,13 @@ impl<T: Real> Memory<'_, T> {
             // Gradients that are in no place need no clearing.
             let clears = |op: &&Op| matches!(op, Op::Clear { .. });
             for op in program.ops.iter().filter(|op| !clears(op)) {
-                self.update_op(op, at, Gradients::Given(given));
+                self.update_op(op, at, Source::Given(given, member));
             }
             return;
         }
         if let Some(gradients) = program.tensor(buffer::GRADIENTS) {
             let (first, len) = (gradients.offset, gradients.columns);
-            let mut values = vec![0.0; len];
-            given(0, &mut values);
+            let values = given.all(member, len);
             if let Values::Numbers(out) = &mut self.own[gradients.buffer] {
                 for (gradient, value) in out[first..first + len].iter_mut().zip(values) {
                     *gradient = T::of(value);
@@ -134,7 +134,7 @@ impl<T: Real> Memory<'_, T> {
         }
     }
 
-    fn update_op(&mut self, op: &Op, at: At<'_>, source: Gradients<'_, T>) {
+    fn update_op(&mut self, op: &Op, at: At<'_>, source: Source<'_, T>) {
         let Op::Update {
             optimizer,
             parameters,
@@ -160,10 +160,11 @@ impl<T: Real> Memory<'_, T> {
         let weights = &mut w[at.range(*parameters)];
         let columns = &mut columns[..moments.len()];
         match source {
-            Gradients::There(gradients) => update::update(
+            Source::There(gradients) => update::update(
                 optimizer, gradients, &rates, *decayed, weights, columns, at.team,
             ),
-            Gradients::Given(given) => {
+            Source::Given(given, member) => {
+                let given = (given, member);
                 update::update_given(
                     optimizer, given, &rates, *decayed, weights, columns, at.team,
                 );

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::backend::cpu::CpuBackend;
-use crate::backend::{Backend, BackendError, Check, Given, ProgramId};
+use crate::backend::{Backend, BackendError, Check, Data, Gradients, ProgramId};
 use crate::elastic::link::{Spec, Start};
 use crate::elastic::policy::DeviceKind;
 use crate::forward;
@@ -53,9 +53,21 @@ impl Backend for Faulty {
         self.inner.run(program, steps)
     }
 
-    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+    fn run_together(
+        &mut self,
+        program: ProgramId,
+        parts: &[Step],
+    ) -> Result<Option<bool>, BackendError> {
         self.fails()?;
-        self.inner.run_together(program, parts)
+        let ran = self.inner.run_together(program, parts)?;
+        let dissolves = |fault: &mut Fault| *fault == Fault::Dissolves;
+        if ran.is_some() && self.corrupt.take_if(dissolves).is_some() {
+            let nonsense = [f32::NAN];
+            self.inner
+                .write(buffer::GRADIENTS, 0, 0, Data::F32(&nonsense))?;
+            return Ok(Some(false));
+        }
+        Ok(ran)
     }
 
     fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
@@ -85,28 +97,12 @@ impl Backend for Faulty {
         Ok(values)
     }
 
-    fn are_finite(
-        &mut self,
-        buffer: &str,
-        member: usize,
-        len: usize,
-    ) -> Result<bool, BackendError> {
-        if self
-            .corrupt
-            .take_if(|fault| *fault == Fault::Dissolves)
-            .is_some()
-        {
-            return Ok(false);
-        }
-        self.inner.are_finite(buffer, member, len)
-    }
-
     fn update(
         &mut self,
         program: ProgramId,
         step: &Step,
         sizes: [usize; 2],
-        gradients: Given<'_>,
+        gradients: &dyn Gradients,
     ) -> Result<(), BackendError> {
         self.fails()?;
         self.inner.update(program, step, sizes, gradients)

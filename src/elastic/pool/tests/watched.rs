@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::*;
-use crate::backend::{Given, ProgramId};
+use crate::backend::{Gradients, ProgramId};
 use crate::forward;
 use crate::program::{Op, buffer};
 
@@ -62,7 +62,7 @@ pub(super) fn watched_of(rows: usize, count: usize, hook: &Hook) -> Vec<Spec> {
 }
 
 impl Backend for Watched {
-    forward!(inner: device, are_finite, write);
+    forward!(inner: device, write);
 
     fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
         let id = self.inner.compile(program)?;
@@ -89,7 +89,11 @@ impl Backend for Watched {
         Ok(ran)
     }
 
-    fn run_together(&mut self, program: ProgramId, parts: &[Step]) -> Result<bool, BackendError> {
+    fn run_together(
+        &mut self,
+        program: ProgramId,
+        parts: &[Step],
+    ) -> Result<Option<bool>, BackendError> {
         (self.hook)(self.worker, Call::Shards(parts.to_vec()));
         self.inner.run_together(program, parts)
     }
@@ -111,7 +115,7 @@ impl Backend for Watched {
         program: ProgramId,
         step: &Step,
         sizes: [usize; 2],
-        gradients: Given<'_>,
+        gradients: &dyn Gradients,
     ) -> Result<(), BackendError> {
         (self.hook)(self.worker, Call::Update);
         self.inner.update(program, step, sizes, gradients)
