@@ -152,21 +152,22 @@ fn agrees(network: &Network, loss: Loss, fused: bool, seed: u64) {
         .values(buffer::GRADIENTS, 0)
         .expect("it is there")
         .to_vec();
-    let h = 1e-5;
     let largest = gradient
         .iter()
         .fold(1e-3, |largest: f64, g| largest.max(g.abs()));
     for index in case.places.clone().into_iter().flatten() {
-        // Richardson's extrapolation of two central differences: an error of order h⁴.
         let slope = |case: &mut Case, h: f64| {
             (case.shifted(index, h) - case.shifted(index, -h)) / (2.0 * h)
         };
-        let (near, far) = (slope(&mut case, h), slope(&mut case, 2.0 * h));
-        let expected = (4.0 * near - far) / 3.0;
-        let error = (gradient[index] - expected).abs() / largest;
+        // Richardson's extrapolation of two central differences: an error of order h⁴. Where a loss turns sharply it takes a smaller
+        // step, in which there is more rounding.
+        let difference =
+            |case: &mut Case, h: f64| (4.0 * slope(case, h) - slope(case, 2.0 * h)) / 3.0;
+        let expected = [1e-5, 2e-6].map(|h| difference(&mut case, h));
+        let agrees = |expected: f64| (gradient[index] - expected).abs() / largest < 1e-6;
         assert!(
-            error < 1e-6,
-            "{network} {loss:?} fused {fused}: parameter {index} has {} instead of {expected}",
+            expected.into_iter().any(agrees),
+            "{network} {loss:?} fused {fused}: parameter {index} has {} instead of {expected:?}",
             gradient[index]
         );
     }
@@ -252,6 +253,17 @@ fn embeddings_have_the_gradient_of_their_formulas() {
             }
         }
     }
+}
+
+#[test]
+fn a_sharp_turn_of_layer_normalization_has_it_too() {
+    // The sums of a row are nearly the same.
+    let network = Network {
+        normalization: Normalization::Layer,
+        ..Network::new(1, &[3, 3], Activation::Gelu, 1, Activation::Identity)
+    };
+    let loss = Loss::new(LossFunction::BinaryCrossEntropy, Reduction::Mean);
+    agrees(&network, loss, true, 181);
 }
 
 proptest! {
