@@ -221,9 +221,8 @@ impl<T: Real> Weights<'_, '_, T> {
             let moments: [&mut [T]; N] = from_fn(
                 #[inline(always)]
                 |_| {
-                    moments
-                        .next()
-                        .map_or(&mut [][..], |m| &mut m[range.clone()])
+                    let of_all = moments.next().map_or(&mut [][..], |m| &mut **m);
+                    &mut of_all[range.clone()]
                 },
             );
             let gradients = gradients.map(
@@ -231,7 +230,7 @@ impl<T: Real> Weights<'_, '_, T> {
                 |gradients| &gradients[range.clone()],
             );
             let weights = &mut self.parameters[range];
-            // By index: so the compiler sees one loop over several slices, and vectorises it.
+            // By index: so the compiler sees one loop over several slices that it knows to be as long, and vectorises all of it.
             for i in 0..weights.len() {
                 let mut before = [T::zero(); N];
                 for k in 0..N {
