@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gpu_mlp::backend::cpu::CpuBackend;
-use gpu_mlp::backend::{BackendError, Gradients};
+use gpu_mlp::backend::{BackendError, Gradients, Terms};
 use gpu_mlp::elastic::PoolOptions;
 use gpu_mlp::elastic::policy::PolicyName;
 use gpu_mlp::elastic::simulate::{Scheduling, Setup, simulate};
@@ -146,12 +146,7 @@ fn post(board: &Board, place: usize, own: Option<&Arc<Vec<f32>>>) -> Arc<Vec<f32
 struct Both([Arc<Vec<f32>>; 2]);
 
 impl Gradients for Both {
-    fn read<'a>(
-        &'a self,
-        _: usize,
-        first: usize,
-        memory: &'a mut [f32],
-    ) -> (&'a [f32], Option<&'a [f32]>) {
+    fn read<'a>(&'a self, _: usize, first: usize, memory: &'a mut [f32]) -> Terms<'a, f32> {
         let [one, other] = self.0.each_ref();
         let range = first..first + memory.len();
         (&one[range.clone()], Some(&other[range]))

@@ -166,16 +166,14 @@ impl Reading {
     }
 }
 
+/// Numbers, and as many that are to be added to them, if there are any.
+pub type Terms<'a, T> = (&'a [T], Option<&'a [T]>);
+
 /// Gradients that are added up as they are read.
 pub trait Gradients: Sync {
-    /// A member's from element `first` on, as many as `memory` has room for: what is returned, and what is to be added to it if there is
-    /// any. It may be in the memory.
-    fn read<'a>(
-        &'a self,
-        member: usize,
-        first: usize,
-        memory: &'a mut [f32],
-    ) -> (&'a [f32], Option<&'a [f32]>);
+    /// A member's from element `first` on, as many as `memory` has room for: the first term plus the second, in `f32`. They may be in the
+    /// memory, of which nothing else is read.
+    fn read<'a>(&'a self, member: usize, first: usize, memory: &'a mut [f32]) -> Terms<'a, f32>;
 
     /// The first `len` of a member's.
     fn all(&self, member: usize, len: usize) -> Vec<f32> {
@@ -231,8 +229,8 @@ pub trait Backend: Send {
 
     /// Runs neighbouring parts of a step together: what the program writes over all rows (gradients) is then the sum of what it
     /// writes for each part, along the binary tree over them, and the log has each part's record. The bits do not hang on which
-    /// parts are run together. Returns whether the sums are finite. If it returns nothing, nothing was done, nor can it be with this
-    /// program.
+    /// parts are run together. Returns whether the sums are finite, as which nobody looks at them again. If it returns nothing, nothing
+    /// was done, nor can it be with this program.
     fn run_together(
         &mut self,
         _program: ProgramId,

@@ -6,6 +6,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::tree::{Node, Term, add};
+use crate::backend::Terms;
 use crate::backend::cpu::are_finite;
 
 /// Numbers that several may hold without a copy of their own.
@@ -98,11 +99,7 @@ impl Total {
 
     /// The values from `first` on, as many as there is memory for: a sum of two is added up where they are read. Others are added up in
     /// the memory.
-    pub(super) fn terms<'a>(
-        &'a self,
-        first: usize,
-        memory: &'a mut [f32],
-    ) -> (&'a [f32], Option<&'a [f32]>) {
+    pub(super) fn terms<'a>(&'a self, first: usize, memory: &'a mut [f32]) -> Terms<'a, f32> {
         let range = first..first + memory.len();
         match self {
             Total::Of(Values(values)) => (&values[range], None),

@@ -12,7 +12,7 @@ use super::sums::{Total, Values, sound};
 use super::tree::{Node, Sum};
 use super::verify::UNSOUND;
 use crate::backend::cpu::are_finite;
-use crate::backend::{Backend, BackendError, Data, Gradients, ProgramId, run_all};
+use crate::backend::{Backend, BackendError, Data, Gradients, ProgramId, Terms, run_all};
 use crate::program::{Program, Step, buffer, record};
 
 /// Where a worker's answers go: to the pool, or into a pipe to it. It fails when nobody listens any more.
@@ -437,12 +437,7 @@ impl Station {
 struct Flat<'a>(&'a Total, usize);
 
 impl Gradients for Flat<'_> {
-    fn read<'a>(
-        &'a self,
-        member: usize,
-        first: usize,
-        memory: &'a mut [f32],
-    ) -> (&'a [f32], Option<&'a [f32]>) {
+    fn read<'a>(&'a self, member: usize, first: usize, memory: &'a mut [f32]) -> Terms<'a, f32> {
         self.0.terms(member * self.1 + first, memory)
     }
 }

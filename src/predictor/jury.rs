@@ -43,10 +43,13 @@ impl<'a> Jury<'a> {
         let answer = description.answer();
         let (columns, tallied) = (answer.columns(outputs), answer.tallied(outputs));
         let Limits { tensor, rows: most } = backend.limits();
+        // A device may begin each member's answers at a multiple of eight values.
+        let answers = tensor.saturating_sub(7 * together) / (together * columns);
         let batch = CHUNK
             .min(longest)
             .min(most)
-            .min(tensor / network.widest().max(together * columns))
+            .min(tensor / network.widest())
+            .min(answers)
             .max(1);
         // A step ends where any group's rows end.
         let records = longest.div_ceil(batch) + members / together.max(1);

@@ -15,7 +15,7 @@ use super::{agree, open};
 
 #[test]
 fn however_a_product_is_cut_its_bits_are_the_same() {
-    // Rows by words and by vectors of four, of a whole batch and of a part of one, in packs whose members begin anywhere; the longer
+    // Rows by words and by vectors of four, of a whole batch and of a part of one, alone and in packs; the longer
     // sums in slices, some tiles making them side by side and others one behind the other.
     let cases = [
         ([33, 31, 17], 3, 30),
@@ -66,7 +66,7 @@ fn however_a_product_is_cut_its_bits_are_the_same() {
 
 #[test]
 fn images_hold_what_the_buffers_do_whatever_is_written_in_between() {
-    // Muon multiplies what it changes in place; members' tensors begin anywhere, and the last rows of images are parts of one.
+    // Muon multiplies what it changes in place; tensors begin anywhere, and the last rows of images are parts of one.
     let network = Network::new(44, &[96, 68], Activation::Tanh, 36, Activation::Identity);
     let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
     let tiles = open(Mode::Dispatches).tiles();

@@ -84,7 +84,7 @@ pub(crate) use self::share::{are_finite, wide};
 use self::team::{ALONE, Team};
 use self::tree_product::TreeProduct;
 use super::check::check_processor;
-use super::{Backend, BackendError, Check, Data, Gradients, Limits, Names, ProgramId};
+use super::{Backend, BackendError, Check, Data, Gradients, Limits, Names, ProgramId, Terms};
 use crate::program::{Element, Program, Step};
 
 /// A number that programs run on: `f32`, or `f64` for finite differences.
@@ -117,8 +117,8 @@ pub trait Real:
     fn turn(self) -> (Self, Self);
     /// For reading back.
     fn single(self) -> f32;
-    /// As many `f32`s as memory has room for, as such numbers: they may be in the memory.
-    fn of_all<'a>(values: &'a [f32], memory: &'a mut [Self]) -> &'a [Self];
+    /// The sum of two, or one, as such numbers: where they are not `f32`, it is made as that of those, in the memory.
+    fn of_terms<'a>(terms: Terms<'a, f32>, memory: &'a mut [Self]) -> Terms<'a, Self>;
     /// Makes a product whose rows are in parts. Returns whether it is finite.
     fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool;
 }
@@ -147,8 +147,8 @@ impl Real for f32 {
     fn single(self) -> f32 {
         self
     }
-    fn of_all<'a>(values: &'a [f32], memory: &'a mut [Self]) -> &'a [Self] {
-        &values[..memory.len()]
+    fn of_terms<'a>(terms: Terms<'a, f32>, _: &'a mut [Self]) -> Terms<'a, Self> {
+        terms
     }
     fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool {
         product.shared(output, team, TreeProduct::wide)
@@ -178,11 +178,11 @@ impl Real for f64 {
     fn single(self) -> f32 {
         self as f32
     }
-    fn of_all<'a>(values: &'a [f32], memory: &'a mut [Self]) -> &'a [Self] {
-        for (number, &value) in memory.iter_mut().zip(values) {
-            *number = value.into();
+    fn of_terms<'a>((one, other): Terms<'a, f32>, memory: &'a mut [Self]) -> Terms<'a, Self> {
+        for (i, number) in memory.iter_mut().enumerate() {
+            *number = other.map_or(one[i], |other| one[i] + other[i]).into();
         }
-        memory
+        (memory, None)
     }
     fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool {
         product.shared(output, team, TreeProduct::plain)

@@ -163,7 +163,7 @@ impl<T: Real> Memory<'_, T> {
             let gradient = self.values(at, gradient);
             let sums = &mut out[range(output)];
             tree_sums(gradient, parts, sums);
-            finite &= sums.iter().all(|sum| sum.is_finite());
+            finite &= sums.iter().all(|sum| sum.single().is_finite());
             self.put(at, output, out);
         }
         finite

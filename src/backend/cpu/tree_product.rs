@@ -92,7 +92,7 @@ impl<T: Real> TreeProduct<'_, T> {
             }
             *output = open.pop().unwrap_or_else(T::zero);
         }
-        output.iter().all(|value| value.is_finite())
+        output.iter().all(|value| value.single().is_finite())
     }
 }
 

@@ -4,7 +4,7 @@ use std::array::from_fn;
 
 use super::team::{Start, Team};
 use super::{Real, adadelta, adagrad, adam, amsgrad, lion, muon, rmsprop, sgd, share};
-use crate::backend::Gradients;
+use crate::backend::{Gradients, Terms};
 use crate::program::{Optimizer, Rule, Step};
 
 /// η, λ, μ, the constants of a rule and what the step has of its own.
@@ -93,14 +93,12 @@ pub(super) fn update_given<T: Real>(
     team: &Team,
 ) {
     share(parameters, moments, team, |first, weights, moments| {
-        let (mut memory, mut numbers) = ([0.0; GIVEN], [[T::zero(); GIVEN]; 2]);
+        let (mut memory, mut numbers) = ([0.0; GIVEN], [T::zero(); GIVEN]);
         for (n, weights) in weights.chunks_mut(GIVEN).enumerate() {
             let range = n * GIVEN..n * GIVEN + weights.len();
             let len = weights.len();
-            let (one, other) = given.read(member, first + range.start, &mut memory[..len]);
-            let [of_one, of_other] = &mut numbers;
-            let one = T::of_all(one, &mut of_one[..len]);
-            let other = other.map(|other| T::of_all(other, &mut of_other[..len]));
+            let terms = given.read(member, first + range.start, &mut memory[..len]);
+            let terms = T::of_terms(terms, &mut numbers[..len]);
             let count = moments.len();
             let mut parts = moments.iter_mut();
             let mut parts: [&mut [T]; 3] =
@@ -110,7 +108,7 @@ pub(super) fn update_given<T: Real>(
                 #[inline(always)]
                 || {
                     let moments = &mut parts[..count];
-                    apply(optimizer, (one, other), rates, decayed, weights, moments);
+                    apply(optimizer, terms, rates, decayed, weights, moments);
                 },
             );
         }
@@ -153,7 +151,7 @@ fn share<T: Real>(
 #[inline(always)]
 fn apply<T: Real>(
     optimizer: &Optimizer,
-    (gradients, others): (&[T], Option<&[T]>),
+    (gradients, others): Terms<'_, T>,
     rates: &Rates<T>,
     decayed: usize,
     parameters: &mut [T],
