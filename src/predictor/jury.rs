@@ -43,13 +43,11 @@ impl<'a> Jury<'a> {
         let answer = description.answer();
         let (columns, tallied) = (answer.columns(outputs), answer.tallied(outputs));
         let Limits { tensor, rows: most } = backend.limits();
-        // A device may begin each member's answers at a multiple of eight values.
-        let answers = tensor.saturating_sub(7 * together) / (together * columns);
         let batch = CHUNK
             .min(longest)
             .min(most)
             .min(tensor / network.widest())
-            .min(answers)
+            .min(answered(tensor, together, columns))
             .max(1);
         // A step ends where any group's rows end.
         let records = longest.div_ceil(batch) + members / together.max(1);
@@ -290,6 +288,11 @@ fn steps(lengths: &[usize], batch: usize) -> Vec<Step> {
     steps
 }
 
+/// Rows of so many answers that members answer together within a tensor: each member's may begin at a multiple of eight values.
+fn answered(tensor: usize, together: usize, columns: usize) -> usize {
+    tensor.saturating_sub(7 * together) / (together * columns)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,5 +307,17 @@ mod tests {
         assert_eq!(cut(&[9]), [[0, 4, 0], [4, 4, 1], [8, 1, 2]]);
         assert_eq!(cut(&[6, 5, 6]), [[0, 4, 0], [4, 1, 1], [5, 1, 2]]);
         assert_eq!(cut(&[0, 2]), [[0, 2, 0]]);
+    }
+
+    #[test]
+    fn what_members_answer_together_fits_a_tensor_with_what_lies_between_them() {
+        let tensor = (128 << 20) / 4 - 64;
+        for together in 1..64 {
+            for columns in 1..2000 {
+                let rows = answered(tensor, together, columns);
+                assert!(together * (rows * columns).next_multiple_of(8) <= tensor);
+                assert!(together * (rows + 2) * columns.max(7) > tensor);
+            }
+        }
     }
 }
