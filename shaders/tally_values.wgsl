@@ -14,7 +14,7 @@
 #import reduce
 
 const LEAST_TARGET = 2.220446e-16;
-const LEAST_VARIANCE = 1.1754944e-38;
+const LEAST_DEVIATION = 0.001; // of the target's: √LossFunction::LEAST_VARIANCE
 
 struct Shape {
     answers: vec2<u32>,
@@ -52,7 +52,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 fn spread(lane: u32, a: u32, t: u32, s: u32, which: u32) {
-    let unit = 1.0 / moments[shape.moments.x + 2u * which + 1u];
+    let own = moments[shape.moments.x + 2u * which + 1u];
+    let unit = 1.0 / own;
     let wide = shape.count * shape.width;
     let from_target = targets[t + which];
     let from_error = from_target - answers[a + which * shape.width + shape.place];
@@ -66,8 +67,9 @@ fn spread(lane: u32, a: u32, t: u32, s: u32, which: u32) {
         firsts += vec4(y - from_target, e - from_error, abs(e), abs(e) / max(abs(y), LEAST_TARGET));
         largest = max(largest, abs(e));
         if shape.normal == 1u {
-            let v = max(answers[o + 1u] * answers[o + 1u], LEAST_VARIANCE);
-            likelihood += 0.5 * (log(v) + e * e / v);
+            let deviation = max(answers[o + 1u], LEAST_DEVIATION * own);
+            let far = e / deviation;
+            likelihood += log(deviation) + 0.5 * far * far;
         }
     }
     firsts = row_sum(lane, firsts);

@@ -120,7 +120,8 @@ pub mod spread {
     pub const RELATIVE: usize = 7;
     /// The largest |e|.
     pub const LARGEST: usize = 8;
-    /// Of a normal distribution, Σ (log v + e²/v)/2 with the variance v.
+    /// Of a normal distribution, Σ log d + (e/d)²/2 with the deviation d, which counts as no less than that of
+    /// [`LossFunction::LEAST_VARIANCE`](crate::program::LossFunction::LEAST_VARIANCE): no square leaves the numbers of f32.
     pub const LIKELIHOOD: usize = 9;
 }
 

@@ -14,11 +14,17 @@ fn number(value: &Value) -> f64 {
 
 /// Rows x, y = 100 + 10·x + noise that is wider the larger x is, and evenly spread.
 fn noisy() -> String {
+    noisy_in(1.0)
+}
+
+/// The same, y in units of so much.
+fn noisy_in(unit: f64) -> String {
     let mut table = "x,y\n".to_owned();
     for row in 0_u32..400 {
         let x = f64::from(row % 20) / 20.0;
         let noise = f64::from(row.wrapping_mul(2_654_435_761) >> 12) / f64::from(1 << 20) - 0.5;
-        table += &format!("{x},{}\n", 100.0 + 10.0 * x + (1.0 + 8.0 * x) * noise);
+        let y = 100.0 + 10.0 * x + (1.0 + 8.0 * x) * noise;
+        table += &format!("{x},{}\n", y * unit);
     }
     table
 }
@@ -125,6 +131,27 @@ fn a_deviation_follows_the_noise() {
     }
     let told = place.ok("inspect model.safetensors");
     assert!(told.contains("mean and deviation"), "{told}");
+}
+
+#[test]
+fn a_likelihood_is_right_where_squares_leave_the_numbers() {
+    let place = Place::new();
+    for (unit, device) in [(1e-27, "cpu"), (1e27, "cpu"), (1e-27, "gpu"), (1e27, "gpu")] {
+        let rows = noisy_in(unit);
+        place.file("rows.csv", &rows);
+        place.ok(&format!(
+            "train rows.csv --loss gaussian --test 0 --epochs 20 --device {device}"
+        ));
+        let evaluated = place.json(&format!(
+            "evaluate model.safetensors rows.csv --device {device} --json"
+        ));
+        let answers = cells(&place.ok("predict model.safetensors rows.csv"));
+        let losses = answers.iter().zip(cells(&rows)).map(|(row, truth)| {
+            let away = (truth[1] - row[0]) / row[1];
+            row[1].ln() + 0.5 * away * away
+        });
+        near(&evaluated["nll"], losses.sum::<f64>() / 400.0);
+    }
 }
 
 #[test]

@@ -114,6 +114,12 @@ pub fn contents(
                 };
                 let to_grid = |value: f32| (value * 8.0).round() / 8.0 + between;
                 values = values.into_iter().map(to_grid).collect();
+            } else if name == buffer::MOMENTS {
+                // Deviations among them, which are never zero.
+                values = values
+                    .into_iter()
+                    .map(|value| value.abs().max(1e-3))
+                    .collect();
             } else if name.starts_with("moment") || name == buffer::RUNNING {
                 values = values.into_iter().map(f32::abs).collect();
             } else if let Some(classes) = classes

@@ -1,5 +1,5 @@
 use super::Real;
-use crate::program::{Levels, shares, spread};
+use crate::program::{Levels, LossFunction, shares, spread};
 
 /// How a row's answers lie: so many for each target, of which one is compared with it.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ pub(super) fn tally_values<T: Real>(
                 deviation.map(|at| answer[at]),
             )
         });
-        of_target(pairs, T::one() / moments[2 * target + 1], sums);
+        of_target(pairs, moments[2 * target + 1], sums);
     }
     let levels = shares(levels);
     let between = counts.len() - 1;
@@ -64,12 +64,14 @@ pub(super) fn tally_values<T: Real>(
     }
 }
 
-/// Of a target's values, their errors, and the deviations answered; `unit` is what goes with a sum about a mean.
+/// Of a target's values, their errors, and the deviations answered; `unit` is the target's own deviation.
 fn of_target<T: Real>(
     pairs: impl ExactSizeIterator<Item = (T, T, Option<T>)> + Clone,
     unit: T,
     sums: &mut [T],
 ) {
+    let narrowest = T::of_f64(LossFunction::LEAST_VARIANCE.sqrt()) * unit;
+    let unit = T::one() / unit;
     let count = T::of(pairs.len() as f32);
     let Some((first, first_error, _)) = pairs.clone().next() else {
         return;
@@ -84,8 +86,9 @@ fn of_target<T: Real>(
         sums[spread::RELATIVE] += e.abs() / y.abs().max(least);
         sums[spread::LARGEST] = sums[spread::LARGEST].max(e.abs());
         if let Some(deviation) = deviation {
-            let v = (deviation * deviation).max(T::of(f32::MIN_POSITIVE));
-            sums[spread::LIKELIHOOD] += half * (v.ln() + e * e / v);
+            let deviation = deviation.max(narrowest);
+            let away = e / deviation;
+            sums[spread::LIKELIHOOD] += deviation.ln() + half * away * away;
         }
     }
     sums[spread::TARGET] = first + sums[spread::TARGET] / count;
@@ -96,5 +99,25 @@ fn of_target<T: Real>(
             sums[at + 1] += away;
             sums[at + 2] += away * away;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deviation_of_zero_has_a_likelihood() {
+        let answers = Answers {
+            width: 2,
+            place: 0,
+            levels: None,
+            values: &[1.0_f32, 0.0],
+        };
+        let mut sums = [0.0; 1 + spread::WIDTH];
+        tally_values(answers, &[3.0], &[0.0, 2.0], true, &mut [0.0], &mut sums);
+        let least = 0.002_f32;
+        let expected = least.ln() + 0.5 * (2.0 / least) * (2.0 / least);
+        assert!((sums[1 + spread::LIKELIHOOD] / expected - 1.0).abs() < 1e-6);
     }
 }
