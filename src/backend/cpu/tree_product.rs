@@ -129,6 +129,13 @@ impl WithSimd for Wide<'_, '_> {
 /// Values of some rows and columns of the output, in registers: H rows of W vectors.
 type Tile<S, const H: usize, const W: usize> = [[<S as Simd>::f32s; W]; H];
 
+/// Bytes of a line of the cache. No vector lies in two of them.
+const LINE: usize = 64;
+
+/// What begins with a line.
+#[repr(align(64))]
+struct OfLine<T>(T);
+
 thread_local! {
     /// Memory for the operands as they are read.
     static PACKED: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
@@ -136,6 +143,9 @@ thread_local! {
 
 /// Values of b that are packed at a time: a part of a core's second cache, where they stay while all of a passes by.
 const NEAR: usize = 96 * 1024;
+
+/// Panels of a that are packed at a time, so many that a row's values for them are several whole lines.
+const PANELS: usize = 16;
 
 #[inline(always)]
 fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) -> bool {
@@ -151,12 +161,13 @@ fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) ->
     let whole = n / width * width;
     let at_a_time = (NEAR / (width * rows.max(1))).clamp(1, (n / width).max(1));
     a.resize(height.next_multiple_of(H) * rows, 0.0);
-    b.resize(at_a_time * width * rows, 0.0);
+    b.resize(at_a_time * width * rows + LINE / size_of::<f32>(), 0.0);
+    let first_line = b.as_ptr().align_offset(LINE);
     pack_a::<H>(product, first, height, &mut a);
     let mut panels = Panels {
         product,
         a: &a,
-        b: &mut b,
+        b: &mut b[first_line..],
         output,
     };
     let mut finite = true;
@@ -184,11 +195,10 @@ fn pack_a<const H: usize>(
     to: &mut [f32],
 ) {
     let rows: usize = product.parts.iter().sum();
-    // Four panels at a time: what lies next to each other is read at once.
-    for (group, panels) in to.chunks_mut(4 * H * rows.max(1)).enumerate() {
+    for (group, panels) in to.chunks_mut(PANELS * H * rows.max(1)).enumerate() {
         for (row, from) in product.a.chunks_exact(product.m).enumerate() {
             for (panel, to) in panels.chunks_exact_mut(H * rows).enumerate() {
-                let left = (4 * group + panel) * H;
+                let left = (PANELS * group + panel) * H;
                 let h = H.min(height - left);
                 let (to, from) = (&mut to[row * H..][..H], &from[first + left..][..h]);
                 if h == H {
@@ -229,7 +239,7 @@ impl Panels<'_, '_> {
         for (left, panel) in columns.clone().step_by(width).zip(b.chunks_exact_mut(size)) {
             pack_b::<S, W>(product.b, (n, left), panel);
         }
-        let mut open = [[[simd.splat_f32s(0.0); W]; H]; LEVELS];
+        let mut open = OfLine([[[simd.splat_f32s(0.0); W]; H]; LEVELS]);
         let mut zeros = simd.splat_f32s(0.0);
         for (a, output) in self
             .a
@@ -239,8 +249,8 @@ impl Panels<'_, '_> {
             for (left, panel) in columns.clone().step_by(width).zip(b.chunks_exact(size)) {
                 let panel = S::as_simd_f32s(panel).0.as_chunks::<W>().0;
                 let a = a.as_chunks::<H>().0;
-                let of_tile =
-                    tile::<S, H, W>(simd, (a, panel), product, &mut open, (&mut *output, left));
+                let output = (&mut *output, left);
+                let of_tile = tile::<S, H, W>(simd, (a, panel), product, &mut open.0, output);
                 zeros = simd.add_f32s(zeros, of_tile);
             }
         }
@@ -318,18 +328,29 @@ fn multiply<S: Simd, const H: usize, const W: usize>(
     let mut sum = [[simd.splat_f32s(0.0); W]; H];
     macro_rules! rows {
         ($($i:literal)*) => {
-            for (a, b) in a.iter().zip(b) {
-                $(if $i < H {
-                    let x = simd.splat_f32s(a[$i]);
-                    sum[$i][0] = simd.mul_add_f32s(x, b[0], sum[$i][0]);
-                    if W > 1 {
-                        sum[$i][1] = simd.mul_add_f32s(x, b[1], sum[$i][1]);
+            macro_rules! add_rows {
+                ($a:expr, $b:expr) => {
+                    for (a, b) in $a.iter().zip($b) {
+                        $(if $i < H {
+                            let x = simd.splat_f32s(a[$i]);
+                            sum[$i][0] = simd.mul_add_f32s(x, b[0], sum[$i][0]);
+                            if W > 1 {
+                                sum[$i][1] = simd.mul_add_f32s(x, b[1], sum[$i][1]);
+                            }
+                            if W > 2 {
+                                sum[$i][2] = simd.mul_add_f32s(x, b[2], sum[$i][2]);
+                            }
+                        })*
                     }
-                    if W > 2 {
-                        sum[$i][2] = simd.mul_add_f32s(x, b[2], sum[$i][2]);
-                    }
-                })*
+                };
             }
+            // Four rows at a time are written out: the end of a part's few turns is foreseen then.
+            let (fours_of_a, a) = a.as_chunks::<4>();
+            let (fours_of_b, b) = b.as_chunks::<4>();
+            for (a, b) in fours_of_a.iter().zip(fours_of_b) {
+                add_rows!(a, b);
+            }
+            add_rows!(a, b);
             let [lower @ .., _] = &open else { return };
             for lower in lower.iter().rev() {
                 $(if $i < H {
