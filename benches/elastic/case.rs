@@ -10,6 +10,12 @@ use rand::RngExt;
 
 use crate::{OPTIMIZER, SLICE, Workload};
 
+/// Steps behind which a pool of two workers knows whether both help: it looks at sixteen with two, and as many with one.
+const UNTIL_KNOWN: usize = 40;
+
+/// Steps that a rate is of at least.
+const LEAST: usize = 4;
+
 /// Programs of a backend, and the steps that it makes with them.
 pub(crate) enum Loop {
     Plain(ProgramId, Vec<Step>),
@@ -101,7 +107,10 @@ impl Case {
             next: 0,
         };
         // Memory is touched for the first time, and a pool gets to know its workers and how many of them help.
-        case.rate(4 * SLICE)?;
+        let (start, mut done) = (Instant::now(), 0);
+        while start.elapsed() < 4 * SLICE || done < UNTIL_KNOWN {
+            done += case.some()?;
+        }
         Ok(case)
     }
 
@@ -115,11 +124,11 @@ impl Case {
         Ok(done)
     }
 
-    /// Steps a second.
+    /// Steps a second, over such a time or somewhat longer.
     pub(crate) fn rate(&mut self, time: Duration) -> Result<f64, BackendError> {
         let start = Instant::now();
         let mut done = 0;
-        while start.elapsed() < time {
+        while start.elapsed() < time || done < LEAST {
             done += self.some()?;
         }
         // What was begun is waited for.
