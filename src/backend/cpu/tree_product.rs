@@ -467,7 +467,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_bits_are_those_of_plain_loops(
-            m in 1_usize..60, n in 1_usize..120, parts in proptest::collection::vec(1_usize..9, 1..18), threads in 1_usize..4,
+            m in 1_usize..300, n in 1_usize..120, parts in proptest::collection::vec(1_usize..9, 1..18), threads in 1_usize..4,
         ) {
             let rows: usize = parts.iter().sum();
             let (a, b) = (draw(rows * m, 1), draw(rows * n, 2));
