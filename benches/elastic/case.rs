@@ -14,7 +14,7 @@ use crate::{OPTIMIZER, SLICE, Workload};
 const UNTIL_KNOWN: usize = 40;
 
 /// Steps that a rate is of at least.
-const LEAST: usize = 4;
+pub(crate) const LEAST: usize = 4;
 
 /// Programs of a backend, and the steps that it makes with them.
 pub(crate) enum Loop {

@@ -12,7 +12,7 @@ use gpu_mlp::elastic::policy::PolicyName;
 use gpu_mlp::elastic::simulate::{Scheduling, Setup, simulate};
 use gpu_mlp::program::buffer;
 
-use crate::case::{Case, Loop};
+use crate::case::{Case, LEAST, Loop};
 use crate::workers::{Slowed, pool};
 use crate::{ROUNDS, SLICE, Workload, median};
 
@@ -38,8 +38,9 @@ pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
         let setup = Setup {
             steps: 200,
             shards_per_worker: PoolOptions::shards_of(work.batch) as u32 / 2,
-            shard_time: found[0],
-            update: found[1],
+            shard_time: found.shard,
+            noise: found.noise,
+            update: found.update,
             message: message(),
             delay: delay(step),
             ..setup()
@@ -52,9 +53,10 @@ pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
     }
     let (predicted, measured, setup) = last;
     println!(
-        "{:31} a shard {:.3} ms, an update {:.3} ms, a message {:.1} µs on its way: {:.2} ms a step predicted, {:.2} ms measured {:6.1} %",
+        "{:31} a shard {:.3} ms and e^({:.2}·N) times that, an update {:.3} ms, a message {:.1} µs on its way: {:.2} ms a step predicted, {:.2} ms measured {:6.1} %",
         work.name,
         1e3 * setup.shard_time,
+        setup.noise,
         1e3 * setup.update,
         1e6 * setup.delay,
         1e3 * predicted,
@@ -153,9 +155,18 @@ impl Gradients for Both {
     }
 }
 
+/// Seconds of a shard and of an update, and how much shards differ: N(0, 1) times this in the exponent.
+struct Found {
+    shard: f64,
+    update: f64,
+    noise: f64,
+}
+
 /// What a worker does in a step, on a backend of its own: half of the shards, and the update by its sum and the other's.
 struct Parts {
     case: Case,
+    /// How many half of the shards are.
+    shards: usize,
     place: usize,
     board: Arc<Board>,
     /// Sums that were posted, whose memory serves again.
@@ -171,6 +182,7 @@ impl Parts {
         };
         Ok(Parts {
             case: Case::new(Box::new(worker), work)?,
+            shards: PoolOptions::shards_of(work.batch) / 2,
             place,
             board: Arc::clone(board),
             sent: VecDeque::new(),
@@ -184,44 +196,59 @@ impl Parts {
         Ok([Parts::new(work, 0, &board)?, Parts::new(work, 1, &board)?])
     }
 
-    /// Seconds a shard, and seconds an update, of two that are at it at a time, as workers are.
-    fn measure(both: &mut [Parts; 2]) -> Result<[f64; 2], BackendError> {
+    /// What two take that are at it at a time, as workers are.
+    fn measure(both: &mut [Parts; 2]) -> Result<Found, BackendError> {
         let found = std::thread::scope(|scope| {
             let threads = both.each_mut().map(|parts| scope.spawn(|| parts.times()));
-            threads.map(|thread| thread.join().unwrap_or(Ok([f64::NAN; 2])))
+            threads.map(|thread| thread.join().unwrap_or_else(|_| Ok(Vec::new())))
         });
         let [one, other] = found;
-        let (one, other) = (one?, other?);
-        Ok([0, 1].map(|part| one[part].midpoint(other[part])))
+        let pairs: Vec<_> = one?.into_iter().zip(other?).collect();
+        let mean = |of: &dyn Fn([f64; 2], [f64; 2]) -> f64| {
+            let all = pairs.iter().map(|&(one, other)| of(one, other));
+            all.sum::<f64>() / pairs.len() as f64
+        };
+        let halves = mean(&|one, other| one[0].midpoint(other[0]));
+        let update = mean(&|one, other| one[1].midpoint(other[1]));
+        // What both have in common lets neither wait for the other.
+        let variance = mean(&|one, other| {
+            let apart = one[0] + one[1] - other[0] - other[1];
+            apart * apart / 2.0
+        });
+        let shards = both[0].shards as f64;
+        let noise = (variance * shards).sqrt() / halves;
+        Ok(Found {
+            // The mean of e^(n·N) is e^(n²/2).
+            shard: halves / shards * (-noise * noise / 2.0).exp(),
+            update,
+            noise,
+        })
     }
 
-    fn times(&mut self) -> Result<[f64; 2], BackendError> {
+    /// Seconds of each step: of half of its shards, and of the update.
+    fn times(&mut self) -> Result<Vec<[f64; 2]>, BackendError> {
         let Loop::Shards([gradients, update], steps) = &self.case.steps else {
-            return Ok([f64::NAN; 2]);
+            return Ok(Vec::new());
         };
         let (backend, board) = (&mut self.case.backend, &*self.board);
         let values = post(board, self.place, None).len();
-        let (start, mut times) = (Instant::now(), [Duration::ZERO; 2]);
-        let (mut count, mut shards) = (0, 0);
-        while start.elapsed() < SLICE {
-            let step = &steps[count % 1000];
-            let half = &step[..step.len() / 2];
+        let (start, mut times) = (Instant::now(), Vec::new());
+        while start.elapsed() < SLICE || times.len() < LEAST {
+            let step = &steps[times.len() % 1000];
             let begun = Instant::now();
-            backend.run_together(*gradients, half)?;
+            backend.run_together(*gradients, &step[..self.shards])?;
             let oldest = self.sent.len() >= 3;
             let spare = oldest.then(|| self.sent.pop_front()).flatten();
             let spare = spare.and_then(Arc::into_inner).unwrap_or_default();
             let sum = Arc::new(backend.take(buffer::GRADIENTS, 0, values, spare)?);
             self.sent.push_back(post(board, self.place, Some(&sum)));
             drop(sum);
-            times[0] += begun.elapsed();
+            let computed = begun.elapsed().as_secs_f64();
             let begun = Instant::now();
             let sums = Both([0, 1].map(|place| post(board, place, None)));
             backend.update(*update, &step[0], [1, values], &sums)?;
-            times[1] += begun.elapsed();
-            (count, shards) = (count + 1, shards + half.len());
+            times.push([computed, begun.elapsed().as_secs_f64()]);
         }
-        let each = |time: Duration, count: usize| time.as_secs_f64() / count as f64;
-        Ok([each(times[0], shards), each(times[1], count)])
+        Ok(times)
     }
 }
