@@ -19,18 +19,17 @@ use crate::{ROUNDS, SLICE, Workload, median};
 /// What the simulation says of a step of two workers, from what shards, sums and updates take when they are measured alone, beside
 /// what it takes.
 pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
+    for scheduling in Scheduling::ALL {
+        predicted_by(work, scheduling)?;
+    }
+    Ok(())
+}
+
+fn predicted_by(work: &Workload, scheduling: Scheduling) -> Result<(), BackendError> {
     let mut ratios = Vec::new();
     let mut last = (0.0, 0.0, setup());
-    let mut both = Case::new(
-        pool(
-            2,
-            1,
-            (PolicyName::Throughput, Scheduling::Central),
-            work.batch,
-            &Arc::default(),
-        )?,
-        work,
-    )?;
+    let by = (PolicyName::Throughput, scheduling);
+    let mut both = Case::new(pool(2, 1, by, work.batch, &Arc::default())?, work)?;
     let mut parts = Parts::both(work)?;
     for _ in 0..ROUNDS {
         let found = Parts::measure(&mut parts)?;
@@ -45,7 +44,7 @@ pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
             delay: delay(step),
             ..setup()
         };
-        let outcome = simulate(&setup, 2, Scheduling::Central, PolicyName::Throughput);
+        let outcome = simulate(&setup, 2, scheduling, PolicyName::Throughput);
         let predicted = outcome.map_or(f64::NAN, |outcome| 1.0 / outcome.steps_per_second);
         let measured = 1.0 / both.rate(SLICE)?;
         ratios.push(measured / predicted);
@@ -53,7 +52,7 @@ pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
     }
     let (predicted, measured, setup) = last;
     println!(
-        "{:31} a shard {:.3} ms and e^({:.2}·N) times that, an update {:.3} ms, a message {:.1} µs on its way: {:.2} ms a step predicted, {:.2} ms measured {:6.1} %",
+        "{:31} {scheduling:12} a shard {:.3} ms and e^({:.2}·N) times that, an update {:.3} ms, a message {:.1} µs on its way: {:.2} ms a step predicted, {:.2} ms measured {:6.1} %",
         work.name,
         1e3 * setup.shard_time,
         setup.noise,

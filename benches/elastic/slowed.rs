@@ -15,6 +15,9 @@ use crate::{Workload, median};
 /// How long each half of a run lasts: before a worker is slowed, and from then on.
 const HALF: Duration = Duration::from_secs(4);
 
+/// Steps that there are from then on at least: so many that what the first ones take, of which nobody knows yet, is not all.
+const SLOW_STEPS: usize = 40;
+
 /// Runs with each policy in which one of two workers is slowed in the middle.
 const SLOWED_ROUNDS: usize = 3;
 
@@ -64,10 +67,15 @@ fn course(work: &Workload, policy: PolicyName) -> Result<Course, BackendError> {
         work,
     )?;
     let (start, mut ends) = (Instant::now(), Vec::new());
-    let mut slowed = None;
-    while slowed.is_none_or(|slowed: Duration| start.elapsed() < slowed + HALF) {
+    let (mut slowed, mut slow_steps) = (None, 0);
+    while slow_steps < SLOW_STEPS
+        || slowed.is_none_or(|slowed: Duration| start.elapsed() < slowed + HALF)
+    {
         let done = case.some()?;
         ends.push((start.elapsed().as_secs_f64(), done));
+        if slowed.is_some() {
+            slow_steps += done;
+        }
         if slowed.is_none() && start.elapsed() > HALF {
             slow.store(true, Ordering::Relaxed);
             slowed = Some(start.elapsed());
