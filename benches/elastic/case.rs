@@ -107,10 +107,7 @@ impl Case {
             next: 0,
         };
         // Memory is touched for the first time, and a pool gets to know its workers and how many of them help.
-        let (start, mut done) = (Instant::now(), 0);
-        while start.elapsed() < 4 * SLICE || done < UNTIL_KNOWN {
-            done += case.some()?;
-        }
+        case.run(4 * SLICE, UNTIL_KNOWN)?;
         Ok(case)
     }
 
@@ -124,13 +121,19 @@ impl Case {
         Ok(done)
     }
 
+    /// Makes steps for such a time, and so many at least. Returns how many.
+    fn run(&mut self, time: Duration, least: usize) -> Result<usize, BackendError> {
+        let (start, mut done) = (Instant::now(), 0);
+        while start.elapsed() < time || done < least {
+            done += self.some()?;
+        }
+        Ok(done)
+    }
+
     /// Steps a second, over such a time or somewhat longer.
     pub(crate) fn rate(&mut self, time: Duration) -> Result<f64, BackendError> {
         let start = Instant::now();
-        let mut done = 0;
-        while start.elapsed() < time || done < LEAST {
-            done += self.some()?;
-        }
+        let done = self.run(time, LEAST)?;
         // What was begun is waited for.
         self.backend.read(buffer::PARAMETERS, 0, 0, 1)?;
         Ok(done as f64 / start.elapsed().as_secs_f64())

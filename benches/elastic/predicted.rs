@@ -19,20 +19,24 @@ use crate::{ROUNDS, SLICE, Workload, median};
 /// What the simulation says of a step of two workers, from what shards, sums and updates take when they are measured alone, beside
 /// what it takes.
 pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
+    let mut parts = Parts::both(work)?;
     for scheduling in Scheduling::ALL {
-        predicted_by(work, scheduling)?;
+        predicted_by(work, scheduling, &mut parts)?;
     }
     Ok(())
 }
 
-fn predicted_by(work: &Workload, scheduling: Scheduling) -> Result<(), BackendError> {
+fn predicted_by(
+    work: &Workload,
+    scheduling: Scheduling,
+    parts: &mut [Parts; 2],
+) -> Result<(), BackendError> {
     let mut ratios = Vec::new();
     let mut last = (0.0, 0.0, setup());
     let by = (PolicyName::Throughput, scheduling);
     let mut both = Case::new(pool(2, 1, by, work.batch, &Arc::default())?, work)?;
-    let mut parts = Parts::both(work)?;
     for _ in 0..ROUNDS {
-        let found = Parts::measure(&mut parts)?;
+        let found = Parts::measure(parts)?;
         let step = Duration::from_secs_f64(1.0 / both.rate(SLICE)?);
         let setup = Setup {
             steps: 200,

@@ -67,6 +67,7 @@ mod team;
 mod together;
 mod transposed;
 mod tree_product;
+mod tree_sums;
 mod turn;
 mod update;
 mod verdict;

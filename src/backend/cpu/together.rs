@@ -4,7 +4,8 @@
 use super::matmul::{DEPTH, SUMMED_OTHERWISE};
 use super::steps::{At, Memory, misplaced};
 use super::team::Team;
-use super::tree_product::{TreeProduct, tree_sums};
+use super::tree_product::TreeProduct;
+use super::tree_sums::tree_sums;
 use super::{Real, Values};
 use crate::program::{Op, Program, Rows, Step, Transpose};
 

@@ -30,7 +30,7 @@ const UNIT: usize = 24;
 
 impl<T: Real> TreeProduct<'_, T> {
     /// Whether two parts are summed up once there are `open` sums, the last of which ends with part `part`: as often as this says.
-    fn merges(&self, part: usize, open: usize) -> usize {
+    pub(super) fn merges(&self, part: usize, open: usize) -> usize {
         if part + 1 == self.parts.len() {
             open
         } else {
@@ -378,39 +378,11 @@ fn multiply<S: Simd, const H: usize, const W: usize>(
     rows!(0 1 2 3 4 5 6 7);
 }
 
-/// Σ of the columns of each part of the rows, summed up likewise: output`[c]`, values`[rows, c]`.
-pub(super) fn tree_sums<T: Real>(values: &[T], parts: &[usize], output: &mut [T]) {
-    let columns = output.len();
-    let counted = TreeProduct {
-        a: values,
-        m: columns,
-        b: &[],
-        n: 0,
-        parts,
-    };
-    let (mut rest, mut open) = (values, Vec::new());
-    for (part, &rows) in parts.iter().enumerate() {
-        let (of_part, others) = rest.split_at(rows * columns);
-        rest = others;
-        let mut sum = vec![T::zero(); columns];
-        super::bias_gradient::bias_gradient(of_part, false, &mut sum, &ALONE);
-        for _ in 0..counted.merges(part, open.len()) {
-            let upper = std::mem::replace(&mut sum, open.pop().unwrap_or_default());
-            for (lower, upper) in sum.iter_mut().zip(upper) {
-                *lower += upper;
-            }
-        }
-        open.push(sum);
-    }
-    if let Some(sum) = open.pop() {
-        output.copy_from_slice(&sum);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tree_sums::tree_sums;
     use super::*;
 
     fn draw(len: usize, seed: u32) -> Vec<f32> {
