@@ -7,6 +7,7 @@ use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, adapters};
 use gpu_mlp::backend::{Backend, Check, check};
 
 use super::output;
+use super::progress::Progress;
 
 /// List what there is to train on
 #[derive(Args)]
@@ -26,12 +27,18 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let adapters = adapters();
     let mut checks: Vec<Option<Vec<Check>>> = Vec::new();
     for adapter in &adapters {
-        let wanted = options.check && adapter.unusable.is_none();
-        checks.push(
-            wanted
-                .then(|| check(&AdapterChoice::Index(adapter.index)))
-                .transpose()?,
-        );
+        if !options.check || adapter.unusable.is_some() {
+            checks.push(None);
+            continue;
+        }
+        if !options.json {
+            output::tell(&format!("checking gpu:{} {}", adapter.index, adapter.name));
+        }
+        let mut progress = Progress::new("programs", options.json, 0);
+        let mut told = |done: usize, count: usize| progress.at(done as u64, count as u64, || None);
+        let found = check(&AdapterChoice::Index(adapter.index), &mut told)?;
+        progress.done();
+        checks.push(Some(found));
     }
     let right = checks.iter().flatten().flatten().all(Check::passed);
     let code = if right {

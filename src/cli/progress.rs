@@ -8,8 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
 
-/// Shows a training run: a bar on a terminal, a line every few seconds elsewhere, on standard error.
+/// Shows how far long work is: a bar on a terminal, a line every few seconds elsewhere, on standard error.
 pub(super) struct Progress {
+    /// What is counted, as `steps`.
+    counted: &'static str,
     bar: Option<ProgressBar>,
     told: Option<Instant>,
     start: Instant,
@@ -37,7 +39,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(50);
 
 impl Progress {
-    pub(super) fn new(quiet: bool, before: u64) -> Self {
+    pub(super) fn new(counted: &'static str, quiet: bool, before: u64) -> Self {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(0).with_position(before);
             bar.reset_eta();
@@ -47,7 +49,7 @@ impl Progress {
                 ".cyan/dim"
             };
             let template = format!(
-                "{{bar:30{colours}}} {{pos}}/{{len}} steps  {{per_sec}}  {{eta}} left  {{msg}}"
+                "{{bar:30{colours}}} {{pos}}/{{len}} {counted}  {{per_sec}}  {{eta}} left  {{msg}}"
             );
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
@@ -55,6 +57,7 @@ impl Progress {
             bar
         });
         Progress {
+            counted,
             bar,
             told: None,
             start: Instant::now(),
@@ -66,8 +69,8 @@ impl Progress {
         }
     }
 
-    /// So many steps are done, by so many workers, if there are several.
-    pub(super) fn steps(&mut self, done: u64, total: u64, workers: impl Fn() -> Option<usize>) {
+    /// So many are done, by so many workers, if there are several.
+    pub(super) fn at(&mut self, done: u64, total: u64, workers: impl Fn() -> Option<usize>) {
         if let Some(bar) = &self.bar {
             bar.set_length(total);
             bar.set_position(done);
@@ -78,10 +81,12 @@ impl Progress {
             let rate = done.saturating_sub(self.before) as f64 / self.start.elapsed().as_secs_f64();
             let left = total.saturating_sub(done) as f64 / rate;
             self.workers = workers();
-            output::tell(&format!(
-                "{done}/{total} steps, {rate:.0} a second, {left:.0} s left  {}",
+            let told = format!(
+                "{done}/{total} {}, {rate:.0} a second, {left:.0} s left  {}",
+                self.counted,
                 self.message()
-            ));
+            );
+            output::tell(told.trim_end());
             self.told = Some(Instant::now());
         }
     }
@@ -150,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_workers_are_told_before_the_epoch() {
-        let mut progress = Progress::new(true, 0);
+        let mut progress = Progress::new("steps", true, 0);
         progress.epoch(3, None, None, None);
         assert_eq!(progress.message(), "epoch 3: ");
         for (count, told) in [(1, "1 worker  epoch 3: "), (3, "3 workers  epoch 3: ")] {

@@ -67,7 +67,7 @@ impl Session {
                     log::warn!("gpu-mlp status and scale do not reach this run: {error}");
                 })
             });
-        let mut progress = Progress::new(self.json, before);
+        let mut progress = Progress::new("steps", self.json, before);
         let plan = &self.plan;
         let mut guard = Guard::default();
         guard.from = self.from.take().map(Arc::new);
@@ -89,7 +89,7 @@ impl Session {
         let fitted = plan.fit_guarded(&mut self.trainer.backend, &mut guard, &mut |event| {
             noted();
             match event {
-                Event::Steps { done, total, .. } => progress.steps(done, total, workers),
+                Event::Steps { done, total, .. } => progress.at(done, total, workers),
                 Event::Notice(text) => {
                     log::warn!("{text}");
                     line("notice", json!({ "text": text }));

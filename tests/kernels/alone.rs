@@ -105,7 +105,16 @@ fn infinite_logits_give_what_they_give_the_twins() {
 
 #[test]
 fn the_check_of_an_adapter_tries_every_kernel() {
-    let checks = check(&AdapterChoice::Best).expect("a Vulkan adapter: see scripts/test.sh");
+    let mut told = Vec::new();
+    let checks = check(&AdapterChoice::Best, &mut |done, count| {
+        told.push([done, count]);
+    })
+    .expect("a Vulkan adapter: see scripts/test.sh");
+    let count = told.len();
+    assert_eq!(
+        told,
+        (1..=count).map(|done| [done, count]).collect::<Vec<_>>()
+    );
     let names: Vec<_> = checks.iter().map(|check| check.kernel).collect();
     assert_eq!(
         names,

@@ -51,11 +51,17 @@ const SIZES: [[usize; 3]; 5] = [
 const IN_EACH_TILE: [[usize; 3]; 3] = [[33, 31, 17], [68, 72, 200], [300, 9, 272]];
 
 /// Runs every kernel on an adapter, products in every tile that it has and in both precisions, and compares it with its twin.
-pub fn check(choice: &AdapterChoice) -> Result<Vec<Check>, BackendError> {
+/// Behind each program `told` gets how many are done, and how many there are.
+pub fn check(
+    choice: &AdapterChoice,
+    told: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Check>, BackendError> {
     let mut checking = Checking {
         wanted: None,
         until: None,
         checks: Vec::new(),
+        count: 0,
+        told,
     };
     checking.adapter(choice, &LossFunction::ALL)?;
     Ok(checking.sorted())
@@ -90,6 +96,8 @@ pub(super) fn check_adapter(
         wanted: Some(kernels),
         until: Some(Instant::now() + TIME),
         checks: Vec::new(),
+        count: 0,
+        told: &mut |_, _| (),
     };
     checking.adapter(choice, &losses)?;
     Ok(checking.sorted())
@@ -105,33 +113,46 @@ pub(super) fn check_processor(
         wanted: Some(parts(programs).0),
         until: Some(Instant::now() + TIME),
         checks: Vec::new(),
+        count: 0,
+        told: &mut |_, _| (),
     };
     checking.sizes(threads)?;
     Ok(checking.sorted())
 }
 
 /// What is checked, and found.
-struct Checking {
+struct Checking<'a> {
     /// Names of the kernels; all, if there is no list.
     wanted: Option<Vec<&'static str>>,
     /// When no further one is begun.
     until: Option<Instant>,
     checks: Vec<Check>,
+    /// How many programs there are on an adapter, if all kernels are wanted.
+    count: usize,
+    /// Who hears how many programs are done, and of how many.
+    told: &'a mut dyn FnMut(usize, usize),
 }
 
-impl Checking {
+impl Checking<'_> {
     fn adapter(
         &mut self,
         choice: &AdapterChoice,
         losses: &[LossFunction],
     ) -> Result<(), BackendError> {
         let dispatches = || Ok(GpuBackend::open(choice)?.with_mode(Mode::Dispatches));
+        let tiles = dispatches()?.tiles();
+        let sizes = SIZES.map(|sizes| kernels(sizes, 2, 0).len());
+        let in_tile = IN_EACH_TILE.map(|sizes| products(sizes, 2, 0).len());
+        let in_tiles = tiles
+            .iter()
+            .map(|tile| tile.precisions().len() * in_tile.iter().sum::<usize>());
+        self.count = losses.len() + sizes.iter().sum::<usize>() + in_tiles.sum::<usize>();
         for (number, &function) in losses.iter().enumerate() {
             let resident = GpuBackend::open(choice)?.with_mode(Mode::Resident);
             self.steps(resident, function, number)?;
         }
         self.sizes(&mut dispatches()?)?;
-        for tile in dispatches()?.tiles() {
+        for tile in tiles {
             let gpu = dispatches()?.with_tile(tile).with_sums(Sums::ByShape);
             self.tile(gpu, tile.precisions())?;
         }
@@ -158,7 +179,7 @@ impl Checking {
             for (kernel, program) in kernels([m, n, k], 2, number) {
                 if self.wants(kernel) {
                     let error = difference(backend, &program, (m, number as u64), Drawn::Usual)?;
-                    note(&mut self.checks, kernel, error);
+                    self.note(kernel, error);
                 }
             }
         }
@@ -177,7 +198,7 @@ impl Checking {
                     continue;
                 }
                 let error = difference(&mut gpu, &program, (m, number as u64), Drawn::Usual)?;
-                note(&mut self.checks, kernel, error);
+                self.note(kernel, error);
             }
         }
         Ok(())
@@ -205,22 +226,24 @@ impl Checking {
         };
         let program = Program::training(&network, &loss, &Optimizer::ADAM, capacity).fused();
         let error = difference(&mut resident, &program, (12, number as u64), Drawn::Usual)?;
-        note(&mut self.checks, "steps", error);
+        self.note("steps", error);
         Ok(())
     }
-}
 
-fn note(checks: &mut Vec<Check>, kernel: &'static str, error: f32) {
-    match checks.iter_mut().find(|check| check.kernel == kernel) {
-        Some(check) => {
+    fn note(&mut self, kernel: &'static str, error: f32) {
+        let noted = |check: &&mut Check| check.kernel == kernel;
+        if let Some(check) = self.checks.iter_mut().find(noted) {
             check.cases += 1;
             check.error = check.error.max(error);
+        } else {
+            self.checks.push(Check {
+                kernel,
+                cases: 1,
+                error,
+            });
         }
-        None => checks.push(Check {
-            kernel,
-            cases: 1,
-            error,
-        }),
+        let done = self.checks.iter().map(|check| check.cases).sum();
+        (self.told)(done, self.count);
     }
 }
 
