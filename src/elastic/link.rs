@@ -65,6 +65,27 @@ pub struct Spec {
     pub spares: Vec<Spec>,
 }
 
+/// A worker as one pool leaves it to the next.
+#[derive(Clone)]
+pub(super) struct Post {
+    /// What was asked for.
+    spec: Spec,
+    /// What it is now, and what else it may become.
+    now: Spec,
+    /// Losses of that.
+    failed: u32,
+}
+
+impl From<Spec> for Post {
+    fn from(spec: Spec) -> Self {
+        Post {
+            now: spec.clone(),
+            spec,
+            failed: 0,
+        }
+    }
+}
+
 /// Why a worker is used no more.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PutOut {
@@ -86,9 +107,7 @@ impl Display for PutOut {
 pub(super) struct Link {
     pub(super) spec: Spec,
     /// What it is now, and what else it may become.
-    pub(super) kind: DeviceKind,
-    start: Start,
-    spares: Vec<Spec>,
+    pub(super) now: Spec,
     sender: Option<Sender<Order>>,
     /// Counts its lives, so that answers of an earlier one are known.
     pub(super) life: u32,
@@ -129,13 +148,11 @@ const TRIES: u32 = 8;
 const TRIES_OF_ONE: u32 = 3;
 
 impl Link {
-    pub(super) fn new(spec: Spec) -> Self {
+    pub(super) fn new(Post { spec, now, failed }: Post) -> Self {
         Link {
-            device: spec.name.clone(),
-            kind: spec.kind,
-            start: spec.start.clone(),
-            spares: spec.spares.clone(),
+            device: now.name.clone(),
             spec,
+            now,
             sender: None,
             life: 0,
             live: false,
@@ -149,7 +166,7 @@ impl Link {
             busy: 0.0,
             there: Duration::ZERO,
             losses: 0,
-            failed: 0,
+            failed,
             failure: None,
             due: None,
             programs: 0,
@@ -167,7 +184,7 @@ impl Link {
         self.programs = 0;
         let (sender, orders) = channel();
         self.sender = Some(sender);
-        let (start, life, answers) = (self.start.clone(), self.life, answers.clone());
+        let (start, life, answers) = (self.now.start.clone(), self.life, answers.clone());
         let name = format!("worker {position}");
         let slot = self.process.clone();
         let (alive, end) = channel();
@@ -246,12 +263,24 @@ impl Link {
         self.due = again
             .filter(|_| self.losses <= TRIES && !self.is_joined())
             .map(|wait| Instant::now() + wait * (1 << (self.failed - 1).min(10)));
-        if self.due.is_none() || self.failed < TRIES_OF_ONE || self.spares.is_empty() {
+        if self.due.is_none() || self.failed < TRIES_OF_ONE || self.now.spares.is_empty() {
             return None;
         }
-        let spare = self.spares.remove(0);
-        (self.kind, self.start, self.failed) = (spare.kind, spare.start, 0);
-        Some(spare.name)
+        let spare = self.now.spares.remove(0);
+        let spares = std::mem::take(&mut self.now.spares);
+        (self.now, self.failed) = (Spec { spares, ..spare }, 0);
+        Some(self.now.name.clone())
+    }
+
+    /// What the pool leaves of it to the one that takes its place; nothing of who has come by itself, or is not wanted any more.
+    pub(super) fn post(&self) -> Option<Post> {
+        let short = self.failure.as_ref().is_some_and(|last| last.memory);
+        (!self.dismissed && !self.is_joined()).then(|| Post {
+            spec: self.spec.clone(),
+            now: self.now.clone(),
+            // The next has fewer rows at a time.
+            failed: self.failed.saturating_sub(short.into()),
+        })
     }
 
     /// Share of its time in which it computed no shard.
@@ -261,7 +290,7 @@ impl Link {
 
     /// Whether it has come by itself: nobody can open it again.
     pub(super) fn is_joined(&self) -> bool {
-        matches!(self.start, Start::Joined(_))
+        matches!(self.now.start, Start::Joined(_))
     }
 
     pub(super) fn is_due(&self) -> bool {

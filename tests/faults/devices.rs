@@ -273,6 +273,23 @@ fn workers_on_an_adapter_lose_their_devices_and_the_model_is_the_same() {
 }
 
 #[test]
+fn workers_whose_only_card_is_lost_again_and_again_go_on_on_the_processor() {
+    let place = Place::new();
+    for (workers, losses) in [("gpu", 3), ("gpu*2", 6)] {
+        let words = format!("train digits --workers {workers} --hidden 16 --epochs 4 --out model");
+        let mut command = place.command(&words);
+        command.env("GPU_MLP_FAULTS", vec!["lose@30"; losses].join(","));
+        let (code, told) = super::ended(command.output().expect("it runs"));
+        assert_eq!(code, 0, "{workers}: {told}");
+        let moved = " goes on as cpu:";
+        assert!(told.lines().any(|line| line.contains(moved)), "{told}");
+        let on = |line: &str| line.contains("; training goes on behind step 0, on ");
+        let last = told.lines().rfind(|line| on(line));
+        assert!(last.is_some_and(|line| line.contains(" × cpu (")), "{told}");
+    }
+}
+
+#[test]
 fn workers_that_diverge_go_back_with_half_the_rate_and_come_to_the_same_weights() {
     let place = Place::new();
     let mut rows = String::from("a,b,y\n");

@@ -149,15 +149,13 @@ impl WorkerOptions {
             memory,
         };
         let specs = crew.specs(workers);
-        let backend = Box::new(Pool::open(specs.clone(), options.clone())?);
+        let others = specs.iter().map(|spec| spec.spares.len()).max();
+        let backend = Box::new(Pool::open(specs, options.clone())?);
         let again = move || {
-            // Workers may have been added and removed since.
-            let now = options.remote.list().unwrap_or_else(|| specs.clone());
-            let pool = Pool::open(now, options.clone())?;
+            let pool = Pool::reopen(options.clone())?;
             Ok(Box::new(pool) as Box<dyn Backend>)
         };
-        let waits = [1, 5].map(Duration::from_secs).into_iter();
-        let spares = waits.map(|wait| Spare {
+        let spares = waits(others.unwrap_or(0)).map(|wait| Spare {
             wait,
             open: Box::new(again.clone()),
         });
@@ -169,6 +167,13 @@ impl WorkerOptions {
     }
 }
 
+/// Waits before workers that were lost all at once are opened again: twice, and as often with each of so many devices that take the
+/// place of theirs, where the third loss is what puts them there.
+fn waits(others: usize) -> impl Iterator<Item = Duration> {
+    let each = std::iter::repeat_n([0, 1, 5], 1 + others).flatten();
+    each.skip(1).map(Duration::from_secs)
+}
+
 /// What trains.
 pub(super) struct Trainer {
     pub(super) backend: Box<dyn Backend>,
@@ -176,4 +181,16 @@ pub(super) struct Trainer {
     pub(super) crew: Option<Crew>,
     /// What takes its place when it fails.
     pub(super) spares: Vec<Spare<'static>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_device_is_opened_twice_more_before_another_takes_its_place() {
+        let seconds = |others| waits(others).map(|wait| wait.as_secs()).collect::<Vec<_>>();
+        assert_eq!(seconds(0), [1, 5]);
+        assert_eq!(seconds(2), [1, 5, 0, 1, 5, 0, 1, 5]);
+    }
 }

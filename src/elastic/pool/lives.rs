@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Pool;
 use crate::backend::{Backend, BackendError};
-use crate::elastic::link::{Link, Spec};
+use crate::elastic::link::{Link, Post, Spec};
 use crate::elastic::message::{Contents, Failure, Order};
 use crate::elastic::policy::{Stats, Worker};
 use crate::elastic::sums::Values;
@@ -12,15 +12,19 @@ use crate::elastic::sums::Values;
 impl Pool {
     /// Adds a worker; it takes part from the next step on.
     pub fn start(&mut self, spec: Spec) {
+        self.take_on(spec.into());
+    }
+
+    pub(super) fn take_on(&mut self, post: Post) {
         let position = self.links.len();
+        let mut link = Link::new(post);
         self.crew.workers.push(Worker {
             id: position as u32,
-            device: spec.kind,
+            device: link.now.kind,
             live: false,
-            weight: spec.weight,
+            weight: link.spec.weight,
             stats: Stats::default(),
         });
-        let mut link = Link::new(spec);
         link.open(position, &self.sender);
         self.links.push(link);
     }
@@ -115,7 +119,7 @@ impl Pool {
         self.notice(format!("worker {worker} ({device}) is lost: {reason}"));
         let link = &mut self.links[worker];
         if let Some(instead) = link.lost(failure, self.options.again) {
-            let kind = link.kind;
+            let kind = link.now.kind;
             self.notice(format!(
                 "worker {worker} goes on as {instead}: its results may differ by rounding from those of {device}"
             ));

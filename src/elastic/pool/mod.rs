@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use crate::backend::{BackendError, Limits};
 use crate::elastic::crew::Crew;
 use crate::elastic::crowd::Crowd;
-use crate::elastic::link::{Link, Spec};
+use crate::elastic::link::{Link, Post, Spec};
 use crate::elastic::message::{Answer, Failure, Made, Order, Reached, Records};
 use crate::elastic::mirror::Mirror;
 use crate::elastic::policy::{Policy, PolicyName, Record};
@@ -138,8 +138,42 @@ pub struct Pool {
 impl Pool {
     /// Opens all workers, each in a thread of its own.
     pub fn open(specs: Vec<Spec>, options: PoolOptions) -> Result<Self, BackendError> {
+        let mut pool = Pool::of(specs.into_iter().map(Post::from).collect(), options);
+        let until = Instant::now() + pool.options.hang;
+        if let Some((worker, failure)) = pool.opened(until) {
+            return Err(BackendError::Unusable {
+                device: pool.links[worker].spec.name.clone(),
+                reason: failure.reason,
+            });
+        }
+        pool.welcome()?;
+        pool.look_for_silent()?;
+        Ok(pool)
+    }
+
+    /// Opens the workers of the last pool that had the same [`Remote`] in its place, once that has ended. A loss of before counts, and
+    /// one that does not open is lost once more; it is an error if none opens.
+    pub fn reopen(options: PoolOptions) -> Result<Self, BackendError> {
+        let mut pool = Pool::of(options.remote.left(), options);
+        let until = Instant::now() + pool.options.hang;
+        let mut failed = Vec::new();
+        while let Some(one) = pool.opened(until) {
+            failed.push(one);
+        }
+        pool.welcome()?;
+        let mut left = Ok(());
+        for (worker, failure) in failed {
+            left = left.and(pool.lose(worker, failure));
+        }
+        left?;
+        pool.look_for_silent()?;
+        pool.leader().ok_or_else(|| pool.gone())?;
+        Ok(pool)
+    }
+
+    fn of(posts: Vec<Post>, options: PoolOptions) -> Self {
         let (sender, answers) = channel();
-        let count = specs.len();
+        let count = posts.len();
         let mut pool = Pool {
             links: Vec::new(),
             answers,
@@ -178,29 +212,27 @@ impl Pool {
             pace: None,
             options,
         };
-        for spec in specs {
-            pool.start(spec);
+        for post in posts {
+            pool.take_on(post);
         }
-        let until = Instant::now() + pool.options.hang;
-        while pool.ready.len() < count {
+        pool
+    }
+
+    /// Waits until all workers are open, but not for ever, or one has failed to, which is what this returns.
+    fn opened(&mut self, until: Instant) -> Option<(usize, Failure)> {
+        while self.links.iter().any(|link| link.opening.is_some()) {
             let left = until.saturating_duration_since(Instant::now());
-            let Ok((worker, _, answer)) = pool.answers.recv_timeout(left) else {
-                break;
-            };
+            let (worker, _, answer) = self.answers.recv_timeout(left).ok()?;
             match answer {
-                Answer::Ready { device, limits } => pool.is_ready(worker, device, limits),
+                Answer::Ready { device, limits } => self.is_ready(worker, device, limits),
                 Answer::Failed(failure) => {
-                    return Err(BackendError::Unusable {
-                        device: pool.links[worker].spec.name.clone(),
-                        reason: failure.reason,
-                    });
+                    self.links[worker].opening = None;
+                    return Some((worker, failure));
                 }
                 _ => {}
             }
         }
-        pool.welcome()?;
-        pool.look_for_silent()?;
-        Ok(pool)
+        None
     }
 
     pub(super) fn now(&self) -> f64 {

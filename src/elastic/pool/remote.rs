@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Pool, PoolReport};
-use crate::elastic::link::Spec;
+use crate::elastic::link::{Link, Post, Spec};
 use crate::elastic::policy::Record;
 
 /// A way to a pool from other threads, or to the one that takes its place.
@@ -15,7 +15,8 @@ pub struct Remote(Arc<Mutex<Board>>);
 #[derive(Default)]
 struct Board {
     wish: Option<Vec<Spec>>,
-    list: Option<Vec<Spec>>,
+    /// Workers of a pool that has ended.
+    left: Vec<Post>,
     joining: Vec<Spec>,
     report: Option<PoolReport>,
     records: Vec<Record>,
@@ -32,14 +33,12 @@ impl Remote {
 
     /// Asks for these workers in place of those that are there, from one of the next steps on.
     pub fn scale(&self, workers: Vec<Spec>) {
-        let mut board = self.board();
-        board.list = Some(workers.clone());
-        board.wish = Some(workers);
+        self.board().wish = Some(workers);
     }
 
-    /// The workers that were last asked for; nothing if those are that the pool was opened with.
-    pub fn list(&self) -> Option<Vec<Spec>> {
-        self.board().list.clone()
+    /// The workers that the last pool has left, with what each had become by its losses.
+    pub(super) fn left(&self) -> Vec<Post> {
+        self.board().left.clone()
     }
 
     /// A worker comes besides those that are there, from one of the next steps on.
@@ -142,12 +141,29 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Leaves the workers to the pool that takes the place of this one, and what was asked for and is not done.
+    fn hand_over(&self) {
+        let mut board = self.options.remote.board();
+        board.left = self.links.iter().filter_map(Link::post).collect();
+        if !self.leaving.is_empty() {
+            let links = self.links.iter().enumerate();
+            let stay = links.filter(|(worker, link)| {
+                !link.dismissed && !link.is_joined() && !self.leaving.contains(worker)
+            });
+            let wanted = || stay.map(|(_, link)| link.spec.clone()).collect();
+            board.wish.get_or_insert_with(wanted);
+        }
+    }
+}
+
 /// How long workers may take to let go of their devices.
 const LAST: Duration = Duration::from_secs(10);
 
 impl Drop for Pool {
     /// A program that ends while its threads still let go of their devices makes drivers crash.
     fn drop(&mut self) {
+        self.hand_over();
         let until = Instant::now() + LAST;
         for link in &mut self.links {
             if link.late.is_some() {

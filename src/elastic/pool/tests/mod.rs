@@ -7,6 +7,7 @@ mod leases;
 mod lives;
 mod networks;
 mod overlap;
+mod reopening;
 mod status;
 mod suspects;
 mod watched;
