@@ -100,7 +100,10 @@ impl Pool {
             }
             Answer::Leased { number, made } => self.leased = Some((number, made)),
             Answer::Reached(reached) => self.reached.push((worker, reached)),
-            Answer::Examined { .. } => {}
+            Answer::Examined { kernels, off } => {
+                let found = found(kernels, &off);
+                self.checked.push((worker, off.is_empty(), found));
+            }
             Answer::Failed(failure) => self.lose(worker, failure)?,
         }
         Ok(())

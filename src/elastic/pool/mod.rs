@@ -107,6 +107,8 @@ pub struct Pool {
     pub(super) verify: Verify,
     /// Workers whose sums of this step are no numbers.
     unsound: Vec<usize>,
+    /// What checks of workers' kernels found: whose, whether they are right, and in words.
+    checked: Vec<(usize, bool, String)>,
     /// Whether a step's gradient was none whoever computed it, and none has been a number since.
     pub(super) diverged: bool,
     pub(super) crowd: Crowd,
@@ -189,6 +191,7 @@ impl Pool {
             steps: Vec::new(),
             verify: Verify::new(options.verify),
             unsound: Vec::new(),
+            checked: Vec::new(),
             diverged: false,
             crowd: Crowd::new(count),
             values: None,

@@ -83,16 +83,21 @@ impl Pool {
     /// A worker that computes wrong is used no more. Its kernels are checked, for whoever reads of it.
     fn put_out(&mut self, worker: usize, why: String) {
         let link = &mut self.links[worker];
-        (link.dismissed, link.live) = (true, false);
-        link.failure = Some("it computed wrong".to_owned().into());
         link.send(Order::Examine);
         let device = &link.device;
         let told =
             format!("worker {worker} ({device}) {why}: it is put out, and its kernels are checked");
+        self.notice(told);
+        self.rule_out(worker, why);
+    }
+
+    fn rule_out(&mut self, worker: usize, why: String) {
+        let link = &mut self.links[worker];
+        (link.dismissed, link.live) = (true, false);
+        link.failure = Some("it computed wrong".to_owned().into());
         link.put_out = Some(PutOut { why, found: None });
         self.crew.workers[worker].live = false;
         self.verify.forget(worker);
-        self.notice(told);
     }
 
     /// What came of the check of a worker that was put out.
@@ -151,7 +156,59 @@ impl Pool {
                 self.put_out(worker, why);
                 self.again()?;
             }
-            Verdict::Unclear(shard) => return Err(self.unclear(shard)),
+            Verdict::Unclear(shard) => self.decide(shard)?,
+        }
+        Ok(())
+    }
+
+    /// A shard has other bits with each worker that was asked, or each time with the only one of its kind. Who contradicts itself beside
+    /// others is put out; of several the kernels are checked, and those are put out whose kernels are off. The step is made again.
+    fn decide(&mut self, shard: u32) -> Result<(), BackendError> {
+        let why = format!("disagrees on shard {shard} of step {}", self.step_of(shard));
+        let mut asked: Vec<usize> = self.verify.found(shard).iter().map(|&(by, _)| by).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        if let [worker] = asked[..] {
+            if self.is_alone() {
+                return Err(self.unclear(shard));
+            }
+            self.put_out(worker, why);
+            return self.again();
+        }
+        // Nothing that is still to come of the step is of use.
+        self.round = None;
+        self.verify.begin();
+        for &worker in &asked {
+            let device = &self.links[worker].device;
+            self.notice(format!(
+                "worker {worker} ({device}) {why}, as does another: their kernels are checked"
+            ));
+            self.links[worker].send(Order::Examine);
+        }
+        self.examine(&asked)?;
+        let checked = std::mem::take(&mut self.checked);
+        let off: Vec<_> = checked.iter().filter(|(_, right, _)| !right).collect();
+        let lost = asked.iter().any(|&worker| !self.links[worker].live);
+        if !lost && (off.is_empty() || off.len() == asked.len()) {
+            return Err(self.unclear(shard));
+        }
+        for (worker, _, found) in off {
+            self.rule_out(*worker, why.clone());
+            self.examined(*worker, found.clone());
+        }
+        self.repeated += self.steps.len() as u64;
+        self.begin()
+    }
+
+    /// Waits for the checks of kernels of workers that stay.
+    fn examine(&mut self, asked: &[usize]) -> Result<(), BackendError> {
+        self.checked.clear();
+        let start = Instant::now();
+        let open = |pool: &Pool, worker: usize| {
+            pool.links[worker].live && pool.checked.iter().all(|(by, ..)| *by != worker)
+        };
+        while asked.iter().any(|&worker| open(self, worker)) && start.elapsed() < EXAMINATION {
+            self.hear(LOOK)?;
         }
         Ok(())
     }
@@ -160,7 +217,8 @@ impl Pool {
         BackendError::Device {
             device: self.links[self.leader().unwrap_or(0)].device.clone(),
             reason: format!(
-                "shard {shard} of a step has other bits each time it is run; use another --device"
+                "shard {shard} of step {} has other bits each time it is run, or with each worker, and no kernels are off: use other devices",
+                self.step_of(shard)
             ),
         }
     }

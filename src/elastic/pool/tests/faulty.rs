@@ -21,8 +21,10 @@ pub(super) enum Fault {
     Hangs,
     /// It takes longer.
     Slows,
-    /// A bit of its next gradient is another.
+    /// A bit of its next gradient is another, or what a check of its kernels finds.
     Corrupts,
+    /// A bit of its next gradient is another, and its kernels are right.
+    Slips,
     /// Its next gradient is no number.
     Dissolves,
 }
@@ -73,7 +75,11 @@ impl Backend for Faulty {
     fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
         let mut checks = self.inner.check(programs)?;
         self.fails()?;
-        if self.corrupt.take().is_some() {
+        if self
+            .corrupt
+            .take()
+            .is_some_and(|fault| fault != Fault::Slips)
+        {
             checks[0].error = 0.5;
         }
         Ok(checks)
@@ -121,7 +127,7 @@ impl Faulty {
             }
             Some(Fault::Hangs) => nothing(4 * LIMIT),
             Some(Fault::Slows) => nothing(LIMIT / 10),
-            Some(&(Fault::Corrupts | Fault::Dissolves)) => {
+            Some(&(Fault::Corrupts | Fault::Slips | Fault::Dissolves)) => {
                 self.corrupt = self.faults.get(&call).copied();
             }
             None => {}
@@ -131,14 +137,21 @@ impl Faulty {
 }
 
 pub(super) fn spec(faults: BTreeMap<usize, Fault>) -> Spec {
+    spec_of(1, faults)
+}
+
+/// The same of more threads, which is another device.
+pub(super) fn spec_of(threads: usize, faults: BTreeMap<usize, Fault>) -> Spec {
     let (calls, faults) = (Arc::new(AtomicUsize::new(0)), Arc::new(faults));
     Spec {
         name: "cpu".into(),
-        kind: DeviceKind::Cpu { threads: 1 },
+        kind: DeviceKind::Cpu {
+            threads: threads as u32,
+        },
         weight: 1.0,
         start: Start::Thread(Arc::new(move || {
             Ok(Box::new(Faulty {
-                inner: CpuBackend::with_threads(1),
+                inner: CpuBackend::with_threads(threads),
                 calls: Arc::clone(&calls),
                 faults: Arc::clone(&faults),
                 corrupt: None,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::faulty::{Fault, spec};
+use super::faulty::{Fault, spec, spec_of};
 use super::{options, outcome, patient, reference, run};
 use crate::elastic::policy::PolicyName;
 use crate::elastic::simulate::Scheduling;
-use crate::elastic::{Pool, PoolOptions};
+use crate::elastic::{Pool, PoolOptions, PoolReport};
 use crate::train::TrainError;
 
 #[test]
@@ -42,6 +42,58 @@ fn a_worker_that_computes_wrong_is_put_out_and_its_step_made_again() {
             assert!(noted.contains(&line), "{noted:?}");
         }
     }
+}
+
+#[test]
+fn of_two_workers_that_keep_to_what_they_found_the_one_is_put_out_whose_kernels_are_off() {
+    for scheduling in Scheduling::ALL {
+        for wrong in [0, 1] {
+            let mut specs = vec![spec(BTreeMap::new()); 2];
+            specs[wrong] = spec((5..1000).map(|call| (call, Fault::Corrupts)).collect());
+            let options = PoolOptions {
+                verify: 1.0,
+                ..patient(options(PolicyName::RoundRobin, scheduling))
+            };
+            let (found, report) = outcome(specs, options);
+            assert_eq!(found, reference(), "{scheduling:?}");
+            let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
+            assert_eq!(live, [wrong == 1, wrong == 0], "{scheduling:?}");
+            let why = report.workers[wrong].put_out.clone().unwrap_or_default();
+            assert!(
+                why.starts_with("disagrees on shard ") && why.ends_with(" is off by 5.0e-1"),
+                "{why}"
+            );
+        }
+    }
+}
+
+#[test]
+fn two_workers_that_disagree_though_no_kernels_are_off_end_the_pool() {
+    for scheduling in Scheduling::ALL {
+        let slips = spec((5..1000).map(|call| (call, Fault::Slips)).collect());
+        let options = PoolOptions {
+            verify: 1.0,
+            ..patient(options(PolicyName::RoundRobin, scheduling))
+        };
+        let mut pool = Pool::open(vec![spec(BTreeMap::new()), slips], options).expect("both open");
+        let error = run(&mut pool).expect_err("nobody is believed").to_string();
+        assert!(error.contains("no kernels are off"), "{error}");
+        let live = |report: PoolReport| report.workers.iter().all(|worker| worker.live);
+        assert!(live(pool.report()), "{:?}", pool.report());
+    }
+}
+
+#[test]
+fn who_contradicts_itself_is_put_out_where_none_is_of_its_kind_too() {
+    let other = spec_of(2, [(0, Fault::Slips)].into());
+    let options = PoolOptions {
+        verify: 1.0,
+        ..patient(options(PolicyName::RoundRobin, Scheduling::Central))
+    };
+    let (found, report) = outcome(vec![spec(BTreeMap::new()), other], options);
+    assert_eq!(found, reference());
+    let live: Vec<bool> = report.workers.iter().map(|worker| worker.live).collect();
+    assert_eq!(live, [true, false], "{report:?}");
 }
 
 #[test]
