@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use gpu_mlp::backend::cpu::CpuBackend;
 use gpu_mlp::backend::faults::{Faults, Faulty};
-use gpu_mlp::backend::gpu::{AdapterChoice, GpuBackend, Tuning, adapters};
+use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, GpuBackend, Tuning, adapters};
 use gpu_mlp::backend::{Backend, BackendError};
 use gpu_mlp::train::{Plan, Spare, fastest};
 
@@ -126,6 +126,41 @@ pub(super) fn cache_folder() -> Option<PathBuf> {
     Some(folder.join("gpu-mlp"))
 }
 
+/// The adapter that is opened by a choice, of those that there are.
+pub(crate) fn chosen<'a>(
+    choice: &AdapterChoice,
+    known: &'a [AdapterInfo],
+) -> Option<&'a AdapterInfo> {
+    known.iter().find(|adapter| match choice {
+        AdapterChoice::Best => adapter.unusable.is_none(),
+        AdapterChoice::Index(index) => adapter.index == *index,
+        AdapterChoice::Name(part) => {
+            let name = adapter.name.to_lowercase();
+            name.contains(&part.to_lowercase())
+        }
+    })
+}
+
+/// A graphics card in the place of the one that was chosen; equal ones have one name.
+pub(crate) fn another<'a>(
+    choice: &AdapterChoice,
+    known: &'a [AdapterInfo],
+) -> Option<&'a AdapterInfo> {
+    let own = chosen(choice, known).map(|adapter| adapter.index);
+    known.iter().find(|other| {
+        Some(other.index) != own && other.kind != "software" && other.unusable.is_none()
+    })
+}
+
+/// By which an adapter is chosen again: its name, if no other is found by that.
+fn choice_of(adapter: &AdapterInfo, known: &[AdapterInfo]) -> AdapterChoice {
+    let by_name = AdapterChoice::Name(adapter.name.clone());
+    match chosen(&by_name, known) {
+        Some(found) if found.index == adapter.index => by_name,
+        _ => AdapterChoice::Index(adapter.index),
+    }
+}
+
 /// Waits before an adapter that failed is opened again.
 const WAITS: [Duration; 3] = [
     Duration::from_millis(100),
@@ -134,7 +169,7 @@ const WAITS: [Duration; 3] = [
 ];
 
 /// What trains when the device fails: itself again, another adapter, the processor.
-pub(crate) fn spares(choice: &DeviceChoice, device: &str) -> Vec<Spare<'static>> {
+pub(crate) fn spares(choice: &DeviceChoice) -> Vec<Spare<'static>> {
     let mut spares = Vec::new();
     if let DeviceChoice::Gpu(adapter) = choice {
         for wait in WAITS {
@@ -142,22 +177,14 @@ pub(crate) fn spares(choice: &DeviceChoice, device: &str) -> Vec<Spare<'static>>
             let open = Box::new(move || gpu(&adapter));
             spares.push(Spare { wait, open });
         }
-        let failed = device.to_owned();
-        let open = Box::new(move || {
-            let others = adapters().into_iter();
-            let mut others = others.filter(|other| {
-                other.unusable.is_none()
-                    && other.kind != "software"
-                    && !failed.starts_with(&other.name)
-            });
-            match others.next() {
-                Some(other) => gpu(&AdapterChoice::Index(other.index)),
-                None => Err(BackendError::NoAdapter {
-                    wanted: "in its place".into(),
-                    found: "there is no other".into(),
-                    advice: "The CPU takes over".into(),
-                }),
-            }
+        let failed = adapter.clone();
+        let open = Box::new(move || match another(&failed, &adapters()) {
+            Some(other) => gpu(&AdapterChoice::Index(other.index)),
+            None => Err(BackendError::NoAdapter {
+                wanted: "in its place".into(),
+                found: "there is no other".into(),
+                advice: "The CPU takes over".into(),
+            }),
         });
         spares.push(Spare {
             wait: Duration::ZERO,
@@ -184,17 +211,17 @@ pub(crate) fn open_for(choice: &mut DeviceChoice, plan: &Plan) -> Result<Box<dyn
             if listed.is_empty() {
                 log::info!("no GPU adapter was found: the CPU trains");
             }
-            for adapter in listed {
+            for adapter in &listed {
                 // A software adapter runs on the processor, and slower than our own code for it.
                 if adapter.kind == "software" {
                     log::debug!("{} is a software adapter: the CPU is faster", adapter.name);
-                } else if let Some(reason) = adapter.unusable {
+                } else if let Some(reason) = &adapter.unusable {
                     log::info!("{} is left out: {reason}", adapter.name);
                 } else {
                     match gpu(&AdapterChoice::Index(adapter.index)) {
                         Ok(backend) => {
                             candidates.push(backend);
-                            choices.push(DeviceChoice::Gpu(AdapterChoice::Name(adapter.name)));
+                            choices.push(DeviceChoice::Gpu(choice_of(adapter, &listed)));
                         }
                         Err(error) => log::info!("{error}"),
                     }
@@ -216,14 +243,64 @@ pub(crate) fn open(choice: &DeviceChoice) -> Result<Box<dyn Backend>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Adapters of these names and kinds; those without a kind cannot be used.
+    pub(crate) fn listed(adapters: &[(&str, &str)]) -> Vec<AdapterInfo> {
+        let describe = |(index, &(name, kind)): (usize, &(&str, &str))| AdapterInfo {
+            index,
+            name: name.into(),
+            backend: "vulkan".into(),
+            kind: kind.into(),
+            driver: "a driver".into(),
+            limits: wgpu::Limits::default(),
+            half: "f16".into(),
+            unusable: kind.is_empty().then(|| "it lacks something".into()),
+        };
+        adapters.iter().enumerate().map(describe).collect()
+    }
+
+    #[test]
+    fn another_adapter_may_be_one_of_the_same_name_but_not_the_same_one() {
+        let known = listed(&[
+            ("Old", ""),
+            ("Card Ti", "discrete"),
+            ("Card", "discrete"),
+            ("Card", "discrete"),
+            ("llvmpipe", "software"),
+        ]);
+        let index = |found: Option<&AdapterInfo>| found.map(|adapter| adapter.index);
+        for (choice, own, other) in [
+            ("gpu", Some(1), Some(2)),
+            ("gpu:0", Some(0), Some(1)),
+            ("gpu:1", Some(1), Some(2)),
+            ("gpu:2", Some(2), Some(1)),
+            ("gpu:3", Some(3), Some(1)),
+            ("card", Some(1), Some(2)),
+            ("LLVM", Some(4), Some(1)),
+            ("gpu:9", None, Some(1)),
+        ] {
+            let Ok(DeviceChoice::Gpu(choice)) = choice.parse() else {
+                panic!("{choice} is an adapter");
+            };
+            let found = [chosen(&choice, &known), another(&choice, &known)].map(index);
+            assert_eq!(found, [own, other], "{choice:?}");
+        }
+        assert!(another(&AdapterChoice::Best, &known[..2]).is_none());
+        for adapter in &known {
+            assert_eq!(
+                index(chosen(&choice_of(adapter, &known), &known)),
+                Some(adapter.index)
+            );
+        }
+    }
 
     #[test]
     fn a_device_that_fails_is_tried_thrice_then_another_adapter_then_the_processor() {
         let waits = |choice: &str| {
             let choice = choice.parse().expect("a device");
-            let spares = spares(&choice, "a device").into_iter();
+            let spares = spares(&choice).into_iter();
             spares.map(|spare| spare.wait).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -231,7 +308,7 @@ mod tests {
             [100, 1000, 5000, 0, 0].map(Duration::from_millis)
         );
         assert_eq!(waits("cpu"), [Duration::ZERO]);
-        let mut spares = spares(&DeviceChoice::Cpu, "a device");
+        let mut spares = spares(&DeviceChoice::Cpu);
         let opened = (spares[0].open)().expect("the processor is there");
         assert!(opened.device().starts_with("cpu"), "{}", opened.device());
     }

@@ -9,7 +9,7 @@ use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, adapters};
 use gpu_mlp::elastic::policy::DeviceKind;
 use gpu_mlp::elastic::{Spec, Start};
 
-use crate::cli::device::{DeviceChoice, open_adapter};
+use crate::cli::device::{DeviceChoice, another, chosen, open_adapter};
 
 /// Workers, as they are listed.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,11 +179,8 @@ fn processor(threads: usize, weight: f64) -> Spec {
 }
 
 /// Another graphics card than this one, if there is one, and the processor.
-fn in_place_of(index: usize, known: &[AdapterInfo], weight: f64) -> Vec<Spec> {
-    let mut others = known.iter().filter(|other| {
-        other.index != index && other.kind != "software" && other.unusable.is_none()
-    });
-    let other = others.next().map(|other| {
+fn in_place_of(choice: &AdapterChoice, known: &[AdapterInfo], weight: f64) -> Vec<Spec> {
+    let other = another(choice, known).map(|other| {
         let choice = AdapterChoice::Index(other.index);
         let name = DeviceChoice::Gpu(choice.clone()).to_string();
         adapter(name, &choice, DeviceKind::Gpu, weight)
@@ -195,13 +192,7 @@ fn in_place_of(index: usize, known: &[AdapterInfo], weight: f64) -> Vec<Spec> {
 }
 
 fn card(choice: &AdapterChoice, known: &[AdapterInfo], weight: f64) -> Spec {
-    let index = match choice {
-        AdapterChoice::Index(index) => *index,
-        _ => 0,
-    };
-    let software = known
-        .get(index)
-        .is_some_and(|found| found.kind == "software");
+    let software = chosen(choice, known).is_some_and(|found| found.kind == "software");
     let kind = if software {
         DeviceKind::SoftwareGpu
     } else {
@@ -209,7 +200,7 @@ fn card(choice: &AdapterChoice, known: &[AdapterInfo], weight: f64) -> Spec {
     };
     let name = DeviceChoice::Gpu(choice.clone()).to_string();
     Spec {
-        spares: in_place_of(index, known, weight),
+        spares: in_place_of(choice, known, weight),
         ..adapter(name, choice, kind, weight)
     }
 }
@@ -228,6 +219,7 @@ fn adapter(name: String, choice: &AdapterChoice, kind: DeviceKind, weight: f64) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::device::tests::listed;
 
     fn names(list: &str) -> Vec<String> {
         let workers: Workers = list.parse().expect(list);
@@ -256,6 +248,35 @@ mod tests {
             assert_eq!(found, vec!["cpu:1"; cores()]);
         } else {
             assert_eq!(found, cards);
+        }
+    }
+
+    #[test]
+    fn what_a_card_is_and_what_takes_its_place_is_of_the_adapter_that_is_named() {
+        let known = listed(&[
+            ("Old", ""),
+            ("Card", "discrete"),
+            ("Card", "discrete"),
+            ("llvmpipe", "software"),
+        ]);
+        let processor = format!("cpu:{}", cores());
+        for (choice, kind, other) in [
+            ("gpu", DeviceKind::Gpu, "gpu:2"),
+            ("gpu:1", DeviceKind::Gpu, "gpu:2"),
+            ("gpu:2", DeviceKind::Gpu, "gpu:1"),
+            ("card", DeviceKind::Gpu, "gpu:2"),
+            ("llvm", DeviceKind::SoftwareGpu, "gpu:1"),
+        ] {
+            let Ok(DeviceChoice::Gpu(adapter)) = choice.parse() else {
+                panic!("{choice} is an adapter");
+            };
+            let spec = card(&adapter, &known, 1.0);
+            let spares: Vec<_> = spec.spares.iter().map(|spare| &*spare.name).collect();
+            assert_eq!(
+                (spec.kind, spares),
+                (kind, vec![other, &*processor]),
+                "{choice}"
+            );
         }
     }
 

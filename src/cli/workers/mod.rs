@@ -112,7 +112,7 @@ impl WorkerOptions {
         let (Some(workers), Some(shards)) = (&self.workers, plan.config.shards) else {
             let backend = open_for(device, plan)?;
             return Ok(Trainer {
-                spares: spares(device, &backend.device()),
+                spares: spares(device),
                 backend,
                 crew: None,
             });
