@@ -80,13 +80,16 @@ fn answer(request: &Request, crew: &Crew) -> Reply {
             || Reply::Failed("the first step is not made yet".into()),
             Reply::Status,
         ),
-        Request::Scale(list) => match list.parse::<Workers>() {
-            Ok(workers) => {
-                crew.scale(&workers);
-                Reply::Done
+        Request::Scale(list) => {
+            let workers = list.parse::<Workers>();
+            match workers.and_then(|workers| workers.check().map(|()| workers)) {
+                Ok(workers) => {
+                    crew.scale(&workers);
+                    Reply::Done
+                }
+                Err(reason) => Reply::Failed(reason),
             }
-            Err(reason) => Reply::Failed(reason),
-        },
+        }
         Request::Join(list) => match list.parse() {
             Ok(Workers::These(_)) => Reply::Done,
             _ => Reply::Failed(format!("{list} is no device")),

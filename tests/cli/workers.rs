@@ -182,6 +182,26 @@ fn another_kind_of_worker_takes_the_place_of_one() {
     trainer.has(1);
 }
 
+#[test]
+fn a_list_that_cannot_be_is_refused_and_changes_nothing() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1*3");
+    trainer.has(3);
+    for (list, part) in [
+        ("gpu:99", "--workers gpu:99: there is no such adapter"),
+        ("cpu:1,no-such-card", "--workers no-such-card: there is no"),
+    ] {
+        let (code, line) = place.fails(&format!("scale run --workers {list}"));
+        assert!(code == 2 && line.contains(part), "{list}: {line}");
+    }
+    // What is asked for behind that is seen to, and of those nothing was.
+    place.ok("scale run --workers cpu:1*4");
+    until("it comes", || (trainer.workers()?.len() > 3).then_some(()));
+    trainer.has(4);
+    assert_eq!(trainer.workers().map(|workers| workers.len()), Some(4));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn workers_that_come_to_a_run_of_processes_are_processes() {

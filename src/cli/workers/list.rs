@@ -137,6 +137,37 @@ impl Workers {
         }
     }
 
+    /// Refuses a list that names an adapter which is not there, or cannot be used.
+    pub(in crate::cli) fn check(&self) -> Result<(), String> {
+        let known = adapters();
+        let Workers::These(items) = self else {
+            return Ok(());
+        };
+        for Item { device, .. } in items {
+            let DeviceChoice::Gpu(choice) = device else {
+                continue;
+            };
+            let found = known.iter().find(|adapter| match choice {
+                AdapterChoice::Best => adapter.unusable.is_none(),
+                AdapterChoice::Index(index) => adapter.index == *index,
+                AdapterChoice::Name(part) => {
+                    let name = adapter.name.to_lowercase();
+                    name.contains(&part.to_lowercase())
+                }
+            });
+            let reason = match found {
+                None => "there is no such adapter; see gpu-mlp devices".to_owned(),
+                Some(AdapterInfo {
+                    unusable: Some(reason),
+                    ..
+                }) => reason.clone(),
+                Some(_) => continue,
+            };
+            return Err(format!("--workers {device}: {reason}"));
+        }
+        Ok(())
+    }
+
     pub(in crate::cli) fn specs(&self) -> Vec<Spec> {
         let items = self.items();
         let sharing = items

@@ -128,7 +128,7 @@ pub struct Pool {
     epoch: Instant,
     pub(super) stolen: u64,
     pub(super) repeated: u64,
-    /// Workers that go as soon as another is there.
+    /// Workers that go as soon as one that stays is there.
     leaving: Vec<usize>,
     /// When others were last told.
     told: Option<Instant>,

@@ -94,12 +94,12 @@ impl Pool {
             log::info!("{} joins, as worker {}", spec.name, self.links.len());
             self.start(spec);
         }
-        for worker in std::mem::take(&mut self.leaving) {
-            let mut others = self.links.iter().enumerate();
-            if others.any(|(other, link)| link.live && other != worker) {
+        let stays = |(worker, link): (usize, &Link)| {
+            link.live && !link.is_joined() && !self.leaving.contains(&worker)
+        };
+        if self.links.iter().enumerate().any(stays) {
+            for worker in std::mem::take(&mut self.leaving) {
                 self.dismiss(worker);
-            } else {
-                self.leaving.push(worker);
             }
         }
         if self.told.is_none_or(|told| told.elapsed() > AGE) {

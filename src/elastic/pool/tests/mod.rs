@@ -8,6 +8,7 @@ mod lives;
 mod networks;
 mod overlap;
 mod reopening;
+mod scaled;
 mod status;
 mod suspects;
 mod watched;
