@@ -131,8 +131,12 @@ pub(super) struct Link {
     /// Training time for which it was there.
     pub(super) there: Duration,
     pub(super) losses: u32,
-    /// Losses of the device that it has now.
+    /// Of these, those that are not forgotten.
+    tries: u32,
+    /// Losses of the device that it has now, likewise.
     failed: u32,
+    /// Since when it has taken part without a loss.
+    since: Option<Instant>,
     pub(super) failure: Option<Failure>,
     due: Option<Instant>,
     /// Programs that it was given.
@@ -146,6 +150,9 @@ pub(super) struct Link {
 /// How often a lost worker is opened again at most, and how often on one device while another could take its place.
 const TRIES: u32 = 8;
 const TRIES_OF_ONE: u32 = 3;
+
+/// For how long a worker takes part without a loss before those it had are forgotten.
+const WELL: Duration = Duration::from_secs(600);
 
 impl Link {
     pub(super) fn new(Post { spec, now, failed }: Post) -> Self {
@@ -166,7 +173,9 @@ impl Link {
             busy: 0.0,
             there: Duration::ZERO,
             losses: 0,
+            tries: 0,
             failed,
+            since: None,
             failure: None,
             due: None,
             programs: 0,
@@ -253,16 +262,38 @@ impl Link {
         }
     }
 
+    /// It takes part.
+    pub(super) fn takes_part(&mut self, now: Instant) {
+        self.live = true;
+        self.since.get_or_insert(now);
+    }
+
+    /// It takes part no more. What befell it before is forgotten, if it had been well for long.
+    pub(super) fn falls_out(&mut self, now: Instant) {
+        let since = self.since.take();
+        if since.is_some_and(|since| now.duration_since(since) >= WELL) {
+            (self.tries, self.failed) = (0, 0);
+        }
+        (self.live, self.losses, self.tries) = (false, self.losses + 1, self.tries + 1);
+    }
+
     /// Notes a loss, and when it is to be opened again. A device that was lost too often makes room for the next, which is
     /// what this returns.
-    pub(super) fn lost(&mut self, failure: Failure, again: Option<Duration>) -> Option<String> {
+    pub(super) fn lost(
+        &mut self,
+        failure: Failure,
+        again: Option<Duration>,
+        now: Instant,
+    ) -> Option<String> {
         self.failure = Some(failure);
-        // One that was waited for no longer was counted then.
-        self.losses += u32::from(self.late.is_none());
+        // One that was waited for no longer fell out then.
+        if self.late.is_none() {
+            self.falls_out(now);
+        }
         self.failed += 1;
         self.due = again
-            .filter(|_| self.losses <= TRIES && !self.is_joined())
-            .map(|wait| Instant::now() + wait * (1 << (self.failed - 1).min(10)));
+            .filter(|_| self.tries <= TRIES && !self.is_joined())
+            .map(|wait| now + wait * (1 << (self.failed - 1).min(10)));
         if self.due.is_none() || self.failed < TRIES_OF_ONE || self.now.spares.is_empty() {
             return None;
         }
@@ -281,6 +312,11 @@ impl Link {
             // The next has fewer rows at a time.
             failed: self.failed.saturating_sub(short.into()),
         })
+    }
+
+    /// Whether it was lost and is not opened again.
+    pub(super) fn is_over(&self) -> bool {
+        self.sender.is_none() && self.due.is_none()
     }
 
     /// Share of its time in which it computed no shard.
@@ -310,5 +346,53 @@ impl Outbox for Channel {
     fn send(&mut self, answer: Answer) -> Result<(), Closed> {
         let sent = self.answers.send((self.position, self.life, answer));
         sent.map_err(|_| Closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card() -> Link {
+        let open = || Err(BackendError::Misuse("it is never opened".into()));
+        let one = |name: &str, spares| Spec {
+            name: name.into(),
+            kind: DeviceKind::Gpu,
+            weight: 1.0,
+            start: Start::Thread(Arc::new(open)),
+            spares,
+        };
+        Link::new(one("card", vec![one("other", Vec::new())]).into())
+    }
+
+    #[test]
+    fn losses_are_forgotten_once_a_worker_has_taken_part_for_ten_minutes() {
+        let wait = Duration::from_millis(100);
+        for (well, forgotten) in [(599, false), (600, true)] {
+            let (mut link, mut now) = (card(), Instant::now());
+            let lose = |link: &mut Link, now| {
+                link.takes_part(now);
+                // Weights that are brought up to date are no loss.
+                link.live = false;
+                link.takes_part(now + Duration::from_secs(well - 1));
+                let now = now + Duration::from_secs(well);
+                (
+                    link.lost("a driver fails".to_owned().into(), Some(wait), now),
+                    now,
+                )
+            };
+            let mut instead = None;
+            for loss in 1..=20 {
+                let lost;
+                (lost, now) = lose(&mut link, now);
+                instead = instead.or(lost.map(|name| (loss, name)));
+                assert_eq!(link.losses, loss);
+                if forgotten {
+                    assert_eq!(link.due, Some(now + wait), "{loss}");
+                }
+            }
+            let moved = (!forgotten).then(|| (3, "other".to_owned()));
+            assert_eq!((instead, link.is_over()), (moved, !forgotten));
+        }
     }
 }

@@ -63,7 +63,7 @@ impl Pool {
             for order in state {
                 self.links[worker].send(order);
             }
-            self.links[worker].live = true;
+            self.links[worker].takes_part(Instant::now());
             self.crew.workers[worker].live = true;
             if self.links[worker].losses > 0 {
                 log::info!("worker {worker} ({}) is back", self.links[worker].device);
@@ -118,7 +118,7 @@ impl Pool {
         let reason = &failure.reason;
         self.notice(format!("worker {worker} ({device}) is lost: {reason}"));
         let link = &mut self.links[worker];
-        if let Some(instead) = link.lost(failure, self.options.again) {
+        if let Some(instead) = link.lost(failure, self.options.again, Instant::now()) {
             let kind = link.now.kind;
             self.notice(format!(
                 "worker {worker} goes on as {instead}: its results may differ by rounding from those of {device}"
@@ -141,9 +141,9 @@ impl Pool {
 
     /// A worker is waited for no longer, until it answers.
     pub(in crate::elastic) fn give_up(&mut self, worker: usize) {
-        let link = &mut self.links[worker];
-        (link.live, link.late) = (false, Some(Instant::now()));
-        link.losses += 1;
+        let (link, now) = (&mut self.links[worker], Instant::now());
+        link.falls_out(now);
+        link.late = Some(now);
         self.crew.workers[worker].live = false;
         self.verify.forget(worker);
     }

@@ -116,16 +116,31 @@ impl Pool {
         board.records = self.policy.records();
     }
 
-    /// Starts those of the workers that are missing. Returns those that are there and not wanted.
+    /// Starts those of the workers that are missing, and gives the others their weights. Returns those that are there and not wanted.
     fn change(&mut self, mut wanted: Vec<Spec>) -> Vec<usize> {
+        // Who has come by itself goes by itself.
+        let ours = |link: &Link| !link.dismissed && !link.is_joined();
+        let mut there: Vec<usize> = (0..self.links.len())
+            .filter(|&worker| ours(&self.links[worker]))
+            .collect();
+        // Those that work are kept first.
+        there.sort_by_key(|&worker| !self.links[worker].live);
         let mut leaving = Vec::new();
-        for (worker, link) in self.links.iter().enumerate() {
-            // Who has come by itself goes by itself.
-            if link.dismissed || link.is_joined() {
+        for worker in there {
+            let link = &mut self.links[worker];
+            if link.is_over() {
+                // Another comes in its place.
+                self.dismiss(worker);
                 continue;
             }
-            match wanted.iter().position(|spec| spec.name == link.spec.name) {
-                Some(place) => drop(wanted.remove(place)),
+            let alike = |spec: &Spec| spec.name == link.spec.name;
+            let same = |spec: &Spec| alike(spec) && spec.weight == link.spec.weight;
+            let place = wanted.iter().position(same);
+            match place.or_else(|| wanted.iter().position(alike)) {
+                Some(place) => {
+                    link.spec.weight = wanted.remove(place).weight;
+                    self.crew.workers[worker].weight = link.spec.weight;
+                }
                 None => leaving.push(worker),
             }
         }

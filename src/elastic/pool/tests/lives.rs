@@ -26,7 +26,8 @@ fn a_worker_is_opened_again_eight_times_at_most() {
     }
     // Once at first, and then eight times; it is not due any more.
     assert!(!pool.links[1].is_due() && opened.load(Ordering::Relaxed) == 9);
-    pool.links[1].lost("it fails once more".to_owned().into(), Some(Duration::ZERO));
+    let failure = "it fails once more".to_owned();
+    pool.links[1].lost(failure.into(), Some(Duration::ZERO), Instant::now());
     assert!(!pool.links[1].is_due());
 }
 
