@@ -22,6 +22,11 @@ use super::workers::WorkerOptions;
 On the device that it began on, the run ends with the very bits that it had ended with uninterrupted.
 Exit codes: 0 trained, 1 the loss diverged or a device failed, 2 the input is at fault,
 130 stopped by Ctrl-C, 143 by a termination.")]
+#[command(mut_arg("workers", |arg| arg.help("Workers for a run that began with some, as train takes them [default: the run's own]")))]
+#[command(mut_arg("policy", |arg| arg.help("Which worker runs which part of a batch [default: the run's own]")))]
+#[command(mut_arg("scheduling", |arg| arg.help("Who decides [default: the run's own]")))]
+#[command(mut_arg("worker_processes", |arg| arg.help("Whether each worker is a process of its own [default: the run's own]")))]
+#[command(mut_arg("verify", |arg| arg.help("Share of the parts that are run twice, on two workers [default: the run's own]")))]
 pub(super) struct Options {
     /// The run's folder
     run: PathBuf,
@@ -42,6 +47,11 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     let mut folder = RunFolder::open(&options.run)?;
     let name = options.run.display();
     let run = folder.description.clone();
+    if options.device.is_some() && run.workers.is_some() {
+        return Err(bad_input(format!(
+            "--device: {name} trains on workers; name others with --workers, or leave it out"
+        )));
+    }
     let epochs = run.effective.epochs.unwrap_or(1);
     let more = options.epochs.unwrap_or(epochs);
     if more < epochs {

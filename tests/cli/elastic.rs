@@ -236,6 +236,47 @@ fn a_run_goes_on_with_the_policy_that_it_began_with_unless_another_is_asked_for(
     );
 }
 
+#[test]
+fn a_run_on_workers_goes_on_with_workers_and_no_device() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let words = TRAIN.replace("--epochs 3", "--epochs 1");
+    place.ok(&format!("{words} --run run --workers cpu:1"));
+    let description = || std::fs::read(place.path("run/run.json")).expect("it is there");
+    let before = description();
+    for words in ["--device cpu", "--device cpu --workers cpu:1*2"] {
+        let (code, line) = place.fails(&format!("resume run --epochs 2 {words}"));
+        assert!(
+            code == 2 && line.contains("--device: run trains on workers"),
+            "{line}"
+        );
+    }
+    assert!(before == description());
+}
+
+#[test]
+fn the_help_of_resume_tells_its_own_defaults() {
+    let told = Place::new().ok("resume --help");
+    let of = |option: &str| {
+        let start = told.find(option).expect(option);
+        let told = &told[start..];
+        let end = told[2..]
+            .find("\n      --")
+            .map_or(told.len(), |end| end + 2);
+        told[..end].split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for option in [
+        "workers <",
+        "policy",
+        "scheduling",
+        "worker-processes",
+        "verify",
+    ] {
+        let told = of(&format!("--{option}"));
+        assert!(told.contains("[default: the run's own]"), "{told}");
+    }
+}
+
 /// Records that the policy `learned` has kept.
 fn records(place: &Place) -> Vec<serde_json::Value> {
     let text = std::fs::read(place.path("cache/shard-times.json")).unwrap_or_default();
