@@ -1,4 +1,4 @@
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, ReadDir, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -117,26 +117,22 @@ impl Description {
 }
 
 impl RunFolder {
-    /// Whether a run can begin in a folder: it is empty, or not there yet.
+    /// Whether a run can begin in a folder: it is not there yet, or has nothing but what a run leaves that was ended as it began.
     pub fn vacant(path: &Path) -> Result<(), RunError> {
         let failed = |source| RunError::Io {
             path: path.into(),
             source,
         };
-        let entries = match std::fs::read_dir(path) {
+        match std::fs::read_dir(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
                 return Err(RunError::Occupied { path: path.into() });
             }
-            entries => entries.map_err(failed)?,
-        };
-        let mut others = false;
-        for entry in entries {
-            // A lock is all that there is of a run that was ended as it began.
-            others |= entry.map_err(failed)?.file_name() != LOCK;
-        }
-        if !others {
-            return Ok(());
+            entries => {
+                if is_bare(entries, true).map_err(failed)? {
+                    return Ok(());
+                }
+            }
         }
         if !path.join(DESCRIPTION).is_file() {
             return Err(RunError::Occupied { path: path.into() });
@@ -155,10 +151,16 @@ impl RunFolder {
             source,
         };
         RunFolder::vacant(path)?;
+        std::fs::create_dir_all(path).map_err(failed)?;
+        let lock = lock(path)?;
+        // Another process may have begun a run since, and ended it.
+        if path.join(DESCRIPTION).exists() {
+            return Err(RunError::Occupied { path: path.into() });
+        }
         std::fs::create_dir_all(path.join(CHECKPOINTS)).map_err(failed)?;
         let folder = RunFolder {
             path: path.into(),
-            _lock: lock(path)?,
+            _lock: lock,
             description,
         };
         folder.describe()?;
@@ -340,6 +342,25 @@ impl RunFolder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Whether nothing is in a folder but files that were not finished and, if it is a run's, its lock and a folder for checkpoints of which
+/// the same is true.
+fn is_bare(entries: std::io::Result<ReadDir>, of_run: bool) -> std::io::Result<bool> {
+    for entry in entries? {
+        let (entry, path) = entry.map(|entry| (entry.file_name(), entry.path()))?;
+        let left = match entry.to_str() {
+            Some(LOCK) => of_run,
+            Some(CHECKPOINTS) if of_run && path.is_dir() => {
+                is_bare(std::fs::read_dir(&path), false)?
+            }
+            _ => WholeFile::is_temporary(&path),
+        };
+        if !left {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Without what is nothing.

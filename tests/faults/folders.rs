@@ -148,6 +148,43 @@ fn changed_data_changed_decisions_and_occupied_folders_are_refused() {
 }
 
 #[test]
+fn what_is_left_of_a_run_that_was_ended_as_it_began_is_in_nobodys_way() {
+    let place = Place::new();
+    let train = "train digits --device cpu --epochs 1 --hidden 8 --run";
+    // A disk that takes no byte.
+    let words = format!("trap '' XFSZ; ulimit -f 0; exec \"$0\" {train} full");
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &words])
+        .arg(assert_cmd::cargo::cargo_bin!("gpu-mlp"))
+        .current_dir(place.folder.path());
+    let (code, told) = ended(command.output().expect("it runs"));
+    assert_eq!(code, 2, "{told}");
+    assert!(place.path("full/lock").exists() && !place.path("full/run.json").exists());
+    place.ok(&format!("{train} full"));
+    // One that was killed while it wrote.
+    fs::create_dir_all(place.path("killed/checkpoints")).expect("a folder");
+    for name in ["lock", ".gpu-mlp-1", "checkpoints/.gpu-mlp-2"] {
+        fs::write(place.path("killed").join(name), "").expect("it is written");
+    }
+    place.ok(&format!("{train} killed"));
+    for (folder, file) in [
+        ("one", "checkpoints/mine"),
+        ("two", "checkpoints/lock/mine"),
+    ] {
+        let file = place.path(folder).join(file);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, "mine").expect("it is written");
+        refused(&place, &format!("{train} {folder}"), &["something else"]);
+    }
+    // While another process begins, it is that one's.
+    fs::create_dir_all(place.path("other/checkpoints")).expect("a folder");
+    let lock = fs::File::create(place.path("other/lock")).expect("a file");
+    lock.lock().expect("nobody has it");
+    refused(&place, &format!("{train} other"), &["another process"]);
+}
+
+#[test]
 fn two_processes_never_train_one_run_and_a_lock_ends_with_its_process() {
     let place = Place::new();
     let train =
