@@ -38,8 +38,11 @@ pub(super) struct StatusOptions {
 enum Request {
     Status,
     Scale(String),
-    /// Who asks is a worker from here on.
-    Join(String),
+    /// Who asks is a worker from here on, of this version of the program.
+    Join {
+        device: String,
+        version: String,
+    },
 }
 
 /// What it answers.
@@ -52,6 +55,9 @@ enum Reply {
 }
 
 const SOCKET: &str = "control";
+
+/// Workers of another version may mean something else by what they say.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) fn scale(options: &ScaleOptions) -> Result<ExitCode> {
     match ask(&options.run, &Request::Scale(options.workers.to_string()))? {
@@ -90,9 +96,12 @@ fn answer(request: &Request, crew: &Crew) -> Reply {
                 Err(reason) => Reply::Failed(reason),
             }
         }
-        Request::Join(list) => match list.parse() {
+        Request::Join { version, .. } if version != VERSION => Reply::Failed(format!(
+            "gpu-mlp {VERSION} is training the run, and this is {version}; a worker has to be of the same version"
+        )),
+        Request::Join { device, .. } => match device.parse() {
             Ok(Workers::These(_)) => Reply::Done,
-            _ => Reply::Failed(format!("{list} is no device")),
+            _ => Reply::Failed(format!("{device} is no device")),
         },
     }
 }
@@ -110,7 +119,11 @@ fn take_in(list: &str, ends: Ends, remote: &Remote) {
 
 /// Becomes a worker of a run: what is read and written from here on is its trainer's.
 pub(super) fn join(run: &Path, device: &Workers) -> Result<Ends> {
-    let (reply, ends) = socket::talk_on(run, &Request::Join(device.to_string()))?;
+    let request = Request::Join {
+        device: device.to_string(),
+        version: VERSION.to_owned(),
+    };
+    let (reply, ends) = socket::talk_on(run, &request)?;
     match reply {
         Reply::Failed(reason) => Err(bad_input(reason)),
         _ => Ok(ends),
@@ -168,13 +181,13 @@ mod socket {
         };
         serde_json::to_writer(&mut stream, &reply)?;
         stream.write_all(b"\n")?;
-        if let (Ok(Request::Join(list)), Reply::Done) = (request, reply) {
+        if let (Ok(Request::Join { device, .. }), Reply::Done) = (request, reply) {
             stream.set_read_timeout(None)?;
             let ends = Ends {
                 input: Box::new(stream.try_clone()?),
                 output: Box::new(stream),
             };
-            take_in(&list, ends, &crew.remote);
+            take_in(&device, ends, &crew.remote);
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, anyhow};
 use clap::Args;
 use gpu_mlp::elastic::{Ends, Start, serve};
 
 use super::control;
+use super::device::faulty;
 use super::error::bad_input;
 use super::workers::Workers;
 
@@ -39,13 +40,20 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
                 input: Box::new(std::io::stdin()),
                 output: Box::new(std::io::stdout()),
             },
-        )?,
+        )
+        // What became of it is said by the pool.
+        .map(drop)?,
         Some(run) => {
             // What cannot be opened is said here, and not to the run.
-            let backend = open().map_err(Error::new)?;
+            let backend = faulty(open().map_err(Error::new)?);
             let ends = control::join(run, &options.device)?;
             log::info!("working for {}, until it ends or Ctrl-C", run.display());
-            serve(|| Ok(backend), ends)?;
+            if let Some(reason) = serve(|| Ok(backend), ends)? {
+                return Err(anyhow!(
+                    "{}: this worker works for it no longer: {reason}",
+                    run.display()
+                ));
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ use super::message::{Answer, Failure, Order};
 use super::policy::DeviceKind;
 use super::pool::Job;
 use super::process;
-use super::worker::{Closed, Outbox, work};
+use super::worker::{Closed, Outbox, fail, work};
 use crate::backend::{Backend, BackendError};
 
 /// What opens a worker's backend, in the worker's thread, each time that it is needed.
@@ -206,11 +206,10 @@ impl Link {
                 life,
             };
             match start {
-                Start::Thread(open) => match open() {
+                Start::Thread(open) => drop(match open() {
                     Ok(backend) => work(backend, &orders, &mut outbox),
-                    // If nobody hears of it, nobody waits.
-                    Err(error) => drop(outbox.send(Answer::Failed(error.into()))),
-                },
+                    Err(error) => Some(fail(error, &mut outbox)),
+                }),
                 Start::Process(command) => process::attend(&command, orders, outbox, &slot),
                 Start::Joined(joined) => {
                     if let Some(ends) = joined.take() {
@@ -238,9 +237,9 @@ impl Link {
         self.sender.clone()
     }
 
-    /// Lets it go.
-    pub(super) fn close(&mut self) {
-        self.send(Order::Leave);
+    /// Lets it go; if something is wrong with it, it is told what.
+    pub(super) fn close(&mut self, why: Option<String>) {
+        self.send(Order::Leave(why));
         self.sender = None;
         self.live = false;
         self.late = None;

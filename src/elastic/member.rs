@@ -196,7 +196,7 @@ pub(super) fn make(
         }
         loop {
             match orders.try_recv() {
-                Ok(Order::Leave) => return Err(Stop::Closed),
+                Ok(Order::Leave(why)) => return Err(why.into()),
                 Ok(order) if is_of_slice(&order) => member.take(order),
                 Ok(order) => return Ok((member, Some(order))),
                 Err(TryRecvError::Empty) => break,
@@ -241,7 +241,7 @@ pub(super) fn make(
             member.post(vec![letter]);
         } else {
             match receive(orders, TICK) {
-                Ok(Order::Leave) => return Err(Stop::Closed),
+                Ok(Order::Leave(why)) => return Err(why.into()),
                 Ok(order) if is_of_slice(&order) => member.take(order),
                 Ok(order) => return Ok((member, Some(order))),
                 Err(RecvTimeoutError::Timeout) => member.tick(),

@@ -176,8 +176,8 @@ pub(super) enum Order {
     },
     /// Check the kernels of the programs that there are, and leave all else.
     Examine,
-    /// Come to an end.
-    Leave,
+    /// Come to an end; if that is for something that is wrong with it, for what.
+    Leave(Option<String>),
     /// Make steps with peers; letters are for them.
     Slice(Slice),
     /// A peer's letter: from its rank, for a step of a slice that begins with `first`.

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::link::{Channel, Ends};
 use super::message::{Answer, Order};
-use super::worker::{Closed, Outbox, work};
+use super::worker::{Closed, Outbox, fail, work};
 use crate::backend::{Backend, BackendError};
 
 /// What a process says: an answer for the pool, or an order for a peer.
@@ -39,11 +39,11 @@ fn get<T: DeserializeOwned>(input: &mut impl Read) -> std::io::Result<T> {
     postcard::from_bytes(&bytes).map_err(std::io::Error::other)
 }
 
-/// Works as a process of a pool, until what it reads from ends.
+/// Works as a process of a pool, until what it reads from ends. Returns why it has ended, where it is not that the pool has.
 pub fn serve(
     open: impl FnOnce() -> Result<Box<dyn Backend>, BackendError>,
     Ends { input, output }: Ends,
-) -> std::io::Result<()> {
+) -> std::io::Result<Option<String>> {
     let (orders, inbox) = channel();
     let out = Arc::new(Mutex::new(BufWriter::new(output)));
     let reading = Arc::clone(&out);
@@ -51,12 +51,10 @@ pub fn serve(
         .name("orders".into())
         .spawn(move || read_orders(input, &orders, &reading))?;
     let mut outbox = Pipe { out };
-    match open() {
+    Ok(match open() {
         Ok(backend) => work(backend, &inbox, &mut outbox),
-        // If nobody hears of it, nobody waits.
-        Err(error) => drop(outbox.send(Answer::Failed(error.into()))),
-    }
-    Ok(())
+        Err(error) => Some(fail(error, &mut outbox)),
+    })
 }
 
 type Out = Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>;
@@ -182,7 +180,7 @@ pub(super) fn exchange(
         .spawn(move || read_answers(input, &known, outbox, end));
     let mut out = BufWriter::new(output);
     for mut order in orders {
-        let leaves = matches!(order, Order::Leave);
+        let leaves = matches!(order, Order::Leave(_));
         if let Order::Slice(slice) = &mut order {
             *peers.lock().unwrap_or_else(PoisonError::into_inner) =
                 std::mem::take(&mut slice.peers);

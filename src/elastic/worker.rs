@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::awake::receive;
 use super::bench::Bench;
 use super::member::Member;
-use super::message::{Answer, Contents, Order, Part, Records};
+use super::message::{Answer, Contents, Failure, Order, Part, Records};
 use super::sums::{Total, Values, sound};
 use super::tree::{Node, Sum};
 use super::verify::UNSOUND;
@@ -27,10 +27,18 @@ pub(super) struct Closed;
 
 /// Why a worker ends.
 pub(super) enum Stop {
-    /// The pool has gone.
+    /// The pool has gone, or has no use for it.
     Closed,
+    /// Something is wrong with it.
+    PutOut(String),
     /// The backend failed.
     Failed(BackendError),
+}
+
+impl From<Option<String>> for Stop {
+    fn from(why: Option<String>) -> Self {
+        why.map_or(Stop::Closed, Stop::PutOut)
+    }
 }
 
 impl From<Closed> for Stop {
@@ -45,8 +53,21 @@ impl From<BackendError> for Stop {
     }
 }
 
-/// Works until the pool goes or the backend fails.
-pub(super) fn work(backend: Box<dyn Backend>, orders: &Receiver<Order>, outbox: &mut dyn Outbox) {
+/// Tells that a backend failed, and returns how.
+pub(super) fn fail(error: BackendError, outbox: &mut dyn Outbox) -> String {
+    let failure = Failure::from(error);
+    let reason = failure.reason.clone();
+    // If nobody hears of it, nobody waits.
+    let _ = outbox.send(Answer::Failed(failure));
+    reason
+}
+
+/// Works until the pool goes, the backend fails or something else is wrong with it. Returns what, if so.
+pub(super) fn work(
+    backend: Box<dyn Backend>,
+    orders: &Receiver<Order>,
+    outbox: &mut dyn Outbox,
+) -> Option<String> {
     let limits = backend.limits();
     let ready = Answer::Ready {
         device: backend.device(),
@@ -65,9 +86,10 @@ pub(super) fn work(backend: Box<dyn Backend>, orders: &Receiver<Order>, outbox: 
     };
     let ended = outbox.send(ready).map_err(Stop::from);
     let ended = ended.and_then(|()| station.serve(orders, outbox));
-    if let Err(Stop::Failed(error)) = ended {
-        // If nobody hears of it, nobody waits.
-        let _ = outbox.send(Answer::Failed(error.into()));
+    match ended {
+        Ok(()) | Err(Stop::Closed) => None,
+        Err(Stop::PutOut(why)) => Some(why),
+        Err(Stop::Failed(error)) => Some(fail(error, outbox)),
     }
 }
 
@@ -247,7 +269,7 @@ impl Station {
                     off: off.collect(),
                 })?;
             }
-            Order::Leave => return Err(Stop::Closed),
+            Order::Leave(why) => return Err(why.into()),
             // It is taken where the orders come from.
             Order::Slice(_) => {}
         }

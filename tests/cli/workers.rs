@@ -308,6 +308,50 @@ fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
 }
 
 #[test]
+fn a_worker_that_joins_and_fails_says_why() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1");
+    let mut command = place.command("worker --join run --device cpu:1");
+    let output = command.env("GPU_MLP_FAULTS", "lose@0").output();
+    let output = output.expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    let errors = told.lines().filter(|line| line.starts_with("error: "));
+    let errors: Vec<_> = errors.collect();
+    assert_eq!((output.status.code(), errors.len()), (Some(1), 1), "{told}");
+    assert!(
+        errors[0].contains("run: this worker works for it no longer: ")
+            && errors[0].contains("as it was asked to"),
+        "{told}"
+    );
+    trainer.has(1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_worker_of_another_version_is_refused() {
+    use std::io::{BufRead, BufReader, Write};
+
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1");
+    let socket = place.path("run/control");
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).expect("it listens");
+    let request = r#"{"join": {"device": "cpu:1", "version": "0.0.1"}}"#;
+    writeln!(stream, "{request}").expect("it is read");
+    let mut line = String::new();
+    let mut reader = BufReader::new(stream);
+    reader.read_line(&mut line).expect("an answer");
+    let answer: Value = serde_json::from_str(&line).expect("JSON");
+    let reason = answer["failed"].as_str().expect("a reason");
+    assert!(
+        reason.contains(env!("CARGO_PKG_VERSION")) && reason.contains("this is 0.0.1"),
+        "{reason}"
+    );
+    assert_eq!(trainer.workers().map(|workers| workers.len()), Some(1));
+}
+
+#[test]
 fn what_was_learned_of_shards_times_is_there_when_a_run_is_killed() {
     let place = Place::new();
     place.file("data.csv", classes());

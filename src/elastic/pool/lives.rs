@@ -32,7 +32,7 @@ impl Pool {
     /// Dismisses a worker.
     pub fn dismiss(&mut self, worker: usize) {
         if let Some(link) = self.links.get_mut(worker) {
-            link.close();
+            link.close(None);
             link.dismissed = true;
             self.crew.workers[worker].live = false;
         }
@@ -98,8 +98,8 @@ impl Pool {
         self.links.iter().position(|link| link.live)
     }
 
-    pub(super) fn leaves(&mut self, worker: usize) {
-        self.links[worker].close();
+    pub(super) fn leaves(&mut self, worker: usize, why: String) {
+        self.links[worker].close(Some(why));
         self.crew.workers[worker].live = false;
         self.verify.forget(worker);
     }
@@ -115,7 +115,7 @@ impl Pool {
         }
         let was_live = self.links[worker].live;
         let device = self.links[worker].device.clone();
-        let reason = &failure.reason;
+        let reason = failure.reason.clone();
         self.notice(format!("worker {worker} ({device}) is lost: {reason}"));
         let link = &mut self.links[worker];
         if let Some(instead) = link.lost(failure, self.options.again, Instant::now()) {
@@ -126,7 +126,7 @@ impl Pool {
             let known = &mut self.crew.workers[worker];
             (known.device, known.stats) = (kind, Stats::default());
         }
-        self.leaves(worker);
+        self.leaves(worker, reason);
         if was_live {
             self.run_elsewhere(worker)?;
             for shard in self.verify.unanswered() {

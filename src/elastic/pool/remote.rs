@@ -184,7 +184,7 @@ impl Drop for Pool {
             if link.late.is_some() {
                 link.abandon();
             }
-            link.close();
+            link.close(None);
         }
         for link in &mut self.links {
             link.join(until);

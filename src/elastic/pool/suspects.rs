@@ -107,8 +107,9 @@ impl Pool {
             return;
         };
         put_out.found = Some(found);
-        let told = format!("worker {worker} ({}) {put_out}: put out", link.device);
-        link.close();
+        let why = put_out.to_string();
+        let told = format!("worker {worker} ({}) {why}: put out", link.device);
+        link.close(Some(why));
         self.notice(told);
     }
 

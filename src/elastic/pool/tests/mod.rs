@@ -3,6 +3,7 @@
 mod drawn;
 mod faulty;
 mod hangs;
+mod joined;
 mod leases;
 mod lives;
 mod networks;
@@ -301,7 +302,7 @@ fn who_stood_by_is_called_in_when_a_step_is_made_again_without_those_that_worked
     let mut pool = Pool::open(specs, options).expect("it opens");
     run(&mut pool).expect("both train");
     pool.crew.workers[1].live = false;
-    pool.leaves(0);
+    pool.leaves(0, "it fails".to_owned());
     pool.steps.truncate(1);
     pool.begin().expect("the other is there");
     assert!(pool.crew.workers[1].live);
