@@ -1,9 +1,13 @@
 //! `scale`, `status` and `worker --join`: a run's folder has a socket that its trainer listens on.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use gpu_mlp::elastic::{Ends, Joined, PoolReport, Remote, Start};
 use serde::{Deserialize, Serialize};
@@ -60,14 +64,14 @@ const SOCKET: &str = "control";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) fn scale(options: &ScaleOptions) -> Result<ExitCode> {
-    match ask(&options.run, &Request::Scale(options.workers.to_string()))? {
+    match ask(&options.run, Request::Scale(options.workers.to_string()))? {
         Reply::Failed(reason) => Err(bad_input(reason)),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
 
 pub(super) fn status(options: &StatusOptions) -> Result<ExitCode> {
-    match ask(&options.run, &Request::Status)? {
+    match ask(&options.run, Request::Status)? {
         Reply::Status(pool) if options.json => output::json(&pool)?,
         Reply::Status(pool) => {
             let lines = report::workers(&pool).into_iter();
@@ -123,7 +127,7 @@ pub(super) fn join(run: &Path, device: &Workers) -> Result<Ends> {
         device: device.to_string(),
         version: VERSION.to_owned(),
     };
-    let (reply, ends) = socket::talk_on(run, &request)?;
+    let (reply, ends) = talk(run, request)?;
     match reply {
         Reply::Failed(reason) => Err(bad_input(reason)),
         _ => Ok(ends),
@@ -142,26 +146,79 @@ impl Drop for Listening {
     }
 }
 
+/// How long a trainer has for its answer, which takes it no time at all.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks the trainer of a run, and leaves the way open.
+fn talk(run: &Path, request: Request) -> Result<(Reply, Ends)> {
+    let path = run.join(SOCKET);
+    let (sender, answer) = channel();
+    let socket = path.clone();
+    // A trainer that is stopped may keep us waiting wherever we are.
+    thread::spawn(move || sender.send(socket::talk(&socket, &request)));
+    let run = run.display();
+    let Ok(answer) = answer.recv_timeout(PATIENCE) else {
+        return Err(anyhow!(
+            "{run}: its trainer does not answer; it may be stopped, or its machine overloaded"
+        ));
+    };
+    match answer.map_err(|error| (error.kind(), error)) {
+        Ok((line, ends)) => {
+            let reply = serde_json::from_str(&line);
+            let reply = reply.with_context(|| {
+                format!("{run}: its trainer, of another version perhaps, answers something else")
+            });
+            Ok((reply?, ends))
+        }
+        Err((
+            ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof,
+            _,
+        )) => Err(bad_input(format!(
+            "{run} is not training with --workers; begin it with train --workers LIST --run {run}"
+        ))),
+        Err((_, error)) => Err(bad_input(format!("{}: {error}", path.display()))),
+    }
+}
+
+fn ask(run: &Path, request: Request) -> Result<Reply> {
+    Ok(talk(run, request)?.0)
+}
+
 #[cfg(unix)]
 mod socket {
-    use std::io::{BufRead, BufReader, Write};
-    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::io::{BufRead, BufReader, Error, ErrorKind, Result, Write};
+    use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
     use std::time::Duration;
 
-    use super::{
-        Crew, Ends, Listening, Path, Reply, Request, Result, SOCKET, answer, bad_input, take_in,
-    };
+    use super::{Crew, Ends, Listening, Path, Reply, Request, SOCKET, answer, take_in};
+
+    /// Refuses a path that no socket can have.
+    fn check(path: &Path) -> Result<()> {
+        SocketAddr::from_pathname(path).map(drop).map_err(|_| {
+            let length = path.as_os_str().len();
+            let reason = format!(
+                "a socket's path may not be as long as {length} bytes; name the run's folder from nearby, or train in one of a shorter path"
+            );
+            Error::new(ErrorKind::InvalidInput, reason)
+        })
+    }
 
     /// Listens in a run's folder, until the process ends.
-    pub(in super::super) fn listen(folder: &Path, crew: Crew) -> std::io::Result<Listening> {
+    pub(in super::super) fn listen(folder: &Path, crew: Crew) -> Result<Listening> {
         let path = folder.join(SOCKET);
+        check(&path)?;
         // The folder is locked by this process: a socket that is there is of one that ended.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         let serve = move || {
             for stream in listener.incoming().flatten() {
                 // Who asks and goes away has no answer.
-                let _ = talk(stream, &crew);
+                let _ = serve(stream, &crew);
             }
         };
         std::thread::Builder::new()
@@ -170,11 +227,12 @@ mod socket {
         Ok(Listening { path })
     }
 
-    fn talk(mut stream: UnixStream, crew: &Crew) -> std::io::Result<()> {
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    fn serve(mut stream: UnixStream, crew: &Crew) -> Result<()> {
+        // Others wait meanwhile.
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         let mut line = String::new();
         BufReader::new(&stream).read_line(&mut line)?;
-        let request: Result<Request, _> = serde_json::from_str(&line);
+        let request: serde_json::Result<Request> = serde_json::from_str(&line);
         let reply = match &request {
             Ok(request) => answer(request, crew),
             Err(error) => Reply::Failed(error.to_string()),
@@ -192,52 +250,46 @@ mod socket {
         Ok(())
     }
 
-    pub(super) fn ask(run: &Path, request: &Request) -> Result<Reply> {
-        Ok(talk_on(run, request)?.0)
-    }
-
-    /// Asks, and leaves the way open.
-    pub(super) fn talk_on(run: &Path, request: &Request) -> Result<(Reply, Ends)> {
-        let path = run.join(SOCKET);
-        let mut stream = UnixStream::connect(&path).map_err(|_| {
-            bad_input(format!(
-                "{} is not training with --workers; begin it with train --workers LIST --run {}",
-                run.display(),
-                run.display()
-            ))
-        })?;
+    /// Sends a request. Returns the line that answers it, and leaves the way open.
+    pub(super) fn talk(path: &Path, request: &Request) -> Result<(String, Ends)> {
+        check(path)?;
+        let mut stream = UnixStream::connect(path)?;
         serde_json::to_writer(&mut stream, request)?;
         stream.write_all(b"\n")?;
         let mut line = String::new();
         let mut input = BufReader::new(stream.try_clone()?);
         input.read_line(&mut line)?;
+        if !line.ends_with('\n') {
+            // It has ended in the middle.
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
         let ends = Ends {
             // What has come behind the line is in there.
             input: Box::new(input),
             output: Box::new(stream),
         };
-        Ok((serde_json::from_str(&line)?, ends))
+        Ok((line, ends))
     }
 }
 
 #[cfg(not(unix))]
 mod socket {
-    use super::{Crew, Ends, Listening, Path, Reply, Request, Result, bad_input};
+    use std::io::{Error, ErrorKind, Result};
 
-    pub(in super::super) fn listen(_: &Path, _: Crew) -> std::io::Result<Listening> {
-        Err(std::io::ErrorKind::Unsupported.into())
+    use super::{Crew, Ends, Listening, Path, Request};
+
+    fn missing() -> Error {
+        let reason = "this needs Unix sockets, which this system has not";
+        Error::new(ErrorKind::Unsupported, reason)
     }
 
-    pub(super) fn ask(run: &Path, request: &Request) -> Result<Reply> {
-        Ok(talk_on(run, request)?.0)
+    pub(in super::super) fn listen(_: &Path, _: Crew) -> Result<Listening> {
+        Err(missing())
     }
 
-    pub(super) fn talk_on(_: &Path, _: &Request) -> Result<(Reply, Ends)> {
-        Err(bad_input(
-            "this needs Unix sockets, which this system has not",
-        ))
+    pub(super) fn talk(_: &Path, _: &Request) -> Result<(String, Ends)> {
+        Err(missing())
     }
 }
 
-use socket::ask;
 pub(super) use socket::listen;

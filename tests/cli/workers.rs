@@ -307,6 +307,45 @@ fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_trainer_that_does_not_answer_is_told_of_in_a_line() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let trainer = Trainer::start(&place, "--workers cpu:1");
+    signal("-STOP", &trainer.child.id());
+    let (code, line) = place.fails("scale run --workers cpu:1*2");
+    assert!(
+        code == 1 && line.contains("run: its trainer does not answer; it may be stopped"),
+        "{line}"
+    );
+    signal("-CONT", &trainer.child.id());
+    drop(trainer);
+    // One that ends before it has answered.
+    std::fs::remove_file(place.path("run/control")).expect("it was killed");
+    let socket = std::os::unix::net::UnixListener::bind(place.path("run/control"));
+    let socket = socket.expect("it listens");
+    let ends = std::thread::spawn(move || socket.accept().map(drop));
+    let (code, line) = place.fails("scale run --workers cpu:1*2");
+    assert!(
+        code == 2 && line.contains("run is not training with --workers"),
+        "{line}"
+    );
+    ends.join().expect("it ends").expect("it was asked");
+    // A path that no socket can have.
+    let long = "r".repeat(120);
+    let words = TRAIN.replace("--epochs 1000000", "--epochs 1");
+    let mut command = place.command(&format!("{words} --workers cpu:1 --run {long}"));
+    let output = command.output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    let (code, line) = place.fails(&format!("scale {long} --workers cpu:1*2"));
+    let reason = "a socket's path may not be as long as 128 bytes";
+    assert!(
+        code == 2 && line.contains(reason) && told.contains(reason),
+        "{line} {told}"
+    );
+}
+
 #[test]
 fn a_worker_that_joins_and_fails_says_why() {
     let place = Place::new();
