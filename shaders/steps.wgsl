@@ -2,7 +2,7 @@
 //
 // program  the ops, as src/backend/gpu/table.rs writes them; views are offsets and member strides in the arena. Of a short
 //          program the shader's text has them too, and they are read from there (lib/ops_in_line)
-// arena    all of the members' own buffers
+// arena    all of the members' own buffers, in a buffer or in an image (lib/arena_in_buffer, lib/arena_in_image)
 // inputs   [dataset rows, inputs]
 // targets  [dataset rows, targets]
 // order    [members, order]
@@ -15,6 +15,8 @@
 // lanes alone read in the next. Lanes share an op's output values, or its rows, LANES apart.
 
 #import step
+#import arena_in_image if IMAGE
+#import arena_in_buffer unless IMAGE
 #import functions
 #import update
 #import ops_in_line if OP_COUNT
@@ -104,7 +106,6 @@ struct Run {
 }
 
 @group(0) @binding(0) var<uniform> program: Program;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 @group(0) @binding(2) var<storage, read> inputs: array<f32>;
 @group(0) @binding(3) var<storage, read> targets: array<f32>;
 @group(0) @binding(4) var<storage, read> order: array<u32>;
@@ -164,9 +165,9 @@ fn gather(op: Op, member: u32, lane: u32, s: Step) {
     for (var i = lane; i < s.rows * columns; i += LANES) {
         let from_row = order[first + i / columns] * columns + i % columns;
         if op.function == 0u {
-            arena[c + i] = inputs[from_row];
+            store(c + i, inputs[from_row]);
         } else {
-            arena[c + i] = targets[from_row];
+            store(c + i, targets[from_row]);
         }
     }
 }
@@ -183,7 +184,7 @@ fn product_by_value(op: Op, member: u32, lane: u32, s: Step) {
         var at_b = b + (i % n) * op.b_strides.y;
         var sum = 0.0;
         for (var k = 0u; k < depth; k++) {
-            sum += arena[at_a] * arena[at_b];
+            sum += load(at_a) * load(at_b);
             at_a += op.a_strides.y;
             at_b += op.b_strides.x;
         }
@@ -196,10 +197,10 @@ fn finish(op: Op, member: u32, i: u32, column: u32, sum: f32) {
     let c = at(op.c, member) + i;
     let d = at(op.d, member);
     switch op.epilogue {
-        case ACCUMULATE: { arena[c] += sum; }
-        case BIAS_ACTIVATE: { arena[c] = activate_by(op.function, sum + arena[d + column]); }
-        case TIMES_DERIVATIVE: { arena[c] = sum * derivative_by(op.function, arena[d + i]); }
-        default: { arena[c] = sum; }
+        case ACCUMULATE: { store(c, load(c) + sum); }
+        case BIAS_ACTIVATE: { store(c, activate_by(op.function, sum + load(d + column))); }
+        case TIMES_DERIVATIVE: { store(c, sum * derivative_by(op.function, load(d + i))); }
+        default: { store(c, sum); }
     }
 }
 
@@ -213,29 +214,29 @@ fn elementwise(op: Op, member: u32, lane: u32, s: Step) {
     let function = op.function;
     for (var i = lane; i < total; i += LANES) {
         switch op.kind {
-            case BIAS_ADD: { if has(BIAS_ADD) { arena[c + i] += arena[a + i % n]; } }
+            case BIAS_ADD: { if has(BIAS_ADD) { store(c + i, load(c + i) + load(a + i % n)); } }
             case ACTIVATION: {
                 if has(ACTIVATION) {
-                    arena[c + i] = activate_by(function, arena[a + i]);
+                    store(c + i, activate_by(function, load(a + i)));
                 }
             }
             case ACTIVATION_GRADIENT: {
                 if has(ACTIVATION_GRADIENT) {
-                    arena[c + i] *= derivative_by(function, arena[a + i]);
+                    store(c + i, load(c + i) * derivative_by(function, load(a + i)));
                 }
             }
             case AVERAGE: {
                 if has(AVERAGE) {
-                    arena[c + i] += s.average * (arena[a + i] - arena[c + i]);
+                    store(c + i, load(c + i) + s.average * (load(a + i) - load(c + i)));
                 }
             }
             case CLIP_VALUE: {
                 if has(CLIP_VALUE) {
                     let limit = bitcast<f32>(op.parameter);
-                    arena[c + i] = clamp(arena[c + i], -limit, limit);
+                    store(c + i, clamp(load(c + i), -limit, limit));
                 }
             }
-            default: { arena[c + i] = 0.0; }
+            default: { store(c + i, 0.0); }
         }
     }
 }
@@ -249,9 +250,9 @@ fn square_sums(op: Op, member: u32, lane: u32) {
     for (var j = lane; j * chunk < n; j += LANES) {
         var sum = 0.0;
         for (var i = j * chunk; i < min(n, j * chunk + chunk); i++) {
-            sum += arena[a + i] * arena[a + i];
+            sum += load(a + i) * load(a + i);
         }
-        arena[c + j] = sum;
+        store(c + j, sum);
     }
 }
 
@@ -261,11 +262,11 @@ fn clip_norm(op: Op, member: u32, lane: u32) {
     let c = at(op.c, member);
     var sum = 0.0;
     for (var j = 0u; j < op.k; j++) {
-        sum += arena[a + j];
+        sum += load(a + j);
     }
     let factor = min(1.0, bitcast<f32>(op.parameter) / (sqrt(sum) + 1e-6));
     for (var i = lane; i < op.n; i += LANES) {
-        arena[c + i] *= factor;
+        store(c + i, load(c + i) * factor);
     }
 }
 
@@ -277,12 +278,12 @@ fn max_norm(op: Op, member: u32, lane: u32) {
         let c = at(op.c, member) + row * n;
         var sum = 0.0;
         for (var i = 0u; i < n; i++) {
-            sum += arena[c + i] * arena[c + i];
+            sum += load(c + i) * load(c + i);
         }
         let norm = sqrt(sum);
         let factor = select(1.0, limit / (norm + 1e-7), norm > limit);
         for (var i = 0u; i < n; i++) {
-            arena[c + i] *= factor;
+            store(c + i, load(c + i) * factor);
         }
     }
 }
@@ -295,12 +296,12 @@ fn bias_gradient(op: Op, member: u32, lane: u32, s: Step) {
     for (var i = lane; i < n; i += LANES) {
         var sum = 0.0;
         for (var row = 0u; row < rows_of(op.m, s); row++) {
-            sum += arena[a + row * n + i];
+            sum += load(a + row * n + i);
         }
         if op.epilogue == ACCUMULATE {
-            sum += arena[c + i];
+            sum += load(c + i);
         }
-        arena[c + i] = sum;
+        store(c + i, sum);
     }
 }
 
@@ -315,36 +316,36 @@ fn optimize(op: Op, member: u32, lane: u32, s: Step) {
     let count = op.m;
     let rule = select(RULE, op.function, RULE == ANY);
     var rates = Rates(
-        arena[b] * s.rate,
+        load(b) * s.rate,
         0.0,
         0.0,
-        arena[b + 2u],
+        load(b + 2u),
         vec3(s.correction1, s.correction2, s.correction3),
         bitcast<f32>(op.beta1),
         bitcast<f32>(op.beta2),
         bitcast<f32>(op.epsilon),
         op.epilogue == NESTEROV,
     );
-    let decay = arena[b + 1u];
-    let l1 = arena[b + 3u];
+    let decay = load(b + 1u);
+    let l1 = load(b + 3u);
     for (var i = lane; i < op.n; i += LANES) {
         rates.decay = select(0.0, decay, i < op.k);
         rates.l1 = select(0.0, l1, i < op.k);
-        var moments = vec3(arena[d + i], 0.0, 0.0);
+        var moments = vec3(load(d + i), 0.0, 0.0);
         if count > 1u {
-            moments.y = arena[e + i];
+            moments.y = load(e + i);
         }
         if count > 2u {
-            moments.z = arena[f + i];
+            moments.z = load(f + i);
         }
-        let after = update(rule, Weight(arena[c + i], moments), arena[a + i], rates);
-        arena[d + i] = after.moments.x;
+        let after = update(rule, Weight(load(c + i), moments), load(a + i), rates);
+        store(d + i, after.moments.x);
         if count > 1u {
-            arena[e + i] = after.moments.y;
+            store(e + i, after.moments.y);
         }
         if count > 2u {
-            arena[f + i] = after.moments.z;
+            store(f + i, after.moments.z);
         }
-        arena[c + i] = after.w;
+        store(c + i, after.w);
     }
 }

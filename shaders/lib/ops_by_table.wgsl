@@ -3,7 +3,7 @@
 fn step(member: u32, lane: u32, s: Step) {
     for (var o = 0u; o < program.count.x; o++) {
         execute(program.ops[o], member, lane, s);
-        storageBarrier();
+        finished();
     }
 }
 

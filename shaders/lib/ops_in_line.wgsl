@@ -34,7 +34,7 @@ const OP_{o} = Op(
 #end
 
 fn step(member: u32, lane: u32, s: Step) {
-#each KIND execute_{value}(OP_{i}, member, lane, s); storageBarrier();
+#each KIND execute_{value}(OP_{i}, member, lane, s); finished();
 }
 
 // By the number of the op's kind: what another kind would do is not in a compiler's way.

@@ -34,16 +34,27 @@ fn product_in_tiles(op: Op, member: u32, lane: u32, s: Step) {
 #repeat i TILE_ROWS
             var sum_{i} = vec4<f32>();
 #end
-            for (var k = 0u; k < depth; k++) {
-                let along = k * op.b_strides.x;
-                let right = vec4(arena[at_b_0 + along], arena[at_b_1 + along], arena[at_b_2 + along], arena[at_b_3 + along]);
-                let held = array<f32, TILE_PARTS>(
+            // Four terms at a time, row by row, so that a row's sums stay in registers meanwhile. Behind the last one are zeros.
+            for (var k = 0u; k < depth; k += 4u) {
+#repeat q 4
+                let inside_{q} = k + {q}u < depth;
+                let inner_{q} = min(k + {q}u, depth - 1u);
+                let along_{q} = inner_{q} * op.b_strides.x;
+                let right_{q} = select(
+                    vec4<f32>(),
+                    vec4(load(at_b_0 + along_{q}), load(at_b_1 + along_{q}), load(at_b_2 + along_{q}), load(at_b_3 + along_{q})),
+                    inside_{q},
+                );
+                let held_{q} = array<f32, TILE_PARTS>(
 #repeat p TILE_PARTS
-                    arena[at_a_{p} + k * op.a_strides.y],
+                    select(0.0, load(at_a_{p} + inner_{q} * op.a_strides.y), inside_{q}),
 #end
                 );
+#end
 #repeat i TILE_ROWS
-                sum_{i} += subgroupBroadcast(held[{i}u / LANES], {i}u % LANES) * right;
+#repeat q 4
+                sum_{i} += subgroupBroadcast(held_{q}[{i}u / LANES], {i}u % LANES) * right_{q};
+#end
 #end
             }
 #repeat i TILE_ROWS

@@ -11,10 +11,10 @@ fn softmax(op: Op, member: u32, lane: u32, s: Step) {
         let largest = row_max(a, n);
         var total = 0.0;
         for (var i = 0u; i < n; i++) {
-            total += exponential(arena[a + i] - largest);
+            total += exponential(load(a + i) - largest);
         }
         for (var i = 0u; i < n; i++) {
-            arena[c + i] = exponential(arena[a + i] - largest) / total;
+            store(c + i, exponential(load(a + i) - largest) / total);
         }
     }
 }
@@ -34,19 +34,19 @@ fn loss_gradient(op: Op, member: u32, lane: u32, s: Step) {
         let b = at(op.b, member) + row * (wished + select(weights, n, weights == OF_OUTPUTS));
         var weight = 1.0;
         if weights == OF_ROWS {
-            weight = arena[b + wished];
+            weight = load(b + wished);
         }
         let scale = weight * s.loss_scale;
         var record = vec4<f32>();
         if of_class(function) {
-            let wanted = u32(arena[b]);
+            let wanted = u32(load(b));
             record = class_row(function, parameter, n, wanted, a, c, scale);
         } else if function == GAUSSIAN {
             for (var i = 0u; i < n; i += 2u) {
-                let found = normal_loss(arena[a + i], arena[a + i + 1u], arena[b + i / 2u]);
+                let found = normal_loss(load(a + i), load(a + i + 1u), load(b + i / 2u));
                 record += vec4(found.loss, found.wrong, abs(found.error), found.error * found.error);
-                arena[c + i] = found.mean * scale;
-                arena[c + i + 1u] = found.log_variance * scale;
+                store(c + i, found.mean * scale);
+                store(c + i + 1u, found.log_variance * scale);
             }
             record.y = select(0.0, 1.0, record.y == 0.0);
         } else {
@@ -54,31 +54,31 @@ fn loss_gradient(op: Op, member: u32, lane: u32, s: Step) {
                 let place = i % width;
                 let level = program.levels[place / 4u][place % 4u];
                 let of_output = select(parameter, level, function == QUANTILE);
-                let found = output_loss(function, of_output, arena[a + i], arena[b + i / width]);
+                let found = output_loss(function, of_output, load(a + i), load(b + i / width));
                 var of_loss = 1.0;
                 if weights == OF_OUTPUTS {
-                    of_loss = arena[b + wished + i];
+                    of_loss = load(b + wished + i);
                 }
                 record += vec4(of_loss * found.loss, found.wrong, abs(found.error), found.error * found.error);
-                arena[c + i] = found.slope * (of_loss * scale);
+                store(c + i, found.slope * (of_loss * scale));
             }
             record.y = select(0.0, 1.0, record.y == 0.0);
         }
         let d = at(op.d, member) + row * 4u;
-        arena[d] = record.x * weight;
-        arena[d + 1u] = record.y;
-        arena[d + 2u] = record.z;
-        arena[d + 3u] = record.w;
+        store(d, record.x * weight);
+        store(d + 1u, record.y);
+        store(d + 2u, record.z);
+        store(d + 3u, record.w);
     }
 }
 
 fn class_row(function: u32, parameter: f32, n: u32, wanted: u32, a: u32, c: u32, scale: f32) -> vec4<f32> {
-    var sums = Classes(0.0, 0.0, 0.0, row_max(a, n), arena[a + wanted]);
+    var sums = Classes(0.0, 0.0, 0.0, row_max(a, n), load(a + wanted));
     var right = 1.0;
     var short = 0.0;
     var near = 0.0;
     for (var i = 0u; i < n; i++) {
-        let z = arena[a + i];
+        let z = load(a + i);
         let power = exponential(z - sums.largest);
         let other = i != wanted;
         sums.total += power;
@@ -92,24 +92,24 @@ fn class_row(function: u32, parameter: f32, n: u32, wanted: u32, a: u32, c: u32,
     if function == HINGE {
         let share = 1.0 / f32(n);
         for (var i = 0u; i < n; i++) {
-            let slope = select(0.0, share, 1.0 + arena[a + i] - sums.logit > 0.0);
-            arena[c + i] = select(slope, -near * share, i == wanted) * scale;
+            let slope = select(0.0, share, 1.0 + load(a + i) - sums.logit > 0.0);
+            store(c + i, select(slope, -near * share, i == wanted) * scale);
         }
         return vec4(short * share, right, 0.0, 0.0);
     }
     let found = class_loss(function, parameter, n, sums);
     for (var i = 0u; i < n; i++) {
         let wished = found.off + select(0.0, found.on, i == wanted);
-        let slope = found.factor * (exponential(arena[a + i] - sums.largest) / sums.total - wished);
-        arena[c + i] = slope * scale;
+        let slope = found.factor * (exponential(load(a + i) - sums.largest) / sums.total - wished);
+        store(c + i, slope * scale);
     }
     return vec4(found.loss, right, 0.0, 0.0);
 }
 
 fn row_max(first: u32, columns: u32) -> f32 {
-    var largest = arena[first];
+    var largest = load(first);
     for (var i = 1u; i < columns; i++) {
-        largest = max(largest, arena[first + i]);
+        largest = max(largest, load(first + i));
     }
     return largest;
 }
@@ -122,7 +122,7 @@ fn metrics(op: Op, member: u32, lane: u32, s: Step) {
     let a = at(op.a, member) + lane;
     var sum = 0.0;
     for (var row = 0u; row < s.rows; row++) {
-        sum += arena[a + row * 4u];
+        sum += load(a + row * 4u);
     }
     log_of[at(op.c, member) + s.record * 4u + lane] = sum;
 }

@@ -8,7 +8,7 @@ fn dropout(op: Op, member: u32, lane: u32, s: Step) {
     let n = op.n;
     let a = at(op.a, member);
     let c = at(op.c, member);
-    let rate = arena[at(op.b, member) + 4u];
+    let rate = load(at(op.b, member) + 4u);
     let d = at(op.d, member);
     let key = vec2(keys[d], keys[d + 1u]);
     var m = mask(op.function, rate, key, s.number, op.k);
@@ -23,10 +23,10 @@ fn dropout(op: Op, member: u32, lane: u32, s: Step) {
         let stays = stay(m, s.first + row, i % draws);
         let value = row * n + column;
         if column < n {
-            arena[c + value] = select(m.dropped, m.scale * arena[a + value] + m.shift, stays.x);
+            store(c + value, select(m.dropped, m.scale * load(a + value) + m.shift, stays.x));
         }
         if column + 16u < n {
-            arena[c + value + 16u] = select(m.dropped, m.scale * arena[a + value + 16u] + m.shift, stays.y);
+            store(c + value + 16u, select(m.dropped, m.scale * load(a + value + 16u) + m.shift, stays.y));
         }
     }
 }
@@ -51,10 +51,10 @@ fn perturb(op: Op, member: u32, lane: u32, s: Step) {
         let stays = stay(m, position, draw);
         let value = c + row * n + column;
         if column < n {
-            arena[value] = select(0.0, arena[value] + noise.x, stays.x);
+            store(value, select(0.0, load(value) + noise.x, stays.x));
         }
         if column + 16u < n {
-            arena[value + 16u] = select(0.0, arena[value + 16u] + noise.y, stays.y);
+            store(value + 16u, select(0.0, load(value + 16u) + noise.y, stays.y));
         }
     }
 }

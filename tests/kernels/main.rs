@@ -1,6 +1,7 @@
 //! Kernels on the adapter against their twins: each alone, and in whole programs.
 
 mod alone;
+mod between;
 mod dispatches;
 mod products;
 mod programs;

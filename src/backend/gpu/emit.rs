@@ -50,7 +50,11 @@ pub fn wgsl(program: &Program) -> Vec<(String, String)> {
     let parted = program.parted();
     let forms = [(LANES, false), (OF_A_PROCESSOR, true)];
     let steps = forms.into_iter().filter_map(|(lanes, tiles)| {
-        let form = Form { lanes, tiles };
+        let form = Form {
+            lanes,
+            tiles,
+            image: tiles,
+        };
         let table = entries(&parted, &memory, form)?;
         Some(("steps", resident::constants(&parted, &table, form)))
     });
@@ -132,7 +136,11 @@ mod tests {
             buffers: &program.buffers,
             allocated: &[],
         };
-        let form = Form { lanes: 8, tiles };
+        let form = Form {
+            lanes: 8,
+            tiles,
+            image: tiles,
+        };
         let parted = program.parted();
         let constants =
             entries(&parted, &memory, form).map(|table| resident::constants(&parted, &table, form));

@@ -3,6 +3,10 @@
 use super::device::Device;
 use crate::program::{Op, Program, Rows};
 
+/// Lanes from which on a software adapter's driver fetches texels for all of them at once: what llvmpipe does, and it takes a third of the
+/// time. `SwiftShader`, of four lanes, fetches them one by one as it does values of a buffer, and takes half as long again.
+const OF_AN_IMAGE: u32 = 8;
+
 /// How a device runs the shader.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
@@ -10,14 +14,18 @@ pub(super) struct Form {
     pub(super) lanes: u32,
     /// Whether they are a subgroup, which makes large products in tiles.
     pub(super) tiles: bool,
+    /// Whether the arena is an image.
+    pub(super) image: bool,
 }
 
 impl Form {
     /// Tiles are for processors, whose lanes have registers for all sums of a tile, and no others beside them that wait for work.
     pub(super) fn of(device: &Device) -> Self {
+        let tiles = device.software && device.subgroups == Some([device.lanes; 2]);
         Form {
             lanes: device.lanes,
-            tiles: device.software && device.subgroups == Some([device.lanes; 2]),
+            tiles,
+            image: tiles && device.lanes >= OF_AN_IMAGE,
         }
     }
 

@@ -7,6 +7,7 @@ mod device;
 mod emit;
 mod entry;
 mod form;
+mod held;
 mod image;
 mod kept;
 mod matrices;
@@ -33,6 +34,7 @@ pub use tune::Tuning;
 use self::clock::Clock;
 use self::device::Device;
 use self::form::{Form, in_tiles};
+use self::held::Held;
 use self::kept::Kept;
 use self::memory::stride;
 use self::pace::{PATIENCE, Pace};
@@ -69,13 +71,10 @@ const STAGED: usize = 1 << 22;
 /// whose overhead of some 50 µs a step is then most of its time.
 const RESIDENT_BELOW: usize = 400_000;
 
-/// The same where products are made in tiles, beside what is not: on a software adapter a dispatch takes nearly 20 µs, 200 a step, and a
-/// workgroup of one processor is not slower with tiles than two are with dispatches. With two, steps of 3.5 million gained still.
-const RESIDENT_BELOW_IN_TILES: usize = 2_000_000;
-
-/// On a software adapter, of all members together: its processors share one dispatch for all of them as well as a workgroup for each, so that
-/// a dispatch's 20 µs count for little. 32 members of 30-64-64-1, some 38 million at a batch of 32, gain a third.
-const RESIDENT_BELOW_TOGETHER: usize = 12_000_000;
+/// The same with all products, where a software adapter makes some in tiles: a dispatch takes nearly 20 µs there, 200 a step, and a workgroup,
+/// which one processor runs, makes such products as fast as three do in dispatches of their own. On two processors steps of 14 million gain
+/// two thirds still; on many, such steps would lose what these gain.
+const RESIDENT_BELOW_IN_TILES: usize = 5_000_000;
 
 /// Runs programs on one adapter.
 #[derive(Debug)]
@@ -91,6 +90,7 @@ pub struct GpuBackend {
     steps: wgpu::Buffer,
     step: wgpu::BindGroup,
     programs: Vec<Compiled>,
+    held: Option<Held>,
     readback: Readback,
     mode: Mode,
     patience: (Duration, f64),
@@ -160,6 +160,7 @@ impl GpuBackend {
             steps,
             step,
             programs: Vec::new(),
+            held: None,
             readback: Readback::default(),
             mode: Mode::default(),
             patience: PATIENCE,
@@ -238,12 +239,7 @@ impl GpuBackend {
         let flops = |ops: &[&Op]| ops.iter().map(|op| op.flops(program)).sum::<usize>();
         let (tiled, others) = (flops(&tiled), flops(&others));
         let small = match self.mode {
-            Mode::Auto => {
-                let of_all = program.members * (others + tiled);
-                others < RESIDENT_BELOW
-                    && others + tiled < RESIDENT_BELOW_IN_TILES
-                    && (!self.device.software || of_all < RESIDENT_BELOW_TOGETHER)
-            }
+            Mode::Auto => others < RESIDENT_BELOW && others + tiled < RESIDENT_BELOW_IN_TILES,
             Mode::Dispatches => false,
             Mode::Resident => true,
         };
@@ -282,6 +278,7 @@ impl Backend for GpuBackend {
     }
 
     fn compile(&mut self, program: &Program) -> Result<ProgramId, BackendError> {
+        self.release();
         let before = self.names.buffers.clone();
         let mut program = program.clone();
         let places = self.names.merge(&program)?;
@@ -307,7 +304,7 @@ impl Backend for GpuBackend {
     }
 
     fn run(&mut self, program: ProgramId, steps: &[Step]) -> Result<usize, BackendError> {
-        let compiled = &mut self.programs[program.0];
+        let compiled = &self.programs[program.0];
         let now = &steps[..steps.len().min(compiled.pace.steps)];
         super::check_steps(&compiled.program, now)?;
         if now.is_empty() {
@@ -317,10 +314,21 @@ impl Backend for GpuBackend {
             .device
             .handle
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        match &compiled.recording {
+        if self.held.is_some_and(|held| held.program != program.0) {
+            self.settle(&mut encoder);
+            self.held = None;
+        }
+        match &self.programs[program.0].recording {
             Recording::Resident(resident) => {
+                if self.held.is_none() {
+                    resident.take(&mut encoder, &self.buffers);
+                }
                 let table = (&self.steps, &self.step, STEP_BYTES);
-                resident.encode(&self.device, &mut encoder, &self.buffers, table, now);
+                resident.encode(&self.device, &mut encoder, table, now);
+                self.held = Some(Held {
+                    program: program.0,
+                    is_newer: true,
+                });
             }
             Recording::Dispatches(dispatches) => {
                 encode(
@@ -334,7 +342,8 @@ impl Backend for GpuBackend {
             }
         }
         let index = self.device.queue.submit([encoder.finish()]);
-        compiled.pace.submitted(index, now.len());
+        let pace = &mut self.programs[program.0].pace;
+        pace.submitted(index, now.len());
         self.wait(program.0, 1)?;
         Ok(now.len())
     }
@@ -347,6 +356,9 @@ impl Backend for GpuBackend {
         data: Data<'_>,
     ) -> Result<(), BackendError> {
         let place = self.names.find(buffer, member, offset, data.len())?;
+        if self.is_held(place) {
+            self.release();
+        }
         let mut at = (4 * (member * stride(&self.names.buffers[place]) + offset)) as u64;
         let bytes: &[u8] = match data {
             Data::F32(values) => bytemuck::cast_slice(values),
@@ -389,10 +401,13 @@ impl Backend for GpuBackend {
             return Ok(Reading::Done(Vec::new()));
         }
         let from = (4 * (member * stride(&self.names.buffers[place]) + offset)) as u64;
-        let encoder = self
+        let mut encoder = self
             .device
             .handle
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        if self.is_behind(place) {
+            self.settle(&mut encoder);
+        }
         let bytes = 4 * len as u64;
         let buffer = &self.buffers[place];
         let number = self

@@ -40,6 +40,8 @@ pub(super) struct Resident {
     bindings: wgpu::BindGroup,
     members: u32,
     arena: wgpu::Buffer,
+    /// The arena as the shader has it, where that is no buffer.
+    image: Option<wgpu::Texture>,
     steps: wgpu::Buffer,
     /// Steps that one dispatch runs.
     pub(super) stride: usize,
@@ -84,6 +86,8 @@ impl Resident {
             || stride == 0
             || program.members > device.limits.max_compute_workgroups_per_dimension as usize
             || arena.len > binding_elements(device)
+            || (form.image
+                && (4 * arena.len).div_ceil(ROW) > device.limits.max_texture_dimension_2d as usize)
             || !memory.buffers.iter().all(fits)
         {
             return Ok(None);
@@ -108,9 +112,13 @@ impl Resident {
         let storage = wgpu::BufferUsages::STORAGE;
         let own = create(
             "arena",
-            4 * arena.len,
+            (4 * arena.len).next_multiple_of(ROW),
             storage | wgpu::BufferUsages::COPY_SRC,
         );
+        let image = form.image.then(|| image(device, &own));
+        let view = image
+            .as_ref()
+            .map(|image| image.create_view(&wgpu::TextureViewDescriptor::default()));
         let steps = create("steps", STEPS * size_of::<Step>(), storage);
         // A program that lacks one of these never touches its binding.
         let spare = create("spare", 16, storage);
@@ -133,7 +141,10 @@ impl Resident {
             .enumerate()
             .map(|(binding, buffer)| wgpu::BindGroupEntry {
                 binding: binding as u32,
-                resource: buffer.as_entire_binding(),
+                resource: match &view {
+                    Some(view) if binding == ARENA => wgpu::BindingResource::TextureView(view),
+                    _ => buffer.as_entire_binding(),
+                },
             })
             .collect();
         let bindings = device.handle.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -158,19 +169,64 @@ impl Resident {
             members: program.members as u32,
             copies: copies.collect(),
             arena: own,
+            image,
             steps,
             stride,
         }))
     }
 
-    /// Puts steps into a command buffer: buffers in, as few dispatches as may be, buffers out.
+    /// Whether the arena has a place for this buffer.
+    pub(super) fn has(&self, place: usize) -> bool {
+        self.copies.iter().any(|copy| copy.place == place)
+    }
+
+    /// Whether a step writes there.
+    pub(super) fn writes(&self, place: usize) -> bool {
+        let mut copies = self.copies.iter();
+        copies.any(|copy| copy.place == place && copy.written)
+    }
+
+    /// Copies the buffers into the arena.
+    pub(super) fn take(&self, encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer]) {
+        for copy in &self.copies {
+            encoder.copy_buffer_to_buffer(
+                &buffers[copy.place],
+                0,
+                &self.arena,
+                copy.offset,
+                copy.size,
+            );
+        }
+        if let Some(image) = &self.image {
+            let (arena, whole) = self.whole(image);
+            encoder.copy_buffer_to_texture(arena, image.as_image_copy(), whole);
+        }
+    }
+
+    /// Copies what steps have written back into the buffers.
+    pub(super) fn give_back(&self, encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer]) {
+        if let Some(image) = &self.image {
+            let (arena, whole) = self.whole(image);
+            encoder.copy_texture_to_buffer(image.as_image_copy(), arena, whole);
+        }
+        for copy in self.copies.iter().filter(|copy| copy.written) {
+            encoder.copy_buffer_to_buffer(
+                &self.arena,
+                copy.offset,
+                &buffers[copy.place],
+                0,
+                copy.size,
+            );
+        }
+    }
+
+    /// Puts steps into a command buffer, as few dispatches as may be.
     ///
     /// `table` is bound as `step` at dynamic offsets of `distance` bytes; here it says which steps a dispatch runs.
     pub(super) fn encode(
         &self,
         device: &Device,
         encoder: &mut wgpu::CommandEncoder,
-        buffers: &[wgpu::Buffer],
         (table, step, distance): (&wgpu::Buffer, &wgpu::BindGroup, usize),
         steps: &[Step],
     ) {
@@ -184,34 +240,57 @@ impl Resident {
             run[..8].copy_from_slice(bytemuck::cast_slice(&[first as u32, run_steps as u32]));
         }
         device.queue.write_buffer(table, 0, &runs);
-        for copy in &self.copies {
-            encoder.copy_buffer_to_buffer(
-                &buffers[copy.place],
-                0,
-                &self.arena,
-                copy.offset,
-                copy.size,
-            );
-        }
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&self.pipeline);
-            pass.set_bind_group(0, &self.bindings, &[]);
-            for offset in (0..runs.len()).step_by(distance) {
-                pass.set_bind_group(1, step, &[offset as u32]);
-                pass.dispatch_workgroups(1, 1, self.members);
-            }
-        }
-        for copy in self.copies.iter().filter(|copy| copy.written) {
-            encoder.copy_buffer_to_buffer(
-                &self.arena,
-                copy.offset,
-                &buffers[copy.place],
-                0,
-                copy.size,
-            );
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bindings, &[]);
+        for offset in (0..runs.len()).step_by(distance) {
+            pass.set_bind_group(1, step, &[offset as u32]);
+            pass.dispatch_workgroups(1, 1, self.members);
         }
     }
+
+    /// All of the arena, for copies from and to its image.
+    fn whole<'a>(
+        &'a self,
+        image: &wgpu::Texture,
+    ) -> (wgpu::TexelCopyBufferInfo<'a>, wgpu::Extent3d) {
+        let layout = wgpu::TexelCopyBufferLayout {
+            offset: 0,
+            bytes_per_row: Some(ROW as u32),
+            rows_per_image: None,
+        };
+        let buffer = wgpu::TexelCopyBufferInfo {
+            buffer: &self.arena,
+            layout,
+        };
+        (buffer, image.size())
+    }
+}
+
+/// Texels in a row of the arena's image, `IN_A_ROW` in `shaders/lib/arena_in_image.wgsl`, in bytes.
+const ROW: usize = 4 * 1024;
+
+/// The arena's binding.
+const ARENA: usize = 1;
+
+/// An image of the arena.
+fn image(device: &Device, arena: &wgpu::Buffer) -> wgpu::Texture {
+    device.handle.create_texture(&wgpu::TextureDescriptor {
+        label: Some("arena"),
+        size: wgpu::Extent3d {
+            width: ROW as u32 / 4,
+            height: (arena.size() / ROW as u64) as u32,
+            depth_or_array_layers: 1,
+        },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::R32Float,
+        usage: wgpu::TextureUsages::STORAGE_BINDING
+            | wgpu::TextureUsages::COPY_DST
+            | wgpu::TextureUsages::COPY_SRC,
+        view_formats: &[],
+    })
 }
 
 fn in_line(program: &Program) -> bool {
@@ -238,6 +317,9 @@ pub(super) fn constants(program: &Program, table: &[Entry], form: Form) -> Const
         ("RULE", only(program.ops.iter().filter_map(rule_of))),
         ("KINDS", kinds),
     ];
+    if form.image {
+        constants.push(("IMAGE", 1));
+    }
     if program.ops.iter().any(|op| in_tiles(program, op, form)) {
         let rows = tile_rows(program, form) as u32;
         constants.extend([("TILE_ROWS", rows), ("TILE_PARTS", rows / form.lanes)]);
@@ -310,7 +392,7 @@ fn iterations(program: &Program, form: Form) -> usize {
         | Op::MatmulActivationGradient { .. } => sizes(program, op).map_or(0, |[m, n, k]| {
             if in_tiles(program, op, form) {
                 let tiles = m.div_ceil(tile_rows) * n.div_ceil(form.tile_columns());
-                tiles * (5 + k + tile_rows)
+                tiles * (5 + k.div_ceil(4) + tile_rows)
             } else {
                 shared(m * n) * (2 + k)
             }

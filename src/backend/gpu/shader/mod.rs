@@ -77,6 +77,8 @@ pub const KERNELS: &[(&str, &str)] = shaders!("":
 
 /// What kernels include by `#import NAME`, as in `shaders/lib/`.
 const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
+    "arena_in_buffer",
+    "arena_in_image",
     "batch",
     "circle",
     "columns",

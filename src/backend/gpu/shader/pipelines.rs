@@ -184,18 +184,39 @@ fn entry(
     }
 }
 
-/// Of texels of four values, as `super::super::image` makes them.
-fn image(binding: u32) -> wgpu::BindGroupLayoutEntry {
+/// Of texels of four values that are read, as `super::super::image` makes them; or of one value each, that are written too.
+fn image(binding: u32, is_written: bool) -> wgpu::BindGroupLayoutEntry {
+    let (access, format) = if is_written {
+        (
+            wgpu::StorageTextureAccess::ReadWrite,
+            wgpu::TextureFormat::R32Float,
+        )
+    } else {
+        (
+            wgpu::StorageTextureAccess::ReadOnly,
+            wgpu::TextureFormat::Rgba32Float,
+        )
+    };
     wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
         ty: wgpu::BindingType::StorageTexture {
-            access: wgpu::StorageTextureAccess::ReadOnly,
-            format: wgpu::TextureFormat::Rgba32Float,
+            access,
+            format,
             view_dimension: wgpu::TextureViewDimension::D2,
         },
         count: None,
     }
+}
+
+fn is_written(image: &naga::TypeInner) -> bool {
+    matches!(
+        image,
+        naga::TypeInner::Image {
+            class: naga::ImageClass::Storage { access, .. },
+            ..
+        } if access.contains(naga::StorageAccess::STORE)
+    )
 }
 
 /// The layout of group 0 as the shader declares it.
@@ -209,7 +230,10 @@ fn layout(device: &Device, kernel: &str, module: &naga::Module) -> wgpu::BindGro
                 naga::AddressSpace::Storage { access } => wgpu::BufferBindingType::Storage {
                     read_only: !access.contains(naga::StorageAccess::STORE),
                 },
-                naga::AddressSpace::Handle => return Some(image(binding.binding)),
+                naga::AddressSpace::Handle => {
+                    let inner = &module.types[variable.ty].inner;
+                    return Some(image(binding.binding, is_written(inner)));
+                }
                 _ => wgpu::BufferBindingType::Uniform,
             };
             Some(entry(binding.binding, kind, false))
