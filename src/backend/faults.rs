@@ -23,6 +23,8 @@ pub enum Fault {
     Slow(Duration),
     /// A parameter of the first member is no number any more.
     Corrupt,
+    /// Gradients that are handed over are wrong from here on, and so is a kernel when they are checked.
+    Wrong,
 }
 
 /// Failures to come, each at its step, in the order of the steps. Copies share them: what has failed once does not fail again.
@@ -46,7 +48,7 @@ impl Faults {
     }
 }
 
-/// As `lose@120,slow@5:20ms,lose@120`: `lose`, `memory`, `invalid`, `hang`, `nan`, or `slow` with its milliseconds.
+/// As `lose@120,slow@5:20ms,lose@120`: `lose`, `memory`, `invalid`, `hang`, `nan`, `wrong`, or `slow` with its milliseconds.
 impl FromStr for Faults {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -62,6 +64,7 @@ impl FromStr for Faults {
                 ("invalid", None) => Fault::Invalid,
                 ("hang", None) => Fault::Hang,
                 ("nan", None) => Fault::Corrupt,
+                ("wrong", None) => Fault::Wrong,
                 ("slow", Some(time)) => Fault::Slow(Duration::from_millis(time)),
                 _ => return None,
             };
@@ -81,6 +84,8 @@ pub struct Faulty {
     faults: Faults,
     /// What its device failed of.
     gone: Option<Fault>,
+    /// Whether it computes wrong.
+    wrong: bool,
 }
 
 impl Faulty {
@@ -90,6 +95,7 @@ impl Faulty {
             inner,
             faults,
             gone: None,
+            wrong: false,
         }
     }
 
@@ -144,6 +150,7 @@ impl Faulty {
                 self.inner
                     .write(buffer::PARAMETERS, 0, 0, Data::F32(&nonsense))?;
             }
+            Fault::Wrong => self.wrong = true,
             Fault::Lose | Fault::Exhaust | Fault::Invalid | Fault::Hang => {
                 self.gone = Some(fault);
                 if matches!(fault, Fault::Lose | Fault::Invalid) {
@@ -196,7 +203,14 @@ impl Backend for Faulty {
         spare: Vec<f32>,
     ) -> Result<Vec<f32>, BackendError> {
         self.there()?;
-        self.inner.take(buffer, member, len, spare)
+        let mut values = self.inner.take(buffer, member, len, spare)?;
+        if self.wrong
+            && buffer == buffer::GRADIENTS
+            && let Some(first) = values.first_mut()
+        {
+            *first = f32::from_bits(first.to_bits() ^ 1 << 20);
+        }
+        Ok(values)
     }
 
     fn update(
@@ -250,7 +264,13 @@ impl Backend for Faulty {
 
     fn check(&mut self, programs: &[&Program]) -> Result<Vec<Check>, BackendError> {
         self.there()?;
-        self.inner.check(programs)
+        let mut checks = self.inner.check(programs)?;
+        if self.wrong
+            && let Some(first) = checks.first_mut()
+        {
+            first.error = 0.5;
+        }
+        Ok(checks)
     }
 }
 
@@ -260,10 +280,11 @@ mod tests {
 
     #[test]
     fn faults_are_read_in_any_order_and_refused_where_they_are_none() {
-        let faults: Faults = "lose@9,slow@3:20ms,nan@4".parse().expect("faults");
+        let faults: Faults = "lose@9,slow@3:20ms,nan@4,wrong@5".parse().expect("faults");
         let expected = [
             (3, Fault::Slow(Duration::from_millis(20))),
             (4, Fault::Corrupt),
+            (5, Fault::Wrong),
             (9, Fault::Lose),
         ];
         faults.list(|list| assert_eq!(list[..], expected));

@@ -246,6 +246,34 @@ fn workers_fail_as_they_are_asked_to_and_the_model_is_the_same() {
 }
 
 #[test]
+fn of_two_workers_the_one_whose_kernels_are_off_is_put_out_and_the_model_is_the_same() {
+    let place = Place::new();
+    for scheduling in ["central", "distributed"] {
+        let train = |out: &str, faults: Option<&str>| {
+            let words = format!(
+                "train digits --workers cpu:1*2 --verify 1 --scheduling {scheduling} --hidden 16 --epochs 4 --batch-size 64 --out {out}"
+            );
+            let mut command = place.command(&words);
+            command.envs(faults.map(|faults| ("GPU_MLP_FAULTS", faults)));
+            let (code, told) = super::ended(command.output().expect("it runs"));
+            assert_eq!(code, 0, "{told}");
+            told
+        };
+        train("whole", None);
+        let told = train("failed", Some("wrong@9"));
+        let mut lines = told.lines();
+        assert!(
+            lines.any(|line| line.ends_with(" is off by 5.0e-1: put out")),
+            "{told}"
+        );
+        assert!(
+            place.bytes("whole") == place.bytes("failed"),
+            "{scheduling}"
+        );
+    }
+}
+
+#[test]
 fn workers_on_an_adapter_lose_their_devices_and_the_model_is_the_same() {
     let place = Place::new();
     let train = |out: &str, scheduling: &str, faults: Option<&str>| {
