@@ -1,7 +1,7 @@
 //! Workers in processes of their own: the same worker behind the same messages, over its standard input and output, or over a socket
 //! that it came by. A driver that crashes takes its process along, and not the run.
 
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, Error, ErrorKind, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,21 +22,40 @@ enum Said {
     ToPeer(usize, Order),
 }
 
-/// A message is its length, of four bytes, and its contents.
+/// What each message begins with; nothing else that a process writes there does.
+const MARK: [u8; 8] = *b"gpu-mlp\0";
+
+/// Bytes of a message whose memory is there before they are.
+const AT_ONCE: u64 = 64 << 20;
+
+/// A message is the mark, its length, of eight bytes, and its contents.
 fn put(out: &mut impl Write, message: &impl Serialize) -> std::io::Result<()> {
-    let bytes = postcard::to_allocvec(message).map_err(std::io::Error::other)?;
-    let length = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
-    out.write_all(&length.to_le_bytes())?;
+    let bytes = postcard::to_allocvec(message).map_err(Error::other)?;
+    out.write_all(&MARK)?;
+    out.write_all(&(bytes.len() as u64).to_le_bytes())?;
     out.write_all(&bytes)?;
     out.flush()
 }
 
+/// The next message. What is no message is an error of the kind `InvalidData`.
 fn get<T: DeserializeOwned>(input: &mut impl Read) -> std::io::Result<T> {
-    let mut length = [0; 4];
-    input.read_exact(&mut length)?;
-    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
-    input.read_exact(&mut bytes)?;
-    postcard::from_bytes(&bytes).map_err(std::io::Error::other)
+    let mut eight = [0; 8];
+    input.read_exact(&mut eight)?;
+    if eight != MARK {
+        let said = format!(
+            "what came ({:?} and more) is no message; a driver may have printed it",
+            String::from_utf8_lossy(&eight)
+        );
+        return Err(Error::new(ErrorKind::InvalidData, said));
+    }
+    input.read_exact(&mut eight)?;
+    let length = u64::from_le_bytes(eight);
+    let mut bytes = Vec::with_capacity(length.min(AT_ONCE) as usize);
+    input.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    postcard::from_bytes(&bytes).map_err(|error| Error::new(ErrorKind::InvalidData, error))
 }
 
 /// Works as a process of a pool, until what it reads from ends. Returns why it has ended, where it is not that the pool has.
@@ -201,15 +220,16 @@ fn read_answers(
 ) {
     let mut input = BufReader::new(input);
     let mut told = false;
-    while let Ok(said) = get::<Said>(&mut input) {
-        match said {
-            Said::Answer(said) => {
+    let wrong = loop {
+        match get::<Said>(&mut input) {
+            Err(error) => break Some(error).filter(|of| of.kind() == ErrorKind::InvalidData),
+            Ok(Said::Answer(said)) => {
                 told |= matches!(said, Answer::Failed(_));
                 if outbox.send(said).is_err() {
-                    break;
+                    break None;
                 }
             }
-            Said::ToPeer(rank, letter) => {
+            Ok(Said::ToPeer(rank, letter)) => {
                 let peers = peers.lock().unwrap_or_else(PoisonError::into_inner);
                 let sent = peers.get(rank).map(|peer| peer.send(letter));
                 if let Some(Err(SendError(Order::Letter { first, from, .. }))) = sent
@@ -220,11 +240,81 @@ fn read_answers(
                 }
             }
         }
-    }
+    };
     peers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    let reason = end();
+    let ended = end();
+    let reason = wrong.map_or(ended, |wrong| wrong.to_string());
     if !told {
         // If nobody hears of it, nobody waits.
         let _ = outbox.send(Answer::Failed(reason.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, sink};
+
+    use super::*;
+    use crate::elastic::policy::DeviceKind;
+    use crate::elastic::{Joined, Pool, PoolOptions, Spec, Start};
+
+    fn message() -> Order {
+        Order::Read {
+            number: 7,
+            buffer: "parameters".into(),
+            member: 1,
+            offset: 2,
+            len: 3,
+        }
+    }
+
+    /// By such a way come these bytes, and then the end.
+    fn ends(bytes: &[u8]) -> Ends {
+        Ends {
+            input: Box::new(Cursor::new(bytes.to_vec())),
+            output: Box::new(sink()),
+        }
+    }
+
+    #[test]
+    fn a_message_is_read_as_it_is_written_one_behind_the_other() {
+        let mut bytes = Vec::new();
+        for order in [message(), Order::Examine, message()] {
+            put(&mut bytes, &order).expect("it is written");
+        }
+        let mut input = Cursor::new(bytes);
+        for written in [message(), Order::Examine, message()] {
+            let read: Order = get(&mut input).expect("it is read");
+            assert_eq!(format!("{read:?}"), format!("{written:?}"));
+        }
+        let error = get::<Order>(&mut input).expect_err("it ends");
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_message_that_ends_before_its_length_takes_no_memory_for_it() {
+        for length in [100, 1 << 40, u64::MAX] {
+            let mut bytes = MARK.to_vec();
+            bytes.extend(length.to_le_bytes());
+            bytes.extend([1; 99]);
+            let error = get::<Order>(&mut Cursor::new(bytes)).expect_err("it ends");
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_a_driver_prints_is_no_message_and_is_told() {
+        let line = b"WARNING: lavapipe is not a conformant Vulkan implementation\n";
+        let part = "(\"WARNING:\" and more) is no message";
+        let joined = Spec {
+            name: "cpu:1".into(),
+            kind: DeviceKind::Cpu { threads: 1 },
+            weight: 1.0,
+            start: Start::Joined(Joined::new(ends(line))),
+            spares: Vec::new(),
+        };
+        let error = Pool::open(vec![joined], PoolOptions::default()).err();
+        let error = error.expect("it says nothing sensible").to_string();
+        assert!(error.contains(part), "{error}");
     }
 }
