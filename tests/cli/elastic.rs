@@ -119,6 +119,68 @@ fn a_model_is_the_same_file_whoever_trains_it() {
 }
 
 #[test]
+fn what_is_drawn_rounded_or_added_up_has_the_same_bits_on_three_workers_as_on_one() {
+    let place = Place::new();
+    let rows = (0..180).map(|row| {
+        let (x, town) = (row * 37 % 101, row * 7 % 45);
+        format!("{x},town{town},{}\n", 2 * x + town % 9)
+    });
+    let towns = "x,town,y\n".to_owned() + &rows.collect::<String>();
+    place.file("data.csv", classes()).file("towns.csv", towns);
+    let small = "--hidden 12,8 --epochs 3 --batch-size 16 --validation 0.2 --shards 5";
+    for (data, words) in [
+        ("data.csv", "--noise 0.2 --mask 0.1"),
+        ("data.csv", "--mixup 0.4"),
+        ("data.csv", "--precision f16"),
+        ("data.csv", "--accumulate 3 --clip-norm 0.5"),
+        ("data.csv", "--sampling balanced --numeric periodic"),
+        (
+            "digits",
+            "--shift 1 --rotate 10 --cutout 2 --noise 0.1 --mixup 0.2 --precision f16 --accumulate 2",
+        ),
+        (
+            "towns.csv",
+            "--target y --one-hot-up-to 8 --embedding-dim 4",
+        ),
+        (
+            "towns.csv",
+            "--target y --one-hot-up-to 8 --norm layer --dropout 0.1",
+        ),
+    ] {
+        let model = |name: &str, workers: &str| {
+            place.ok(&format!(
+                "train {data} {small} {words} --workers {workers} --out {name}"
+            ));
+            std::fs::read(place.path(name)).expect("the model is written")
+        };
+        let one = model("one", "cpu:1");
+        for workers in ["cpu:1*3", "cpu:1*3 --scheduling distributed"] {
+            assert!(one == model("three", workers), "{data} {words}: {workers}");
+        }
+    }
+}
+
+#[test]
+fn adapters_that_verify_each_other_come_to_the_same_file() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let one = model(&place, "one", "--workers gpu");
+    for scheduling in ["central", "distributed"] {
+        let words = format!("--workers gpu*3 --verify 1 --scheduling {scheduling}");
+        let told = place.json(&format!("{TRAIN} --out three --json {words}"));
+        let three = std::fs::read(place.path("three")).expect("the model is written");
+        assert!(one == three, "{scheduling}");
+        // Each shard of nine steps.
+        assert!(told["pool"]["verified"].as_u64() >= Some(27), "{told}");
+        let workers = told["pool"]["workers"].as_array().expect("a list");
+        assert!(
+            workers.len() == 3 && workers.iter().all(|worker| worker["put_out"].is_null()),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn adapters_are_workers_and_come_to_what_the_processor_comes_to() {
     let place = Place::new();
     place.file("data.csv", classes());

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use gpu_mlp::random::{Purpose, key, threefry2x32};
@@ -86,6 +88,55 @@ fn runs_that_are_killed_at_random_moments_end_on_the_bits_of_those_that_are_not(
         let finished = told.contains("the run is finished");
         assert!(code == 0 || (code == 2 && finished), "{words}: {told}");
         same(&run);
+    }
+}
+
+/// Starts it, and ends it after so long, if it has not ended by itself.
+fn killed_after(place: &Place, words: &str, time: Duration) {
+    let mut child = place.command(words).spawn().expect("it runs");
+    let mut told = child.stderr.take().expect("a pipe");
+    let (open, ended) = channel::<()>();
+    let reading = thread::spawn(move || {
+        // Who is not read from may wait for it.
+        std::io::copy(&mut told, &mut std::io::sink()).expect("it is read");
+        drop(open);
+    });
+    // Nothing is ever sent: what comes is the end, or the time.
+    ended.recv_timeout(time).expect_err("nothing is sent");
+    child.kill().expect("it runs, or ran");
+    child.wait().expect("it ends");
+    reading.join().expect("the pipe has ended");
+}
+
+#[test]
+fn runs_that_are_killed_whatever_they_are_at_end_on_the_bits_of_those_that_are_not() {
+    let place = Place::new();
+    for (number, options) in [
+        "--device cpu --hidden 70 --checkpoint-every 20ms",
+        "--workers cpu:1*3 --hidden 32 --verify 0.2 --checkpoint-every 5",
+        "--workers cpu:1*2 --worker-processes --scheduling distributed --hidden 32 --checkpoint-every 11",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let train = format!("train digits --epochs 15 {options} --run");
+        let start = Instant::now();
+        place.ok(&format!("{train} whole-{number}"));
+        let (time, run) = (start.elapsed(), format!("run-{number}"));
+        let mut words = format!("{train} {run}");
+        for draw in 0..8 {
+            let [draw, _] = threefry2x32(key(11, Purpose::Split), [number as u32, draw]);
+            let share = f64::from(draw) / f64::from(u32::MAX) / 3.0;
+            killed_after(&place, &words, time.mul_f64(share));
+            if place.path(&run).join("run.json").exists() {
+                words = format!("resume {run}");
+            }
+        }
+        let (code, told) = place.run(&words);
+        let finished = told.contains("the run is finished");
+        assert!(code == 0 || (code == 2 && finished), "{words}: {told}");
+        let model = |run: &str| place.bytes(format!("{run}/model.safetensors"));
+        assert!(model(&run) == model(&format!("whole-{number}")), "{options}");
     }
 }
 
