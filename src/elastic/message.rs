@@ -156,8 +156,8 @@ pub(super) enum Order {
     },
     /// The sum of all shards: update the weights by it.
     Update {
-        /// The update's program.
-        program: usize,
+        /// Gradients' program, which says what was summed up, and update's program.
+        programs: [usize; 2],
         /// What it is run with.
         step: Step,
         /// Shards that were summed up.

@@ -236,13 +236,13 @@ impl Station {
                 })?;
             }
             Order::Update {
-                program,
+                programs: [gradients, update],
                 step,
                 of,
                 total,
             } => {
                 self.bench = Bench::new(0);
-                self.update(program, self.program, &step, of, &total)?;
+                self.update(update, gradients, &step, of, &total)?;
             }
             Order::Lease {
                 number,

@@ -70,7 +70,7 @@ impl Pool {
             return Err(self.gone());
         };
         self.tell(&Order::Update {
-            program,
+            programs: [self.verify.program, program],
             step,
             of: self.steps.len() as u32,
             total,

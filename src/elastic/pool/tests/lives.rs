@@ -3,6 +3,7 @@
 use super::status::{TOLD, listen, told};
 use super::watched::{Call, Hook, Seen, watched};
 use super::*;
+use crate::program::buffer;
 
 #[test]
 fn a_worker_is_opened_again_eight_times_at_most() {
@@ -74,4 +75,29 @@ fn who_does_not_answer_is_waited_for_no_longer_and_takes_part_again_once_it_does
         }
         TOLD.take();
     }
+}
+
+#[test]
+fn who_has_run_no_shard_of_a_network_updates_its_weights_as_the_others_do() {
+    let idle = Spec {
+        weight: 1e-9,
+        ..spec(BTreeMap::new())
+    };
+    let options = patient(options(PolicyName::Weighted, Scheduling::Central));
+    let mut pool = Pool::open(vec![spec(BTreeMap::new()), idle], options).expect("both open");
+    run(&mut pool).expect("it trains");
+    // How many help is not asked before sixteen steps.
+    pool.crowd = Crowd::new(2);
+    // Its parameters are fewer.
+    let other = Network::new(5, &[4], Activation::Relu, 3, Activation::Identity);
+    run_of(&mut pool, &other).expect("it trains");
+    assert_eq!(pool.report().workers[1].shards, 0);
+    let weights = |pool: &mut Pool| {
+        let len = other.parameter_count();
+        let members = [0, 1].map(|member| pool.read(buffer::PARAMETERS, member, 0, len));
+        members.map(|values| values.expect("a worker is there"))
+    };
+    let wanted = weights(&mut pool);
+    pool.dismiss(0);
+    assert_eq!(weights(&mut pool), wanted);
 }
