@@ -205,6 +205,7 @@ impl Link {
                 position,
                 life,
             };
+            let _fall = Fall(outbox.clone());
             match start {
                 Start::Thread(open) => drop(match open() {
                     Ok(backend) => work(backend, &orders, &mut outbox),
@@ -339,6 +340,20 @@ pub(super) struct Channel {
     answers: Sender<(usize, u32, Answer)>,
     position: usize,
     life: u32,
+}
+
+/// Tells that a thread has panicked, which ends without an answer otherwise.
+struct Fall(Channel);
+
+impl Drop for Fall {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // If nobody hears of it, nobody waits.
+            let _ = self
+                .0
+                .send(Answer::Failed("its thread panicked".to_owned().into()));
+        }
+    }
 }
 
 impl Outbox for Channel {

@@ -17,6 +17,8 @@ use crate::program::{Program, Step, buffer};
 pub(super) enum Fault {
     /// It reports an error, and is opened anew.
     Kills,
+    /// Its thread panics, and it is opened anew.
+    Panics,
     /// It does not answer for longer than is waited for, then goes on.
     Hangs,
     /// It takes longer.
@@ -125,6 +127,8 @@ impl Faulty {
                     reason: "it was killed".into(),
                 });
             }
+            // Without a word on standard error.
+            Some(Fault::Panics) => std::panic::resume_unwind(Box::new("a driver panics")),
             Some(Fault::Hangs) => nothing(4 * LIMIT),
             Some(Fault::Slows) => nothing(LIMIT / 10),
             Some(&(Fault::Corrupts | Fault::Slips | Fault::Dissolves)) => {

@@ -101,3 +101,19 @@ fn who_has_run_no_shard_of_a_network_updates_its_weights_as_the_others_do() {
     pool.dismiss(0);
     assert_eq!(weights(&mut pool), wanted);
 }
+
+#[test]
+fn a_worker_whose_thread_panics_is_lost_at_once() {
+    for scheduling in Scheduling::ALL {
+        let specs = vec![spec(BTreeMap::new()), spec([(4, Fault::Panics)].into())];
+        let options = patient(options(PolicyName::RoundRobin, scheduling));
+        let remote = options.remote.clone();
+        let (found, _) = outcome(specs, options);
+        assert_eq!(found, reference());
+        let lost = "worker 1 (cpu (1 thread)) is lost: its thread panicked";
+        assert!(
+            remote.notices().iter().any(|line| line == lost),
+            "{scheduling:?}"
+        );
+    }
+}
