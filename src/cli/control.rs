@@ -1,4 +1,4 @@
-//! `scale`, `status` and `worker --join`: a run's folder has a socket that its trainer listens on.
+//! What may be asked of a run that is training, and `scale`: its folder has a socket that its trainer listens on.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use gpu_mlp::elastic::{Ends, Joined, PoolReport, Remote, Start};
+use gpu_mlp::elastic::{Ends, Joined, Remote, Start};
 use serde::{Deserialize, Serialize};
 
 use super::error::bad_input;
+use super::status::{Standing, Watch};
 use super::workers::{Crew, Workers};
-use super::{output, report};
 
 /// Add or remove the workers of a run that is training
 #[derive(Args)]
@@ -24,16 +24,6 @@ pub(super) struct ScaleOptions {
     /// The workers that it shall have from now on, as train --workers takes them
     #[arg(long, value_name = "LIST")]
     workers: Workers,
-}
-
-/// Show the workers of a run that is training
-#[derive(Args)]
-pub(super) struct StatusOptions {
-    /// The run's folder
-    run: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
 }
 
 /// What is asked of a trainer: a line of JSON.
@@ -53,7 +43,7 @@ enum Request {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Reply {
-    Status(PoolReport),
+    Status(Box<Standing>),
     Done,
     Failed(String),
 }
@@ -64,33 +54,49 @@ const SOCKET: &str = "control";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) fn scale(options: &ScaleOptions) -> Result<ExitCode> {
-    match ask(&options.run, Request::Scale(options.workers.to_string()))? {
-        Reply::Failed(reason) => Err(bad_input(reason)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    let request = Request::Scale(options.workers.to_string());
+    ask(&options.run, request).map(|_| ExitCode::SUCCESS)
 }
 
-pub(super) fn status(options: &StatusOptions) -> Result<ExitCode> {
-    match ask(&options.run, Request::Status)? {
-        Reply::Status(pool) if options.json => output::json(&pool)?,
-        Reply::Status(pool) => {
-            let lines = report::workers(&pool).into_iter();
-            output::text(&lines.map(|line| line + "\n").collect::<String>())?;
-        }
-        Reply::Done => {}
-        Reply::Failed(reason) => return Err(bad_input(reason)),
-    }
-    Ok(ExitCode::SUCCESS)
+/// Who answers for a run.
+pub(super) enum Asked<T> {
+    /// Its trainer.
+    Answer(T),
+    /// Nobody trains it.
+    Nobody,
+    /// It cannot be asked, for this reason.
+    Unreachable(String),
+}
+
+/// How far a run is, if it is training.
+pub(super) fn standing(run: &Path) -> Result<Asked<Standing>> {
+    Ok(match talk(run, Request::Status)? {
+        Asked::Answer((Reply::Status(standing), _)) => Asked::Answer(*standing),
+        Asked::Answer((Reply::Failed(reason), _)) => return Err(bad_input(reason)),
+        Asked::Answer((Reply::Done, _)) | Asked::Nobody => Asked::Nobody,
+        Asked::Unreachable(reason) => Asked::Unreachable(reason),
+    })
+}
+
+/// What may be asked about.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) watch: Watch,
+    /// The workers, if the run has some.
+    pub(super) crew: Option<Crew>,
 }
 
 /// What a trainer does with a request.
-fn answer(request: &Request, crew: &Crew) -> Reply {
-    match request {
-        Request::Status => crew.remote.report().map_or_else(
-            || Reply::Failed("the first step is not made yet".into()),
-            Reply::Status,
-        ),
-        Request::Scale(list) => {
+fn answer(request: &Request, desk: &Desk) -> Reply {
+    let alone = "the run trains without workers, and would come to other bits with them";
+    match (request, &desk.crew) {
+        (Request::Status, crew) => {
+            let mut standing = desk.watch.standing();
+            standing.pool = crew.as_ref().and_then(|crew| crew.remote.report());
+            Reply::Status(Box::new(standing))
+        }
+        (_, None) => Reply::Failed(alone.into()),
+        (Request::Scale(list), Some(crew)) => {
             let workers = list.parse::<Workers>();
             match workers.and_then(|workers| workers.check().map(|()| workers)) {
                 Ok(workers) => {
@@ -100,10 +106,10 @@ fn answer(request: &Request, crew: &Crew) -> Reply {
                 Err(reason) => Reply::Failed(reason),
             }
         }
-        Request::Join { version, .. } if version != VERSION => Reply::Failed(format!(
+        (Request::Join { version, .. }, _) if version != VERSION => Reply::Failed(format!(
             "gpu-mlp {VERSION} is training the run, and this is {version}; a worker has to be of the same version"
         )),
-        Request::Join { device, .. } => match device.parse() {
+        (Request::Join { device, .. }, _) => match device.parse() {
             Ok(Workers::These(_)) => Reply::Done,
             _ => Reply::Failed(format!("{device} is no device")),
         },
@@ -127,11 +133,7 @@ pub(super) fn join(run: &Path, device: &Workers) -> Result<Ends> {
         device: device.to_string(),
         version: VERSION.to_owned(),
     };
-    let (reply, ends) = talk(run, request)?;
-    match reply {
-        Reply::Failed(reason) => Err(bad_input(reason)),
-        _ => Ok(ends),
-    }
+    ask(run, request)
 }
 
 /// A socket that is listened on, as long as this is there.
@@ -146,11 +148,11 @@ impl Drop for Listening {
     }
 }
 
-/// How long a trainer has for its answer, which takes it no time at all.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a trainer has for its answer. It looks for adapters before that, at most.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks the trainer of a run, and leaves the way open.
-fn talk(run: &Path, request: Request) -> Result<(Reply, Ends)> {
+fn talk(run: &Path, request: Request) -> Result<Asked<(Reply, Ends)>> {
     let path = run.join(SOCKET);
     let (sender, answer) = channel();
     let socket = path.clone();
@@ -168,7 +170,7 @@ fn talk(run: &Path, request: Request) -> Result<(Reply, Ends)> {
             let reply = reply.with_context(|| {
                 format!("{run}: its trainer, of another version perhaps, answers something else")
             });
-            Ok((reply?, ends))
+            Ok(Asked::Answer((reply?, ends)))
         }
         Err((
             ErrorKind::NotFound
@@ -178,15 +180,25 @@ fn talk(run: &Path, request: Request) -> Result<(Reply, Ends)> {
             | ErrorKind::BrokenPipe
             | ErrorKind::UnexpectedEof,
             _,
-        )) => Err(bad_input(format!(
-            "{run} is not training with --workers; begin it with train --workers LIST --run {run}"
-        ))),
-        Err((_, error)) => Err(bad_input(format!("{}: {error}", path.display()))),
+        )) => Ok(Asked::Nobody),
+        Err((_, error)) => Ok(Asked::Unreachable(format!("{}: {error}", path.display()))),
     }
 }
 
-fn ask(run: &Path, request: Request) -> Result<Reply> {
-    Ok(talk(run, request)?.0)
+/// Asks for something that only a trainer with workers can do.
+fn ask(run: &Path, request: Request) -> Result<Ends> {
+    match talk(run, request)? {
+        Asked::Answer((Reply::Failed(reason), _)) | Asked::Unreachable(reason) => {
+            Err(bad_input(reason))
+        }
+        Asked::Answer((_, ends)) => Ok(ends),
+        Asked::Nobody => {
+            let run = run.display();
+            Err(bad_input(format!(
+                "{run} is not training with --workers; begin it with train --workers LIST --run {run}"
+            )))
+        }
+    }
 }
 
 #[cfg(unix)]
@@ -195,7 +207,7 @@ mod socket {
     use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
     use std::time::Duration;
 
-    use super::{Crew, Ends, Listening, Path, Reply, Request, SOCKET, answer, take_in};
+    use super::{Desk, Ends, Listening, Path, Reply, Request, SOCKET, answer, take_in};
 
     /// Refuses a path that no socket can have.
     fn check(path: &Path) -> Result<()> {
@@ -209,7 +221,7 @@ mod socket {
     }
 
     /// Listens in a run's folder, until the process ends.
-    pub(in super::super) fn listen(folder: &Path, crew: Crew) -> Result<Listening> {
+    pub(in super::super) fn listen(folder: &Path, desk: Desk) -> Result<Listening> {
         let path = folder.join(SOCKET);
         check(&path)?;
         // The folder is locked by this process: a socket that is there is of one that ended.
@@ -218,7 +230,7 @@ mod socket {
         let serve = move || {
             for stream in listener.incoming().flatten() {
                 // Who asks and goes away has no answer.
-                let _ = serve(stream, &crew);
+                let _ = serve(stream, &desk);
             }
         };
         std::thread::Builder::new()
@@ -227,19 +239,21 @@ mod socket {
         Ok(Listening { path })
     }
 
-    fn serve(mut stream: UnixStream, crew: &Crew) -> Result<()> {
+    fn serve(mut stream: UnixStream, desk: &Desk) -> Result<()> {
         // Others wait meanwhile.
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         let mut line = String::new();
         BufReader::new(&stream).read_line(&mut line)?;
         let request: serde_json::Result<Request> = serde_json::from_str(&line);
         let reply = match &request {
-            Ok(request) => answer(request, crew),
+            Ok(request) => answer(request, desk),
             Err(error) => Reply::Failed(error.to_string()),
         };
         serde_json::to_writer(&mut stream, &reply)?;
         stream.write_all(b"\n")?;
-        if let (Ok(Request::Join { device, .. }), Reply::Done) = (request, reply) {
+        if let (Ok(Request::Join { device, .. }), Reply::Done, Some(crew)) =
+            (request, reply, &desk.crew)
+        {
             stream.set_read_timeout(None)?;
             let ends = Ends {
                 input: Box::new(stream.try_clone()?),
@@ -276,14 +290,14 @@ mod socket {
 mod socket {
     use std::io::{Error, ErrorKind, Result};
 
-    use super::{Crew, Ends, Listening, Path, Request};
+    use super::{Desk, Ends, Listening, Path, Request};
 
     fn missing() -> Error {
         let reason = "this needs Unix sockets, which this system has not";
         Error::new(ErrorKind::Unsupported, reason)
     }
 
-    pub(in super::super) fn listen(_: &Path, _: Crew) -> Result<Listening> {
+    pub(in super::super) fn listen(_: &Path, _: Desk) -> Result<Listening> {
         Err(missing())
     }
 

@@ -15,6 +15,7 @@ mod report;
 mod resume;
 mod session;
 mod simulate;
+mod status;
 mod train;
 mod worker;
 mod workers;
@@ -58,7 +59,7 @@ enum Command {
     Devices(devices::Options),
     Simulate(simulate::Options),
     Scale(control::ScaleOptions),
-    Status(control::StatusOptions),
+    Status(status::Options),
     Worker(worker::Options),
 }
 
@@ -111,7 +112,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Devices(options) => devices::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Scale(options) => control::scale(&options),
-        Command::Status(options) => control::status(&options),
+        Command::Status(options) => status::run(&options),
         Command::Worker(options) => worker::run(&options),
     }
 }

@@ -1,9 +1,10 @@
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use gpu_mlp::elastic::PoolReport;
 use gpu_mlp::predictor::{Metrics, most_probable};
-use gpu_mlp::train::{End, Fitted, HeldOut, OfTarget, RangeTest};
+use gpu_mlp::train::{End, Fitted, HeldOut, OfTarget, Outcome, RangeTest};
 use serde::Serialize;
 
 use super::output::{self, Sink, flattened};
@@ -44,6 +45,21 @@ pub(super) fn end(end: End) -> &'static str {
         End::Converged => "converged",
         End::Patience => "patience",
         End::Stopped => "stopped",
+    }
+}
+
+/// Samples that all networks were trained on, by the seconds that it took.
+pub(super) fn samples_per_second(outcome: &Outcome) -> f64 {
+    let (_, samples, time) = outcome.measured;
+    rate(outcome.members.len() as u64 * samples, time)
+}
+
+fn rate(count: u64, time: Duration) -> f64 {
+    let seconds = time.as_secs_f64();
+    if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
     }
 }
 
@@ -91,16 +107,10 @@ pub(super) fn report(
     pool: Option<PoolReport>,
 ) -> Result<()> {
     let outcome = &fitted.outcome;
-    let (steps, samples, time) = outcome.measured;
+    let (steps, _, time) = outcome.measured;
     let seconds = time.as_secs_f64();
-    let members = outcome.members.len() as u64;
-    let rate = |count: u64| {
-        if seconds > 0.0 {
-            count as f64 / seconds
-        } else {
-            0.0
-        }
-    };
+    let members = outcome.members.len();
+    let samples = samples_per_second(outcome);
     let [train, validation, test] = fitted.metrics;
     let of_folds: Vec<Metrics> = fitted.folds.iter().map(|fold| fold.metrics).collect();
     let (average, spread) = (
@@ -114,8 +124,8 @@ pub(super) fn report(
             steps: outcome.steps,
             epochs,
             seconds,
-            steps_per_second: rate(steps),
-            samples_per_second: rate(members * samples),
+            steps_per_second: rate(steps, time),
+            samples_per_second: samples,
             train,
             validation,
             test,
@@ -180,7 +190,7 @@ pub(super) fn report(
     output::text(&format!(
         "{table}\n{networks}{epochs} epochs, {} steps in {seconds:.2} s{why}: {:.0} samples/s on {device}\nmodel: {}\n",
         outcome.steps,
-        rate(members * samples),
+        samples,
         out.display()
     ))
 }

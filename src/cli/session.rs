@@ -4,16 +4,19 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Error, Result};
 use gpu_mlp::runs::RunFolder;
 use gpu_mlp::train::{End, Event, FitError, Fitted, Guard, Plan, Snapshot};
 use serde_json::json;
 
+use super::control::{self, Desk};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
+use super::status::Watch;
 use super::workers::Trainer;
-use super::{control, output, report};
+use super::{output, report};
 
 /// A training run, ready to go.
 pub(super) struct Session {
@@ -58,15 +61,19 @@ impl Session {
                 line("notice", json!({ "text": text }));
             }
         };
-        let listening = self
-            .folder
-            .as_ref()
-            .zip(crew.clone())
-            .map(|(folder, crew)| {
-                control::listen(folder.path(), crew).inspect_err(|error| {
-                    log::warn!("gpu-mlp status and scale do not reach this run: {error}");
-                })
-            });
+        let watch = Watch::new(before, self.plan.config.epochs, self.plan.config.members());
+        let listening = self.folder.as_ref().map(|folder| {
+            let (watch, crew) = (watch.clone(), crew.clone());
+            let level = crew
+                .as_ref()
+                .map_or(log::Level::Debug, |_| log::Level::Warn);
+            control::listen(folder.path(), Desk { watch, crew }).inspect_err(|error| {
+                log::log!(
+                    level,
+                    "gpu-mlp status and scale do not reach this run: {error}"
+                );
+            })
+        });
         let mut progress = Progress::new("steps", self.json, before);
         let plan = &self.plan;
         let mut guard = Guard::default();
@@ -89,7 +96,15 @@ impl Session {
         let fitted = plan.fit_guarded(&mut self.trainer.backend, &mut guard, &mut |event| {
             noted();
             match event {
-                Event::Steps { done, total, .. } => progress.at(done, total, workers),
+                Event::Steps {
+                    done,
+                    total,
+                    epoch,
+                    samples,
+                } => {
+                    watch.at([done, total], epoch, samples, Instant::now());
+                    progress.at(done, total, workers);
+                }
                 Event::Notice(text) => {
                     log::warn!("{text}");
                     line("notice", json!({ "text": text }));
@@ -100,9 +115,10 @@ impl Session {
                     let judged = plan.judged(epochs);
                     progress.epoch(number, train, validation, judged);
                     if keeper.is_some() {
+                        let steps = watch.epoch(json!(train), json!(validation));
                         line(
                             "epoch",
-                            json!({ "epoch": number, "train": train, "validation": validation }),
+                            json!({ "epoch": number, "steps": steps, "train": train, "validation": validation }),
                         );
                     }
                 }
@@ -115,7 +131,6 @@ impl Session {
         });
         noted();
         drop(guard);
-        drop(listening);
         progress.done();
         let ended = self.end(fitted);
         match &ended {
@@ -126,7 +141,11 @@ impl Session {
                 };
                 line(
                     event,
-                    json!({ "step": fitted.outcome.steps, "end": report::end(fitted.outcome.end) }),
+                    json!({
+                        "step": fitted.outcome.steps,
+                        "end": report::end(fitted.outcome.end),
+                        "samples_per_second": report::samples_per_second(&fitted.outcome),
+                    }),
                 );
             }
             Err(error) => line("failed", json!({ "reason": format!("{error:#}") })),
@@ -137,6 +156,8 @@ impl Session {
                 "the last checkpoint could not be written: {reason}"
             ));
         }
+        // Whoever asks from here on reads the log.
+        drop(listening);
         let fitted = ended?;
         let stopped = fitted.outcome.end == End::Stopped;
         if let Some(folder) = &mut self.folder

@@ -114,6 +114,26 @@ impl Description {
             end: None,
         })
     }
+
+    fn read(file: &Path) -> Result<Self, RunError> {
+        let text = std::fs::read(file).map_err(|source| RunError::Io {
+            path: file.into(),
+            source,
+        })?;
+        let invalid = |reason: String| RunError::Invalid {
+            path: file.into(),
+            reason,
+        };
+        let value: Value =
+            serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
+        if value["version"] != VERSION {
+            return Err(invalid(format!(
+                "it has version {}, not {VERSION}",
+                value["version"]
+            )));
+        }
+        serde_json::from_value(value).map_err(|error| invalid(error.to_string()))
+    }
 }
 
 impl RunFolder {
@@ -174,29 +194,20 @@ impl RunFolder {
             return Err(RunError::NoRun { path: path.into() });
         }
         let lock = lock(path)?;
-        let text = std::fs::read(&file).map_err(|source| RunError::Io {
-            path: file.clone(),
-            source,
-        })?;
-        let invalid = |reason: String| RunError::Invalid {
-            path: file.clone(),
-            reason,
-        };
-        let value: Value =
-            serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
-        if value["version"] != VERSION {
-            return Err(invalid(format!(
-                "it has version {}, not {VERSION}",
-                value["version"]
-            )));
-        }
-        let description =
-            serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
         Ok(RunFolder {
             path: path.into(),
             _lock: lock,
-            description,
+            description: Description::read(&file)?,
         })
+    }
+
+    /// What a run is, and the lines of its log, whoever trains it.
+    pub fn look(path: &Path) -> Result<(Description, Vec<Value>), RunError> {
+        let file = path.join(DESCRIPTION);
+        if !file.is_file() {
+            return Err(RunError::NoRun { path: path.into() });
+        }
+        Ok((Description::read(&file)?, lines(&path.join(LOG))))
     }
 
     /// Whether a plan trains as the run began: its data, and everything that was decided.

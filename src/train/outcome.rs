@@ -36,6 +36,8 @@ pub enum Event<'a> {
         total: u64,
         /// The epoch under way, from 1.
         epoch: usize,
+        /// Rows that each member has trained on so far.
+        samples: u64,
     },
     /// Something that people should know of: a device failed, or the run went back.
     Notice(&'a str),

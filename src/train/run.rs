@@ -370,6 +370,7 @@ impl<'a> Run<'a> {
                 done: self.state.steps,
                 total,
                 epoch: epochs.start + (self.state.done - 1) / per_epoch,
+                samples: self.state.samples,
             });
             let due = match flow {
                 ControlFlow::Continue(()) => Due::Interval,

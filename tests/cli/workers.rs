@@ -64,7 +64,10 @@ impl<'a> Trainer<'a> {
             .spawn()
             .expect("it starts");
         let trainer = Trainer { place, child };
-        until("it trains", || trainer.status());
+        until("it trains", || {
+            let standing = trainer.status()?;
+            (standing["state"] == "training" && standing["step"].as_u64() > Some(0)).then_some(())
+        });
         trainer
     }
 
@@ -160,10 +163,10 @@ fn a_run_is_scaled_while_it_trains_and_its_weights_are_the_same() {
         place.ok("scale run --workers cpu:1*2");
         trainer.has(2);
         trainer.ends_as_one_worker();
-        let (code, line) = place.fails("status run");
+        let told = place.ok("status run");
         assert!(
-            code == 2 && line.contains("not training with --workers"),
-            "{line}"
+            told.starts_with("stopped: step ") && told.lines().count() == 1,
+            "{told}"
         );
     }
 }
@@ -307,6 +310,78 @@ fn a_worker_joins_a_run_and_leaves_it_and_the_model_is_the_same() {
     }
 }
 
+#[test]
+fn status_tells_how_far_a_run_is_whoever_trains_it() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let (code, line) = place.fails("status run");
+    assert!(code == 2 && line.contains("no run in it"), "{line}");
+    place.ok("train data.csv --epochs 3 --batch-size 16 --validation 0.2 --run done");
+    let log = std::fs::read_to_string(place.path("done/log.jsonl")).expect("a log");
+    let lines = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let lines: Vec<Value> = lines.collect();
+    let of = |event: &str| lines.iter().rfind(|line| line["event"] == event);
+    let (epoch, end) = (of("epoch").expect("a line"), of("end").expect("a line"));
+    let told = place.json("status done --json");
+    for (key, wanted) in [
+        ("state", &"done".into()),
+        ("step", &end["step"]),
+        ("epoch", &3.into()),
+        ("epochs", &3.into()),
+        ("train", &epoch["train"]),
+        ("validation", &epoch["validation"]),
+        ("samples_per_second", &end["samples_per_second"]),
+    ] {
+        assert_eq!(&told[key], wanted, "{key}: {told}");
+    }
+    assert!(told.get("workers").is_none() && end["step"].as_u64() > Some(3));
+    let loss = epoch["train"]["loss"].as_f64().expect("a number");
+    let line = place.ok("status done");
+    let part = format!("epoch 3 of 3, loss {loss:.4}, validation loss ");
+    assert!(
+        line.starts_with("done: step ") && line.contains(&part),
+        "{line}"
+    );
+
+    for (words, workers) in [("", false), ("--workers cpu:1", true)] {
+        let trainer = Trainer::start(&place, words);
+        let standing = until("all is known", || {
+            let standing = trainer.status()?;
+            let known = |key: &str| standing[key].as_f64() > Some(0.0);
+            let all = ["step", "steps", "epoch", "samples_per_second"]
+                .into_iter()
+                .all(known);
+            (all && standing["train"]["loss"].is_f64()).then_some(standing)
+        });
+        assert_eq!(standing["state"], "training");
+        assert_eq!(standing.get("workers").is_some(), workers, "{standing}");
+        until("it goes on", || {
+            (trainer.status()?["step"].as_u64() > standing["step"].as_u64()).then_some(())
+        });
+        let line = place.ok("status run");
+        assert!(
+            line.starts_with("training: step ") && line.contains(" samples/s"),
+            "{line}"
+        );
+        if !workers {
+            let (code, line) = place.fails("scale run --workers cpu:1");
+            assert!(
+                code == 2 && line.contains("trains without workers"),
+                "{line}"
+            );
+        }
+        drop(trainer);
+        let left = place.json("status run --json");
+        assert_eq!(left["state"], "interrupted");
+        // Of three steps each; several may be made before the first of them is told.
+        let [epoch, step] = ["epoch", "step"].map(|key| left[key].as_u64().expect("a number"));
+        assert!(epoch > 0 && step >= 3 * epoch, "{left}");
+        std::fs::remove_dir_all(place.path("run")).expect("it is there");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_trainer_that_does_not_answer_is_told_of_in_a_line() {
@@ -344,6 +419,9 @@ fn a_trainer_that_does_not_answer_is_told_of_in_a_line() {
         code == 2 && line.contains(reason) && told.contains(reason),
         "{line} {told}"
     );
+    let output = place.run(&format!("status {long}"));
+    let [line, told] = [output.stdout, output.stderr].map(String::from_utf8);
+    assert!(line.expect("text").starts_with("done: step ") && told.expect("text").contains(reason));
 }
 
 #[test]

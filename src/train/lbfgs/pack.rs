@@ -94,6 +94,7 @@ impl Run<'_> {
                     done: self.state.steps,
                     total,
                     epoch: number,
+                    samples: self.state.samples,
                 };
                 if observe(event).is_break() {
                     self.settle(&searches)?;
