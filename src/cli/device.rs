@@ -12,6 +12,8 @@ use gpu_mlp::backend::gpu::{AdapterChoice, AdapterInfo, GpuBackend, Tuning, adap
 use gpu_mlp::backend::{Backend, BackendError};
 use gpu_mlp::train::{Plan, Spare, fastest};
 
+use super::error::bad_input;
+
 /// What runs the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum DeviceChoice {
@@ -63,19 +65,25 @@ impl Display for DeviceChoice {
 const FAULTS: &str = "GPU_MLP_FAULTS";
 
 /// They are read once: what has failed does not fail again when the device is opened anew.
-static ASKED: LazyLock<Option<Faults>> = LazyLock::new(|| {
-    let text = std::env::var(FAULTS).ok()?;
-    let faults = text.parse();
+static ASKED: LazyLock<Result<Option<Faults>, String>> = LazyLock::new(|| {
+    let text = std::env::var_os(FAULTS).filter(|text| !text.is_empty());
+    let faults = text.map(|text| text.to_string_lossy().parse());
     faults
-        .map_err(|reason: String| log::warn!("{FAULTS}: {reason}"))
-        .ok()
+        .transpose()
+        .map_err(|reason: String| format!("{FAULTS}: {reason}"))
 });
+
+/// Refuses failures that are none.
+pub(super) fn check_faults() -> Result<()> {
+    let asked = ASKED.as_ref().map(drop);
+    asked.map_err(bad_input)
+}
 
 /// With the failures that were asked for.
 pub(super) fn faulty(backend: Box<dyn Backend>) -> Box<dyn Backend> {
     match &*ASKED {
-        Some(faults) => Box::new(Faulty::new(backend, faults.clone())),
-        None => backend,
+        Ok(Some(faults)) => Box::new(Faulty::new(backend, faults.clone())),
+        _ => backend,
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             writeln!(out, "{style}{level}{style:#}: {}", record.args())
         })
         .init();
+    device::check_faults()?;
     if cli.retune {
         device::retune();
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gpu_mlp::elastic::policy::PolicyName;
 use gpu_mlp::elastic::simulate::{Outcome, Scheduling, Setup, bottleneck, plot, simulate};
+use gpu_mlp::model::WholeFile;
 
 use super::error::bad_input;
 
@@ -48,6 +49,13 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         [] => Scheduling::ALL.to_vec(),
         some => some.to_vec(),
     };
+    // Whether it can be written is known before the work.
+    let plotted = options.plot.as_deref().map(|path| {
+        let name = format!("--plot {}", path.display());
+        let file = WholeFile::create(path).context(name.clone())?;
+        Ok::<_, anyhow::Error>((file, name))
+    });
+    let plotted = plotted.transpose()?;
     let mut outcomes = Vec::new();
     for &workers in &options.workers {
         for &scheduling in &schedulings {
@@ -59,9 +67,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             }
         }
     }
-    if let Some(path) = &options.plot {
-        std::fs::write(path, plot(&outcomes))
-            .with_context(|| format!("--plot {}", path.display()))?;
+    if let Some((mut file, name)) = plotted {
+        let written = file.write_all(plot(&outcomes).as_bytes());
+        written.and_then(|()| file.finish()).context(name)?;
     }
     let mut out = std::io::stdout().lock();
     if options.json {

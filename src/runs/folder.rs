@@ -299,8 +299,8 @@ impl RunFolder {
         Some(match self.description.checkpoint_every {
             Interval::Steps(every) => {
                 let told = lines.iter().filter_map(|line| line["step"].as_u64()).max();
-                let steps = told.unwrap_or(step).saturating_sub(step) + every;
-                format!("{steps} steps")
+                let steps = told.unwrap_or(step).saturating_sub(step);
+                format!("{} steps", steps.saturating_add(every))
             }
             Interval::Time(every) => {
                 let time = |line: Option<&Value>| line.and_then(|line| line["time"].as_f64());

@@ -14,6 +14,25 @@ fn npy(dtype: &str, shape: &str, bytes: usize) -> Vec<u8> {
 }
 
 #[test]
+fn failures_that_are_none_are_refused() {
+    let place = Place::new();
+    let train = |faults: &str| {
+        let mut command = place.command("train xor --epochs 1 --device cpu");
+        let output = command.env("GPU_MLP_FAULTS", faults).output();
+        let output = output.expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), told)
+    };
+    let (code, told) = train("lose@1,burn@3");
+    assert!(
+        code == Some(2) && told.contains("error: GPU_MLP_FAULTS: burn@3 is no fault"),
+        "{told}"
+    );
+    assert!(!place.path("model.safetensors").exists());
+    assert_eq!(train("").0, Some(0));
+}
+
+#[test]
 fn bad_input_is_one_line_with_exit_code_2_and_nothing_is_written() {
     let place = Place::new();
     let (good, kinds) = (TABLE, classes());

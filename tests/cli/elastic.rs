@@ -50,6 +50,11 @@ fn sizes_that_cannot_be_simulated_are_refused() {
         ("simulate --workers 0", "0"),
         ("simulate --workers 20000", "10000"),
         ("simulate --mtbf never", "a number from 0 on"),
+        // The plot is looked at first: the run does not end, as nobody comes back in time.
+        (
+            "simulate --workers 1 --mtbf 1e-9 --repair 1e300 --plot no/fleet.svg",
+            "--plot no/fleet.svg",
+        ),
     ] {
         let (code, line) = place.fails(words);
         assert!(code == 2 && line.contains(part), "{words}: {line}");

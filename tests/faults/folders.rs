@@ -79,6 +79,22 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before_and_none_is_a_clear_error()
 }
 
 #[test]
+fn what_may_be_lost_is_told_however_far_checkpoints_are_apart() {
+    let place = Place::new();
+    let every = u64::MAX;
+    place.ok(&format!(
+        "train digits --device cpu --epochs 1 --hidden 8 --run run --checkpoint-every {every}"
+    ));
+    place.ok("resume run --epochs 2");
+    fs::write(&place.checkpoints("run")[1], "no").expect("it is written");
+    let told = place.ok("resume run --epochs 3");
+    assert!(
+        told.contains(&format!("at most {every} steps are lost")),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_run_without_a_checkpoint_begins_anew() {
     let place = Place::new();
     let model = stopped(&place);
