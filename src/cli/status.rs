@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 use gpu_mlp::elastic::PoolReport;
-use gpu_mlp::runs::{Description, RunFolder};
+use gpu_mlp::runs::RunFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -69,15 +69,26 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
 /// What a run's folder tells. `otherwise` is the state of one that has come to no end.
 fn kept(run: &Path, otherwise: &str) -> Result<Standing> {
     let (description, lines) = RunFolder::look(run)?;
-    Ok(of_log(&description, &lines, otherwise))
+    let epochs = description.effective.epochs;
+    Ok(of_log(
+        &lines,
+        (epochs, description.end.as_deref()),
+        otherwise,
+    ))
 }
 
-fn of_log(description: &Description, lines: &[Value], otherwise: &str) -> Standing {
+/// What a log tells of a run of so many epochs, whose folder knows its end or does not.
+fn of_log(
+    lines: &[Value],
+    (epochs, end): (Option<u32>, Option<&str>),
+    otherwise: &str,
+) -> Standing {
     let mut standing = Standing {
         state: otherwise.to_owned(),
-        epochs: description.effective.epochs,
+        epochs,
         ..Standing::default()
     };
+    let mut ended: Vec<&Value> = Vec::new();
     for line in lines {
         let step = line["step"].as_u64().unwrap_or(standing.step);
         match line["event"].as_str() {
@@ -85,12 +96,16 @@ fn of_log(description: &Description, lines: &[Value], otherwise: &str) -> Standi
                 otherwise.clone_into(&mut standing.state);
                 standing.step = step;
                 standing.samples_per_second = None;
+                // What came behind the checkpoint is made again.
+                ended.retain(|epoch| epoch["steps"].as_u64().is_some_and(|steps| steps <= step));
             }
             Some("epoch") => {
-                standing.epoch = line["epoch"].as_u64().unwrap_or(0);
                 standing.step = line["steps"].as_u64().unwrap_or(standing.step);
-                standing.train = line["train"].clone();
-                standing.validation = line["validation"].clone();
+                ended.push(line);
+            }
+            Some("end") => {
+                let end = line["end"].as_str().unwrap_or("end");
+                end.clone_into(&mut standing.state);
             }
             Some(event @ ("stopped" | "failed")) => event.clone_into(&mut standing.state),
             _ => {}
@@ -100,8 +115,13 @@ fn of_log(description: &Description, lines: &[Value], otherwise: &str) -> Standi
         let rate = line["samples_per_second"].as_f64();
         standing.samples_per_second = rate.or(standing.samples_per_second);
     }
-    if let Some(end) = &description.end {
-        standing.state.clone_from(end);
+    if let Some(last) = ended.last() {
+        standing.epoch = last["epoch"].as_u64().unwrap_or(0);
+        standing.train = last["train"].clone();
+        standing.validation = last["validation"].clone();
+    }
+    if let Some(end) = end {
+        end.clone_into(&mut standing.state);
     }
     standing
 }
@@ -202,6 +222,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_log_tells_the_end_and_no_epoch_behind_the_checkpoint_that_was_resumed() {
+        let epoch = |epoch: u64, loss: f64| json!({ "event": "epoch", "epoch": epoch, "steps": 10 * epoch, "train": { "loss": loss } });
+        let mut lines = vec![
+            json!({ "event": "start", "step": 0 }),
+            epoch(1, 0.5),
+            epoch(2, 0.25),
+            json!({ "event": "resume", "step": 15 }),
+        ];
+        let found = |lines: &[Value]| told(&of_log(lines, (None, None), "interrupted"));
+        let line = "interrupted: step 15, epoch 1, loss 0.5000\n";
+        assert_eq!(found(&lines), line);
+        lines.push(json!({ "event": "resume", "step": 5 }));
+        assert_eq!(found(&lines), "interrupted: step 5, epoch 0\n");
+        lines.push(epoch(1, 0.5));
+        lines.push(json!({ "event": "end", "step": 10, "end": "converged" }));
+        let line = "converged: step 10, epoch 1, loss 0.5000\n";
+        assert_eq!(found(&lines), line);
+    }
 
     #[test]
     fn samples_a_second_are_of_all_networks_over_a_second_at_least() {

@@ -27,6 +27,12 @@ pub(super) fn found(kernels: usize, off: &[(String, f32)]) -> String {
     }
 }
 
+/// What is told of a check that takes too long.
+fn unended() -> String {
+    let seconds = EXAMINATION.as_secs();
+    format!("the check of its kernels does not end within {seconds} s")
+}
+
 impl Pool {
     /// The sum once more, as it was no number: each shard is run by two workers. If it is one now, who had said otherwise computes
     /// wrong; if not, it is the model that diverges, which the run will see.
@@ -122,9 +128,7 @@ impl Pool {
                 return Ok(());
             };
             if start.elapsed() > EXAMINATION {
-                let seconds = EXAMINATION.as_secs();
-                let found = format!("the check of its kernels does not end within {seconds} s");
-                self.examined(worker, found);
+                self.examined(worker, unended());
             } else {
                 self.hear(LOOK)?;
             }
@@ -187,7 +191,13 @@ impl Pool {
             self.links[worker].send(Order::Examine);
         }
         self.examine(&asked)?;
-        let checked = std::mem::take(&mut self.checked);
+        let mut checked = std::mem::take(&mut self.checked);
+        if checked.iter().all(|(_, right, _)| *right) {
+            let silent = |worker: &usize| checked.iter().all(|(by, ..)| by != worker);
+            let silent = asked.iter().copied().filter(silent);
+            let silent: Vec<usize> = silent.filter(|&worker| self.links[worker].live).collect();
+            checked.extend(silent.into_iter().map(|worker| (worker, false, unended())));
+        }
         let off: Vec<_> = checked.iter().filter(|(_, right, _)| !right).collect();
         let lost = asked.iter().any(|&worker| !self.links[worker].live);
         if !lost && (off.is_empty() || off.len() == asked.len()) {
