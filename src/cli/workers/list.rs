@@ -147,15 +147,7 @@ impl Workers {
             let DeviceChoice::Gpu(choice) = device else {
                 continue;
             };
-            let found = known.iter().find(|adapter| match choice {
-                AdapterChoice::Best => adapter.unusable.is_none(),
-                AdapterChoice::Index(index) => adapter.index == *index,
-                AdapterChoice::Name(part) => {
-                    let name = adapter.name.to_lowercase();
-                    name.contains(&part.to_lowercase())
-                }
-            });
-            let reason = match found {
+            let reason = match chosen(choice, &known) {
                 None => "there is no such adapter; see gpu-mlp devices".to_owned(),
                 Some(AdapterInfo {
                     unusable: Some(reason),
