@@ -79,6 +79,7 @@ impl Session {
         let mut guard = Guard::default();
         guard.from = self.from.take().map(Arc::new);
         guard.spares = std::mem::take(&mut self.trainer.spares);
+        guard.tries = self.trainer.tries.take();
         guard.every = self
             .folder
             .as_ref()

@@ -76,6 +76,13 @@ pub(super) struct Post {
     failed: u32,
 }
 
+impl Post {
+    /// Devices that it may come to be on, beside the one that was asked for.
+    pub(super) fn others(&self) -> usize {
+        self.spec.spares.len()
+    }
+}
+
 impl From<Spec> for Post {
     fn from(spec: Spec) -> Self {
         Post {

@@ -125,6 +125,8 @@ pub struct Guard<'a> {
     pub on_divergence: OnDivergence,
     /// What is tried in turn when a device fails; from the first on again, once the run has come further than before.
     pub spares: Vec<Spare<'a>>,
+    /// How many of these are tried, where that changes on the way; all otherwise.
+    pub tries: Option<Box<dyn Fn() -> usize + 'a>>,
     /// When the last snapshot was taken.
     taken: Option<Instant>,
     /// The last one, or the one that the run began with.
@@ -325,7 +327,9 @@ impl Guard<'_> {
         } else {
             drop(failed);
         }
-        while let Some(spare) = self.spares.get_mut(self.next) {
+        let tries = self.tries.as_ref().map_or(usize::MAX, |tries| tries());
+        let tries = tries.min(self.spares.len());
+        while let Some(spare) = self.spares[..tries].get_mut(self.next) {
             self.current = self.next;
             self.next += 1;
             std::thread::sleep(spare.wait);
@@ -356,6 +360,7 @@ impl Guard<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::ops::ControlFlow;
 
     use super::*;
@@ -412,6 +417,35 @@ mod tests {
         guard.settle(5, &mut observe);
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[1].contains(": a card had erred"), "{told:?}");
+    }
+
+    #[test]
+    fn as_many_spares_are_tried_as_there_are_to_be_when_a_device_fails() {
+        let lost = || BackendError::Lost {
+            device: "a card".into(),
+            reason: "it fell out".into(),
+        };
+        for (now, tried) in [(0, 0), (1, 1), (3, 3), (9, 4)] {
+            let (mut told, count) = (0, Cell::new(0));
+            let spare = || Spare {
+                wait: Duration::ZERO,
+                open: Box::new(|| Err(lost())),
+            };
+            let mut guard = Guard {
+                spares: vec![spare(), spare(), spare(), spare()],
+                tries: Some(Box::new(|| count.get())),
+                ..Guard::default()
+            };
+            // What there is by then counts.
+            count.set(now);
+            let mut backend: Box<dyn Backend> = Box::new(CpuBackend::<f32>::new());
+            let mut observe = |_: Event<'_>| {
+                told += 1;
+                ControlFlow::Continue(())
+            };
+            assert!(!guard.replace(&mut backend, &lost(), &mut observe));
+            assert_eq!(told, tried);
+        }
     }
 
     #[test]

@@ -201,6 +201,9 @@ fn processor(threads: usize, weight: f64) -> Spec {
     }
 }
 
+/// Devices that take a worker's place in turn, at most.
+pub(super) const SPARES: usize = 2;
+
 /// Another graphics card than this one, if there is one, and the processor.
 fn in_place_of(choice: &AdapterChoice, known: &[AdapterInfo], weight: f64) -> Vec<Spec> {
     let other = another(choice, known).map(|other| {
@@ -295,6 +298,7 @@ mod tests {
             };
             let spec = card(&adapter, &known, 1.0);
             let spares: Vec<_> = spec.spares.iter().map(|spare| &*spare.name).collect();
+            assert_eq!(spares.len(), SPARES);
             assert_eq!(
                 (spec.kind, spares),
                 (kind, vec![other, &*processor]),

@@ -113,6 +113,7 @@ impl WorkerOptions {
             let backend = open_for(device, plan)?;
             return Ok(Trainer {
                 spares: spares(device),
+                tries: None,
                 backend,
                 crew: None,
             });
@@ -148,21 +149,23 @@ impl WorkerOptions {
             program,
             memory,
         };
-        let specs = crew.specs(workers);
-        let others = specs.iter().map(|spec| spec.spares.len()).max();
-        let backend = Box::new(Pool::open(specs, options.clone())?);
+        let backend = Box::new(Pool::open(crew.specs(workers), options.clone())?);
+        let remote = options.remote.clone();
         let again = move || {
             let pool = Pool::reopen(options.clone())?;
             Ok(Box::new(pool) as Box<dyn Backend>)
         };
-        let spares = waits(others.unwrap_or(0)).map(|wait| Spare {
+        let spares = waits(list::SPARES).map(|wait| Spare {
             wait,
             open: Box::new(again.clone()),
         });
+        // They may have been scaled to others since.
+        let tries = move || waits(remote.others()).count();
         Ok(Trainer {
             backend,
             crew: Some(crew),
             spares: spares.collect(),
+            tries: Some(Box::new(tries)),
         })
     }
 }
@@ -181,11 +184,73 @@ pub(super) struct Trainer {
     pub(super) crew: Option<Crew>,
     /// What takes its place when it fails.
     pub(super) spares: Vec<Spare<'static>>,
+    /// How many of these are tried, where that changes on the way.
+    pub(super) tries: Option<Box<dyn Fn() -> usize>>,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+    use std::sync::Arc;
+
+    use gpu_mlp::backend::cpu::CpuBackend;
+    use gpu_mlp::backend::faults::{Fault, Faults, Faulty};
+    use gpu_mlp::elastic::{Spec, Start};
+    use gpu_mlp::train::{Config, Event, Guard};
+
     use super::*;
+
+    #[test]
+    fn a_card_that_a_run_was_scaled_to_makes_room_for_another_device() {
+        let config = Config::from_toml("hidden = [4]\nepochs = 1000000\npatience = 0\nshards = 4");
+        let plan = Plan::open("xor", &config.expect("it is valid"), None);
+        let plan = plan.expect("it is built in");
+        let cpu: Workers = "cpu:1".parse().expect("a list");
+        let [processor] = &cpu.specs()[..] else {
+            panic!("it is one");
+        };
+        let options = WorkerOptions {
+            workers: Some(cpu.clone()),
+            ..WorkerOptions::default()
+        };
+        let trainer = options.open(&mut DeviceChoice::Cpu, &plan);
+        let mut trainer = trainer.expect("it opens");
+        // There is no other, and it is lost at whatever it does.
+        let lost = || {
+            let faults = Faults::new(vec![(0, Fault::Lose)]);
+            let inner = Box::new(CpuBackend::<f32>::with_threads(1));
+            Ok(Box::new(Faulty::new(inner, faults)) as Box<dyn Backend>)
+        };
+        let card = Spec {
+            name: "card".into(),
+            start: Start::Thread(Arc::new(lost)),
+            spares: vec![processor.clone()],
+            ..processor.clone()
+        };
+        let remote = trainer.crew.expect("there are workers").remote;
+        remote.scale(vec![card]);
+        let mut guard = Guard::default();
+        (guard.spares, guard.tries) = (trainer.spares, trainer.tries);
+        for spare in &mut guard.spares {
+            spare.wait = Duration::ZERO;
+        }
+        let mut times = 0;
+        let mut watch = |event: Event<'_>| {
+            times += u32::from(matches!(event, Event::Notice(_)));
+            match event {
+                Event::Steps { .. } if times == 3 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        let fitted = plan.fit_guarded(&mut trainer.backend, &mut guard, &mut watch);
+        fitted.expect("the processor trains");
+        let noted = remote.notices();
+        let moved = "worker 0 goes on as cpu:1: ";
+        assert!(
+            noted.iter().any(|line| line.starts_with(moved)),
+            "{noted:?}"
+        );
+    }
 
     #[test]
     fn each_device_is_opened_twice_more_before_another_takes_its_place() {

@@ -41,6 +41,12 @@ impl Remote {
         self.board().left.clone()
     }
 
+    /// Devices that a worker of the last pool may come to be on, beside the one that was asked for; of that which has the most.
+    pub fn others(&self) -> usize {
+        let board = self.board();
+        board.left.iter().map(Post::others).max().unwrap_or(0)
+    }
+
     /// A worker comes besides those that are there, from one of the next steps on.
     pub fn join(&self, worker: Spec) {
         self.board().joining.push(worker);
