@@ -72,7 +72,7 @@ pub(super) struct Post {
     spec: Spec,
     /// What it is now, and what else it may become.
     now: Spec,
-    /// Losses of that.
+    /// Losses of that, but for those of memory: the next has fewer rows at a time.
     failed: u32,
 }
 
@@ -142,6 +142,8 @@ pub(super) struct Link {
     tries: u32,
     /// Losses of the device that it has now, likewise.
     failed: u32,
+    /// Of these, those for lack of memory. Others run its shards then, or all have fewer rows at a time: no other device is needed.
+    short: u32,
     /// Since when it has taken part without a loss.
     since: Option<Instant>,
     pub(super) failure: Option<Failure>,
@@ -182,6 +184,7 @@ impl Link {
             losses: 0,
             tries: 0,
             failed,
+            short: 0,
             since: None,
             failure: None,
             due: None,
@@ -279,7 +282,7 @@ impl Link {
     pub(super) fn falls_out(&mut self, now: Instant) {
         let since = self.since.take();
         if since.is_some_and(|since| now.duration_since(since) >= WELL) {
-            (self.tries, self.failed) = (0, 0);
+            (self.tries, self.failed, self.short) = (0, 0, 0);
         }
         (self.live, self.losses, self.tries) = (false, self.losses + 1, self.tries + 1);
     }
@@ -292,32 +295,32 @@ impl Link {
         again: Option<Duration>,
         now: Instant,
     ) -> Option<String> {
+        let short = u32::from(failure.memory);
         self.failure = Some(failure);
         // One that was waited for no longer fell out then.
         if self.late.is_none() {
             self.falls_out(now);
         }
-        self.failed += 1;
+        (self.failed, self.short) = (self.failed + 1, self.short + short);
         self.due = again
             .filter(|_| self.tries <= TRIES && !self.is_joined())
             .map(|wait| now + wait * (1 << (self.failed - 1).min(10)));
-        if self.due.is_none() || self.failed < TRIES_OF_ONE || self.now.spares.is_empty() {
+        let failed = self.failed - self.short;
+        if self.due.is_none() || failed < TRIES_OF_ONE || self.now.spares.is_empty() {
             return None;
         }
         let spare = self.now.spares.remove(0);
         let spares = std::mem::take(&mut self.now.spares);
-        (self.now, self.failed) = (Spec { spares, ..spare }, 0);
+        (self.now, self.failed, self.short) = (Spec { spares, ..spare }, 0, 0);
         Some(self.now.name.clone())
     }
 
     /// What the pool leaves of it to the one that takes its place; nothing of who has come by itself, or is not wanted any more.
     pub(super) fn post(&self) -> Option<Post> {
-        let short = self.failure.as_ref().is_some_and(|last| last.memory);
         (!self.dismissed && !self.is_joined()).then(|| Post {
             spec: self.spec.clone(),
             now: self.now.clone(),
-            // The next has fewer rows at a time.
-            failed: self.failed.saturating_sub(short.into()),
+            failed: self.failed - self.short,
         })
     }
 
@@ -384,6 +387,26 @@ mod tests {
             spares,
         };
         Link::new(one("card", vec![one("other", Vec::new())]).into())
+    }
+
+    #[test]
+    fn losses_for_lack_of_memory_put_no_other_device_there() {
+        let (mut link, now) = (card(), Instant::now());
+        let wait = Some(Duration::from_millis(100));
+        let lose = |link: &mut Link, memory| {
+            let reason = "it fails".to_owned();
+            link.takes_part(now);
+            link.lost(Failure { reason, memory }, wait, now)
+        };
+        for memory in [false, true, true, false, true] {
+            assert_eq!(lose(&mut link, memory), None);
+        }
+        // As long as the pool is there, and in the one that takes its place.
+        let mut next = Link::new(link.post().expect("it is wanted"));
+        for link in [&mut link, &mut next] {
+            assert_eq!(lose(link, true), None);
+            assert_eq!(lose(link, false).as_deref(), Some("other"));
+        }
     }
 
     #[test]
