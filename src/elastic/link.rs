@@ -324,9 +324,14 @@ impl Link {
         })
     }
 
+    /// Whether nothing can be sent to it, as it is lost or was let go.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_none()
+    }
+
     /// Whether it was lost and is not opened again.
     pub(super) fn is_over(&self) -> bool {
-        self.sender.is_none() && self.due.is_none()
+        self.is_closed() && self.due.is_none()
     }
 
     /// Share of its time in which it computed no shard.

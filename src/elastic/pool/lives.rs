@@ -110,7 +110,8 @@ impl Pool {
         worker: usize,
         failure: Failure,
     ) -> Result<(), BackendError> {
-        if self.links[worker].dismissed {
+        // A driver that panics as it is let go says so behind what it failed of.
+        if self.links[worker].dismissed || self.links[worker].is_closed() {
             return Ok(());
         }
         let was_live = self.links[worker].live;

@@ -19,6 +19,8 @@ pub(super) enum Fault {
     Kills,
     /// Its thread panics, and it is opened anew.
     Panics,
+    /// It reports an error, and panics as it is let go.
+    Falls,
     /// It does not answer for longer than is waited for, then goes on.
     Hangs,
     /// It takes longer.
@@ -40,6 +42,7 @@ pub(super) struct Faulty {
     pub(super) calls: Arc<AtomicUsize>,
     pub(super) faults: Arc<BTreeMap<usize, Fault>>,
     pub(super) corrupt: Option<Fault>,
+    pub(super) falls: bool,
 }
 
 /// Does nothing for a while, as a driver that hangs.
@@ -117,11 +120,20 @@ impl Backend for Faulty {
     }
 }
 
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        if self.falls {
+            std::panic::resume_unwind(Box::new("a driver panics"));
+        }
+    }
+}
+
 impl Faulty {
     fn fails(&mut self) -> Result<(), BackendError> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         match self.faults.get(&call) {
-            Some(Fault::Kills) => {
+            Some(&fault @ (Fault::Kills | Fault::Falls)) => {
+                self.falls = fault == Fault::Falls;
                 return Err(BackendError::Device {
                     device: "a test".into(),
                     reason: "it was killed".into(),
@@ -159,6 +171,7 @@ pub(super) fn spec_of(threads: usize, faults: BTreeMap<usize, Fault>) -> Spec {
                 calls: Arc::clone(&calls),
                 faults: Arc::clone(&faults),
                 corrupt: None,
+                falls: false,
             }))
         })),
         spares: Vec::new(),

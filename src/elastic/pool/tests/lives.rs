@@ -117,3 +117,22 @@ fn a_worker_whose_thread_panics_is_lost_at_once() {
         );
     }
 }
+
+#[test]
+fn a_worker_whose_driver_fails_and_panics_as_it_is_let_go_is_lost_once() {
+    for scheduling in Scheduling::ALL {
+        let specs = vec![spec(BTreeMap::new()), spec([(4, Fault::Falls)].into())];
+        let options = PoolOptions {
+            again: Some(Duration::from_secs(1000)),
+            ..patient(options(PolicyName::RoundRobin, scheduling))
+        };
+        let remote = options.remote.clone();
+        let mut pool = Pool::open(specs, options).expect("both open");
+        run(&mut pool).expect("the other trains");
+        // What its thread has said by its end is heard.
+        pool.links[1].join(Instant::now() + Duration::from_secs(60));
+        while pool.hear(Duration::ZERO).expect("the other is there") {}
+        let noted = remote.notices();
+        assert_eq!((noted.len(), pool.links[1].losses), (1, 1), "{noted:?}");
+    }
+}

@@ -217,6 +217,7 @@ fn a_closed_pool_holds_no_backend_any_more() {
             calls: held.upgrade().expect("the test has it"),
             faults: Arc::default(),
             corrupt: None,
+            falls: false,
         }))
     };
     let mut one = spec(BTreeMap::new());
