@@ -55,7 +55,10 @@ fn get<T: DeserializeOwned>(input: &mut impl Read) -> std::io::Result<T> {
     if bytes.len() as u64 != length {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    postcard::from_bytes(&bytes).map_err(|error| Error::new(ErrorKind::InvalidData, error))
+    postcard::from_bytes(&bytes).map_err(|error| {
+        let said = format!("a message cannot be read: {error}");
+        Error::new(ErrorKind::InvalidData, said)
+    })
 }
 
 /// Works as a process of a pool, until what it reads from ends. Returns why it has ended, where it is not that the pool has.
@@ -78,10 +81,17 @@ pub fn serve(
 
 type Out = Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>;
 
-/// Hands on what comes in. A slice's peers are behind the same pipe.
+/// Hands on what comes in; what is no order is why the worker leaves. A slice's peers are behind the same pipe.
 fn read_orders(input: Box<dyn Read + Send>, orders: &Sender<Order>, out: &Out) {
     let mut input = BufReader::new(input);
-    while let Ok(mut order) = get::<Order>(&mut input) {
+    loop {
+        let mut order = match get(&mut input) {
+            Ok(order) => order,
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                Order::Leave(Some(error.to_string()))
+            }
+            Err(_) => break,
+        };
         if let Order::Slice(slice) = &mut order {
             let count = slice.members.ids.len();
             slice.peers = (0..count).map(|rank| peer(rank, out)).collect();
@@ -255,6 +265,7 @@ mod tests {
     use std::io::{Cursor, sink};
 
     use super::*;
+    use crate::backend::cpu::CpuBackend;
     use crate::elastic::policy::DeviceKind;
     use crate::elastic::{Joined, Pool, PoolOptions, Spec, Start};
 
@@ -299,6 +310,35 @@ mod tests {
             bytes.extend([1; 99]);
             let error = get::<Order>(&mut Cursor::new(bytes)).expect_err("it ends");
             assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_hears_what_is_no_order_says_so_at_its_end() {
+        let mut order = Vec::new();
+        put(&mut order, &Order::Examine).expect("it is written");
+        let last = order.len() - 1;
+        let mut broken = order.clone();
+        broken[last] = 0xff;
+        for (bytes, wanted) in [
+            (&order[..], None),
+            (&order[..last], None),
+            (&broken, Some("a message cannot be read: ")),
+            (
+                b"nonsense",
+                Some("what came (\"nonsense\" and more) is no message"),
+            ),
+        ] {
+            let open = || -> Result<Box<dyn Backend>, BackendError> {
+                Ok(Box::new(CpuBackend::<f32>::with_threads(1)))
+            };
+            let told = serve(open, ends(bytes)).expect("it is read from");
+            let told = told.as_deref();
+            assert_eq!(told.is_some(), wanted.is_some(), "{told:?}");
+            assert!(
+                told.is_none_or(|told| told.starts_with(wanted.unwrap_or_default())),
+                "{told:?}"
+            );
         }
     }
 

@@ -446,6 +446,30 @@ fn a_worker_that_joins_and_fails_says_why() {
 
 #[cfg(unix)]
 #[test]
+fn a_worker_that_joins_and_hears_nonsense_says_so() {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    let place = Place::new();
+    std::fs::create_dir(place.path("run")).expect("a folder");
+    let socket = std::os::unix::net::UnixListener::bind(place.path("run/control"));
+    let socket = socket.expect("it listens");
+    let trainer = std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept()?;
+        let mut worker = BufReader::new(stream.try_clone()?);
+        worker.read_line(&mut String::new())?;
+        stream.write_all(b"\"done\"\nno order at all")?;
+        // As long as the worker is there.
+        worker.read_to_end(&mut Vec::new())
+    });
+    let (code, line) = place.fails("worker --join run --device cpu:1");
+    let part =
+        "run: this worker works for it no longer: what came (\"no order\" and more) is no message";
+    assert!(code == 1 && line.contains(part), "{line}");
+    trainer.join().expect("it ends").expect("it was asked");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_worker_of_another_version_is_refused() {
     use std::io::{BufRead, BufReader, Write};
 
