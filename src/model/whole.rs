@@ -37,7 +37,10 @@ impl WholeFile {
         // Temporary files are their owner's alone; this one becomes a file as any other, as the umask says.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = BufWriter::new(builder.tempfile_in(folder(&place))?);
+        let file = builder.tempfile_in(folder(&place))?;
+        // Without it a file that is written may be taken for one that was left.
+        let _ = file.as_file().try_lock();
+        let file = BufWriter::new(file);
         Ok(WholeFile(Kind::Regular { file, place }))
     }
 
@@ -45,6 +48,12 @@ impl WholeFile {
     pub fn is_temporary(path: &Path) -> bool {
         let name = path.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with(PREFIX))
+    }
+
+    /// Whether it is one that nobody writes to any more.
+    pub fn is_left(path: &Path) -> bool {
+        let free = |file: File| file.try_lock().is_ok();
+        WholeFile::is_temporary(path) && File::open(path).is_ok_and(free)
     }
 
     /// Writes over what was written first; only in a regular file.

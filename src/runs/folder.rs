@@ -321,8 +321,9 @@ impl RunFolder {
         let log = Log::open(&path).map_err(|source| RunError::Io { path, source })?;
         let folder = self.path.join(CHECKPOINTS);
         // What a process had begun when it was ended.
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if WholeFile::is_temporary(&entry.path()) {
+        let entries = [&self.path, &folder].map(std::fs::read_dir);
+        for entry in entries.into_iter().flatten().flatten().flatten() {
+            if WholeFile::is_left(&entry.path()) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }

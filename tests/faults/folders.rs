@@ -184,6 +184,28 @@ fn what_is_left_of_a_run_that_was_ended_as_it_began_is_in_nobodys_way() {
         fs::write(place.path("killed").join(name), "").expect("it is written");
     }
     place.ok(&format!("{train} killed"));
+    let left = || {
+        let of = |folder| fs::read_dir(place.path(folder)).expect("a folder");
+        let entries = of("killed").chain(of("killed/checkpoints")).flatten();
+        let names = entries.map(|entry| entry.file_name().into_string().expect("text"));
+        let mut left: Vec<_> = names.filter(|name| name.contains("gpu-mlp-")).collect();
+        left.sort();
+        left
+    };
+    assert_eq!(left(), [""; 0]);
+    // One that was killed as it went on; what somebody else writes there, or has, stays.
+    for name in [
+        ".gpu-mlp-3",
+        ".gpu-mlp-4",
+        "gpu-mlp-5",
+        "checkpoints/.gpu-mlp-6",
+    ] {
+        fs::write(place.path("killed").join(name), "").expect("it is written");
+    }
+    let written = fs::File::open(place.path("killed/.gpu-mlp-4")).expect("it is there");
+    written.lock().expect("nobody has it");
+    place.ok("resume killed --epochs 2");
+    assert_eq!(left(), [".gpu-mlp-4", "gpu-mlp-5"]);
     for (folder, file) in [
         ("one", "checkpoints/mine"),
         ("two", "checkpoints/lock/mine"),
