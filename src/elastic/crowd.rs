@@ -4,7 +4,8 @@
 /// between. It looks again now and then, as what it saw may have been disturbed.
 #[derive(Clone, Debug)]
 pub(super) struct Crowd {
-    all: usize,
+    /// All that there are.
+    all: Vec<usize>,
     now: usize,
     best: Option<(usize, f64)>,
     times: Vec<f64>,
@@ -32,7 +33,7 @@ const GLANCE: (usize, f64) = (4, 1.25);
 impl Crowd {
     pub(super) fn new(all: usize) -> Self {
         Crowd {
-            all,
+            all: (0..all).collect(),
             now: all,
             best: None,
             times: Vec::new(),
@@ -53,10 +54,13 @@ impl Crowd {
         self.rest.is_none().then(|| STEPS - self.times.len())
     }
 
-    /// Begins anew, as there are more or fewer workers.
-    pub(super) fn among(&mut self, all: usize) {
+    /// Begins anew, if these are others than before.
+    pub(super) fn among(&mut self, all: &[usize]) {
         if all != self.all {
-            *self = Crowd::new(all);
+            *self = Crowd {
+                all: all.to_vec(),
+                ..Crowd::new(all.len())
+            };
         }
     }
 
@@ -67,9 +71,10 @@ impl Crowd {
             if *rest == 0 {
                 let (pause, found) = (self.pause, self.found);
                 *self = Crowd {
+                    all: self.all.clone(),
                     pause,
                     found,
-                    ..Crowd::new(self.all)
+                    ..Crowd::new(self.all.len())
                 };
             }
             return None;
@@ -156,6 +161,7 @@ mod tests {
         let (mut crowd, mut clock, mut told) = (Crowd::new(2), 0.0, Vec::new());
         let mut looks = 0;
         for _ in 0..4000 {
+            crowd.among(&[3, 5]);
             // At first two are in each other's way, and then they help.
             let seconds = if clock < 30.0 { 1.0 } else { 0.25 };
             let seconds = if crowd.now() == 2 { seconds } else { 0.5 };

@@ -15,6 +15,7 @@ pub use learned::Learned;
 pub use least_response_time::LeastResponseTime;
 pub use round_robin::RoundRobin;
 pub use throughput::Throughput;
+pub(super) use throughput::rate;
 pub use weighted::Weighted;
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use super::{Costs, Policy, View, longest_first};
 pub struct Throughput;
 
 /// Rows a second of a worker: its own; before its first shard the mean of its like, else of all.
-pub(super) fn rate(view: &View<'_>, worker: usize) -> f64 {
+pub(in crate::elastic) fn rate(view: &View<'_>, worker: usize) -> f64 {
     let of = |alike: bool| {
         let device = view.workers[worker].device;
         let others = view

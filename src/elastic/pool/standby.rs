@@ -5,16 +5,22 @@ use std::thread;
 use std::time::Duration;
 
 use super::Pool;
+use crate::elastic::policy::rate;
 
 impl Pool {
-    /// As many work as help, the fastest; of those that are not known, the first. The others stand by, with the same weights.
+    /// As many work as help, the fastest; one that has run no shard is taken for as fast as its like, and comes behind those that have. The
+    /// others stand by, with the same weights.
     pub(super) fn choose(&mut self) {
         let live = (0..self.links.len()).filter(|&worker| self.links[worker].live);
         let mut order: Vec<usize> = live.collect();
-        self.crowd.among(order.len());
+        self.crowd.among(&order);
         self.crew.load = order.len() as f64 / cores();
-        let rate = |&worker: &usize| self.crew.workers[worker].stats.rate.unwrap_or(f64::MAX);
-        order.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
+        let view = self.crew.view(self.number, &[]);
+        let is_known = |worker: usize| view.workers[worker].stats.rate.is_some();
+        order.sort_by(|&a, &b| {
+            let faster = rate(&view, b).total_cmp(&rate(&view, a));
+            faster.then(is_known(b).cmp(&is_known(a)))
+        });
         for (place, worker) in order.into_iter().enumerate() {
             self.crew.workers[worker].live = place < self.crowd.now();
         }

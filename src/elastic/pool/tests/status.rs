@@ -99,6 +99,51 @@ fn how_many_help_is_found_from_the_steps_times() {
     }
 }
 
+#[test]
+fn a_worker_that_has_run_no_shard_counts_as_its_like_among_those_that_help() {
+    let specs = vec![spec(BTreeMap::new()); 3];
+    let options = patient(options(PolicyName::Throughput, Scheduling::Central));
+    let mut pool = Pool::open(specs, options).expect("all open");
+    while pool.crowd.wants().is_some() {
+        // Two are the fastest.
+        pool.judge_number(1.0 + (pool.crowd.now() as f64 - 2.0).abs());
+    }
+    for (rates, wanted) in [
+        ([None, None, None], [0, 1]),
+        ([None, Some(20.0), Some(10.0)], [0, 1]),
+        ([None, Some(10.0), Some(10.0)], [1, 2]),
+        ([None, None, Some(10.0)], [0, 2]),
+        ([Some(10.0), Some(20.0), Some(30.0)], [1, 2]),
+    ] {
+        for (worker, rate) in pool.crew.workers.iter_mut().zip(rates) {
+            worker.stats.rate = rate;
+        }
+        pool.choose();
+        let workers = pool.crew.workers.iter().enumerate();
+        let used = workers.filter_map(|(worker, of)| of.live.then_some(worker));
+        assert_eq!(used.collect::<Vec<_>>(), wanted, "{rates:?}");
+    }
+}
+
+#[test]
+fn how_many_help_is_found_anew_where_others_are_there() {
+    let specs = vec![spec(BTreeMap::new()); 3];
+    let options = patient(options(PolicyName::Throughput, Scheduling::Central));
+    let mut pool = Pool::open(specs, options).expect("all open");
+    for [gone, come] in [[0, 2], [2, 0]] {
+        // One goes as the other comes.
+        (pool.links[gone].live, pool.links[come].live) = (false, true);
+        pool.crew.workers[gone].live = false;
+        pool.choose();
+        assert_eq!(pool.report().used, 2);
+        while pool.crowd.wants().is_some() {
+            pool.judge_number(pool.crowd.now() as f64);
+        }
+        pool.choose();
+        assert_eq!(pool.report().used, 1);
+    }
+}
+
 /// What is told of a run of two workers, of which the second is held up at its shards of a step until the first has run so many.
 fn held_up(options: PoolOptions, until: fn(u32) -> usize) -> PoolReport {
     // Of each step how many records of shards the first has made, and the step that it is at.
