@@ -44,15 +44,6 @@ impl Session {
             }
         };
         let before = self.from.as_ref().map_or(0, Snapshot::steps);
-        let begun = if self.from.is_some() {
-            "resume"
-        } else {
-            "start"
-        };
-        line(
-            begun,
-            json!({ "step": before, "device": self.trainer.backend.device() }),
-        );
         let crew = self.trainer.crew.clone();
         let workers = || crew.as_ref().and_then(|crew| crew.remote.live());
         // What befalls workers has been told by the pool; here it comes to the run's log.
@@ -74,6 +65,15 @@ impl Session {
                 );
             })
         });
+        let begun = if self.from.is_some() {
+            "resume"
+        } else {
+            "start"
+        };
+        line(
+            begun,
+            json!({ "step": before, "device": self.trainer.backend.device() }),
+        );
         let mut progress = Progress::new("steps", self.json, before);
         let plan = &self.plan;
         let mut guard = Guard::default();

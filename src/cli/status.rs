@@ -28,7 +28,7 @@ pub(super) struct Options {
 /// How far a run is; nothing of what is not known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Standing {
-    /// Training, or why it does not.
+    /// Training, starting, or why it does not.
     state: String,
     step: u64,
     /// Steps if all epochs are trained.
@@ -46,11 +46,18 @@ pub(super) struct Standing {
 
 /// A state's word, where it is not why the run has come to its end.
 const TRAINING: &str = "training";
+const STARTING: &str = "starting";
 const INTERRUPTED: &str = "interrupted";
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
+    // It may be training by the time that it is asked.
+    let starting = RunFolder::is_starting(&options.run);
     let standing = match control::standing(&options.run)? {
         Asked::Answer(standing) => standing,
+        Asked::Nobody if starting => Standing {
+            state: STARTING.to_owned(),
+            ..kept(&options.run, STARTING)?
+        },
         Asked::Nobody => kept(&options.run, INTERRUPTED)?,
         Asked::Unreachable(reason) => {
             let standing = kept(&options.run, "not at its end")?;

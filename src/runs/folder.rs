@@ -1,7 +1,7 @@
 use std::fs::{File, OpenOptions, ReadDir, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -210,6 +210,14 @@ impl RunFolder {
         Ok((Description::read(&file)?, lines(&path.join(LOG))))
     }
 
+    /// Whether a process has the run and has told nothing of it in its log so far: it reads the data.
+    pub fn is_starting(path: &Path) -> bool {
+        let lock = File::open(path.join(LOCK));
+        let held = lock.is_ok_and(|lock| is_held(&lock));
+        let changed = |name| std::fs::metadata(path.join(name)).and_then(|file| file.modified());
+        held && changed(LOG).ok() < changed(LOCK).ok()
+    }
+
     /// Whether a plan trains as the run began: its data, and everything that was decided.
     pub fn check(&self, plan: &Plan) -> Result<(), RunError> {
         let Description {
@@ -394,14 +402,31 @@ fn lock(path: &Path) -> Result<File, RunError> {
         source,
     };
     let lock = OpenOptions::new()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .open(&file)
         .map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(RunError::Locked { path: path.into() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if is_held(&lock) => {
+                return Err(RunError::Locked { path: path.into() });
+            }
+            // Somebody has looked whether it is held.
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
+    // Who asks for a run's standing sees by it whether the log is of this process; at worst it is told as before.
+    let _ = lock.set_modified(SystemTime::now());
+    Ok(lock)
+}
+
+/// Whether a process trains by it; others may look at the same time.
+fn is_held(lock: &File) -> bool {
+    let looked = lock.try_lock_shared();
+    let _ = lock.unlock();
+    looked.is_err()
 }

@@ -384,6 +384,33 @@ fn status_tells_how_far_a_run_is_whoever_trains_it() {
 
 #[cfg(unix)]
 #[test]
+fn status_tells_that_a_run_is_starting_while_its_data_are_read() {
+    let place = Place::new();
+    place.file("data.csv", classes());
+    let ended = Trainer::start(&place, "");
+    drop(ended);
+    let state = || place.json("status run --json")["state"].clone();
+    assert_eq!(state(), "interrupted");
+    // Data that do not come.
+    std::fs::remove_file(place.path("data.csv")).expect("it was there");
+    let made = std::process::Command::new("mkfifo")
+        .arg(place.path("data.csv"))
+        .status();
+    assert!(made.expect("it runs").success());
+    let child = place.command("resume run").stderr(Stdio::null()).spawn();
+    let reading = Trainer {
+        place: &place,
+        child: child.expect("it starts"),
+    };
+    until("it starts", || (state() == "starting").then_some(()));
+    let line = place.ok("status run");
+    assert!(line.starts_with("starting: step "), "{line}");
+    drop(reading);
+    assert_eq!(state(), "interrupted");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_trainer_that_does_not_answer_is_told_of_in_a_line() {
     let place = Place::new();
     place.file("data.csv", classes());
