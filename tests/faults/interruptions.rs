@@ -110,7 +110,7 @@ fn killed_after(place: &Place, words: &str, time: Duration) {
 
 #[test]
 fn runs_that_are_killed_whatever_they_are_at_end_on_the_bits_of_those_that_are_not() {
-    let place = Place::new();
+    let (place, mut resumed) = (Place::new(), 0);
     for (number, options) in [
         "--device cpu --hidden 70 --checkpoint-every 20ms",
         "--workers cpu:1*3 --hidden 32 --verify 0.2 --checkpoint-every 5",
@@ -137,7 +137,10 @@ fn runs_that_are_killed_whatever_they_are_at_end_on_the_bits_of_those_that_are_n
         assert!(code == 0 || (code == 2 && finished), "{words}: {told}");
         let model = |run: &str| place.bytes(format!("{run}/model.safetensors"));
         assert!(model(&run) == model(&format!("whole-{number}")), "{options}");
+        let log = place.log(&run).into_iter();
+        resumed += log.filter(|line| line["event"] == "resume").count();
     }
+    assert!(resumed > 0, "each was killed before its first checkpoint");
 }
 
 #[test]
