@@ -16,6 +16,9 @@ use crate::case::{Case, LEAST, Loop};
 use crate::workers::{Slowed, pool};
 use crate::{ROUNDS, SLICE, Workload, median};
 
+/// Steps that are simulated: so many that those few hardly count in which it is looked whether one worker is faster.
+const STEPS: u64 = 2000;
+
 /// What the simulation says of a step of two workers, from what shards, sums and updates take when they are measured alone, beside
 /// what it takes.
 pub(crate) fn predicted(work: &Workload) -> Result<(), BackendError> {
@@ -39,7 +42,7 @@ fn predicted_by(
         let found = Parts::measure(parts)?;
         let step = Duration::from_secs_f64(1.0 / both.rate(SLICE)?);
         let setup = Setup {
-            steps: 200,
+            steps: STEPS,
             shards_per_worker: PoolOptions::shards_of(work.batch) as u32 / 2,
             shard_time: found.shard,
             noise: found.noise,

@@ -83,18 +83,19 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     }
     writeln!(
         out,
-        "workers  scheduling   policy               steps/s  goodput     lost     busy  failures  messages/step"
+        "workers   used  scheduling   policy               steps/s  goodput     lost     busy  failures  messages/step"
     )?;
     for outcome in &outcomes {
         let Outcome {
             workers,
+            used,
             scheduling,
             policy,
             ..
         } = outcome;
         writeln!(
             out,
-            "{workers:>7}  {scheduling:<11}  {policy:<19}  {:>7.3}  {:>5.1} %  {:>5.1} %  {:>5.1} %  {:>8}  {:>13.0}",
+            "{workers:>7}  {used:>5}  {scheduling:<11}  {policy:<19}  {:>7.3}  {:>5.1} %  {:>5.1} %  {:>5.1} %  {:>8}  {:>13.0}",
             outcome.steps_per_second,
             100.0 * outcome.goodput,
             100.0 * outcome.lost,

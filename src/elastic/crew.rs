@@ -56,6 +56,20 @@ impl Crew {
         }
     }
 
+    /// Those that stand by, of all who are there, are called in if none else works.
+    pub(super) fn call_in(&mut self, there: &[usize]) {
+        if self.used() == 0 {
+            for &worker in there {
+                self.workers[worker].live = true;
+            }
+        }
+    }
+
+    /// Workers that are used; the others stand by, or are not there.
+    pub(super) fn used(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.live).count()
+    }
+
     /// Gives a step's shards out as the policy says, and now and then one to a worker that it gives none: what it goes by may be so no more.
     /// Returns the position of each shard's worker, and whether one is tried by that; `None` if no worker is live.
     pub(super) fn assign(

@@ -1,5 +1,8 @@
 //! How many of the workers help: with more than that, a step takes longer.
 
+use super::crew::Crew;
+use super::policy::rate;
+
 /// Finds the number of workers that makes steps fastest: all at first, then half as many as long as that is faster, then in
 /// between. It looks again now and then, as what it saw may have been disturbed.
 #[derive(Clone, Debug)]
@@ -54,8 +57,27 @@ impl Crowd {
         self.rest.is_none().then(|| STEPS - self.times.len())
     }
 
+    /// As many of those who are there work as help, the fastest; one that has run no shard is taken for as fast as its like, and comes behind
+    /// those that have. The others stand by, with the same weights.
+    pub(super) fn choose(&mut self, there: &[usize], crew: &mut Crew) {
+        self.among(there);
+        let view = crew.view(0, &[]);
+        let known = there.iter().map(|&worker| {
+            let is_known = view.workers[worker].stats.rate.is_some();
+            (worker, rate(&view, worker), is_known)
+        });
+        let mut order: Vec<_> = known.collect();
+        order.sort_by(|(_, a, a_known), (_, b, b_known)| {
+            let faster = b.total_cmp(a);
+            faster.then(b_known.cmp(a_known))
+        });
+        for (place, (worker, ..)) in order.into_iter().enumerate() {
+            crew.workers[worker].live = place < self.now();
+        }
+    }
+
     /// Begins anew, if these are others than before.
-    pub(super) fn among(&mut self, all: &[usize]) {
+    fn among(&mut self, all: &[usize]) {
         if all != self.all {
             *self = Crowd {
                 all: all.to_vec(),
@@ -64,8 +86,21 @@ impl Crowd {
         }
     }
 
+    /// Takes note of what steps took. Returns the number that is best, once that is known and another than before.
+    pub(super) fn steps(&mut self, times: &[f64]) -> Option<usize> {
+        let (before, mut found) = (self.now, None);
+        for &seconds in times {
+            found = self.step(seconds).or(found);
+            // What is left was made by as many as before.
+            if self.now != before {
+                break;
+            }
+        }
+        found
+    }
+
     /// Takes note of a step's time. Returns the number that is best, once that is known and another than before.
-    pub(super) fn step(&mut self, seconds: f64) -> Option<usize> {
+    fn step(&mut self, seconds: f64) -> Option<usize> {
         if let Some(rest) = &mut self.rest {
             *rest -= 1;
             if *rest == 0 {

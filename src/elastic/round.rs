@@ -138,8 +138,8 @@ impl<T: Term> Round<T> {
         Vec::new()
     }
 
-    /// A worker has nothing to do, or has just come.
-    pub(super) fn idle(
+    /// A worker has nothing to do.
+    fn idle(
         &mut self,
         worker: usize,
         crew: &Crew,

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::crowd::Crowd;
 use super::members::Members;
 use super::message::{Order, Slice};
 use super::policy::Shard;
@@ -22,9 +23,12 @@ const NAP: Duration = Duration::from_millis(5);
 const TIME: f64 = 0.25;
 const MOST: usize = 256;
 
-/// Steps of a slice, where each took so long before.
-pub(super) fn count(each: Option<f64>) -> usize {
-    each.map_or(1, |each| ((TIME / each.max(1e-9)) as usize).clamp(1, MOST))
+/// Steps of a slice, where each took so long before. How many workers help is seen between two slices, and others wait for one that is
+/// tried, which may be slow still.
+pub(super) fn count(each: Option<f64>, crowd: &Crowd, tries: bool) -> usize {
+    let most = crowd.wants().unwrap_or(MOST);
+    let each = each.filter(|_| !tries);
+    each.map_or(1, |each| ((TIME / each.max(1e-9)) as usize).clamp(1, most))
 }
 
 /// A slice under way.
@@ -48,21 +52,17 @@ pub(super) fn make(
     };
     // A shorter batch has other shards.
     let alike = steps.iter().take_while(|step| step.len() == parts).count();
-    // How many help is seen between two slices.
-    let most = count(pool.pace).min(pool.crowd.wants().unwrap_or(MOST));
     let rows = steps[0].iter().map(|step| step.rows);
     let shards: Vec<Shard> = (0..)
         .zip(rows)
         .map(|(number, rows)| Shard { number, rows })
         .collect();
     let first = pool.number + 1;
-    let live = pool.links.iter().enumerate().filter(|(_, link)| link.live);
-    let workers: Vec<usize> = live.map(|(worker, _)| worker).collect();
+    let workers = pool.there();
     let policy = &mut *pool.policy;
     let plan = pool.crew.members(first, &shards, &workers, policy);
     let (members, tries) = plan.ok_or_else(|| pool.gone())?;
-    // Others wait for one that is tried, which may be slow still.
-    let most = if tries { 1 } else { most.max(1) };
+    let most = count(pool.pace, &pool.crowd, tries);
     let steps = Arc::new(steps[..alike.min(most)].to_vec());
     let peers: Vec<_> = workers
         .iter()
@@ -156,9 +156,7 @@ fn note(pool: &mut Pool, furthest: u64) {
     let reached = reached.filter(|(_, reached)| reached.step == furthest);
     let first = reached.min_by_key(|(worker, _)| *worker);
     let times = first.map_or_else(Vec::new, |(_, reached)| reached.times.clone());
-    // Behind a change of their number, what is left was made by as many as before.
-    let mut times = times.into_iter();
-    while times.next().is_some_and(|time| pool.judge_number(time)) {}
+    pool.judge_number(&times);
 }
 
 /// Counts the shards that workers of one kind agree on. Returns what was found in the first step of which they do not, or that was `made`

@@ -10,6 +10,8 @@ fn a_simulation_tells_of_each_policy_and_draws_it() {
     for run in runs {
         let goodput = run["goodput"].as_f64().expect("a number");
         assert!(goodput > 0.0 && goodput <= 1.0, "{run}");
+        let used = run["used"].as_u64().expect("a number");
+        assert!(used >= 1 && Some(used) <= run["workers"].as_u64(), "{run}");
     }
     assert_eq!(
         json,

@@ -54,7 +54,7 @@ impl Pool {
         self.update(update, total)?;
         let took = start.elapsed();
         self.trained(took);
-        self.judge_number(took.as_secs_f64());
+        self.judge_number(&[took.as_secs_f64()]);
         self.settle()
     }
 

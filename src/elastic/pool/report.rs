@@ -61,12 +61,7 @@ impl Pool {
                     put_out: link.put_out.as_ref().map(ToString::to_string),
                 })
                 .collect(),
-            used: self
-                .crew
-                .workers
-                .iter()
-                .filter(|worker| worker.live)
-                .count(),
+            used: self.crew.used(),
             shards: self.options.shards,
             policy: self.options.policy,
             scheduling: self.options.scheduling,

@@ -5,46 +5,35 @@ use std::thread;
 use std::time::Duration;
 
 use super::Pool;
-use crate::elastic::policy::rate;
 
 impl Pool {
-    /// As many work as help, the fastest; one that has run no shard is taken for as fast as its like, and comes behind those that have. The
-    /// others stand by, with the same weights.
+    /// Of those who are there as many work as help.
     pub(super) fn choose(&mut self) {
-        let live = (0..self.links.len()).filter(|&worker| self.links[worker].live);
-        let mut order: Vec<usize> = live.collect();
-        self.crowd.among(&order);
-        self.crew.load = order.len() as f64 / cores();
-        let view = self.crew.view(self.number, &[]);
-        let is_known = |worker: usize| view.workers[worker].stats.rate.is_some();
-        order.sort_by(|&a, &b| {
-            let faster = rate(&view, b).total_cmp(&rate(&view, a));
-            faster.then(is_known(b).cmp(&is_known(a)))
-        });
-        for (place, worker) in order.into_iter().enumerate() {
-            self.crew.workers[worker].live = place < self.crowd.now();
-        }
+        let there = self.there();
+        self.crew.load = there.len() as f64 / cores();
+        self.crowd.choose(&there, &mut self.crew);
     }
 
     /// Those that stand by are called in, if none else is there.
     pub(super) fn call_in(&mut self) {
-        if !self.crew.workers.iter().any(|worker| worker.live) {
-            for (worker, link) in self.crew.workers.iter_mut().zip(&self.links) {
-                worker.live = link.live;
-            }
-        }
+        let there = self.there();
+        self.crew.call_in(&there);
     }
 
-    /// Takes note of what a step took with those that work. Returns whether as many work at the next one.
-    pub(in crate::elastic) fn judge_number(&mut self, seconds: f64) -> bool {
-        let before = self.crowd.now();
-        if let Some(best) = self.crowd.step(seconds) {
-            let all = self.links.iter().filter(|link| link.live).count();
+    /// Workers that are there, whether they work or stand by.
+    pub(in crate::elastic) fn there(&self) -> Vec<usize> {
+        let workers = 0..self.links.len();
+        workers.filter(|&worker| self.links[worker].live).collect()
+    }
+
+    /// Takes note of what steps took with those that work.
+    pub(in crate::elastic) fn judge_number(&mut self, times: &[f64]) {
+        if let Some(best) = self.crowd.steps(times) {
+            let all = self.there().len();
             if best < all {
                 log::info!("{best} of {all} workers are used: more do not help");
             }
         }
-        self.crowd.now() == before
     }
 
     /// Workers have trained for a time, or waited in it.

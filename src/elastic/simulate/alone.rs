@@ -21,9 +21,10 @@ pub(super) struct Lease {
 impl Central<'_> {
     /// The only worker that there is.
     pub(super) fn lonely(&self) -> Option<usize> {
-        let mut live = self.fleet.crew.workers.iter().enumerate();
-        let (worker, _) = live.find(|(_, worker)| worker.live)?;
-        live.all(|(_, worker)| !worker.live).then_some(worker)
+        match self.fleet.there()[..] {
+            [worker] => Some(worker),
+            _ => None,
+        }
     }
 
     /// Has a worker make the next steps alone.

@@ -67,6 +67,8 @@ pub(super) struct Central<'a> {
     /// Seconds a step of those before.
     pub(super) alone: Option<f64>,
     pub(super) step: u64,
+    /// When it was begun.
+    since: f64,
     /// Seconds of each shard's first run in this step.
     times: Vec<f64>,
     free: f64,
@@ -92,6 +94,7 @@ pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outco
         leased: None,
         alone: None,
         step: 0,
+        since: 0.0,
         times: vec![0.0; shards as usize],
         free: 0.0,
         busy: 0.0,
@@ -107,7 +110,7 @@ pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outco
         if let Some(fails) = central.fleet.comes(setup, worker, 0.0) {
             central.clock.at(fails, Event::Fails(worker, 1));
         }
-        central.fleet.crew.workers[worker].live = true;
+        central.fleet.machines[worker].there = true;
     }
     central.begin(0.0);
     while central.step < setup.steps {
@@ -125,9 +128,14 @@ pub(super) fn run(setup: &Setup, fleet: Fleet, name: PolicyName) -> Option<Outco
 impl Central<'_> {
     /// Gives out a step's shards, if there is somebody to take them; several steps to one who is alone.
     pub(super) fn begin(&mut self, now: f64) {
-        if let Some(worker) = self.lonely().filter(|_| self.step < self.setup.steps) {
+        if self.step == self.setup.steps {
+            return;
+        }
+        self.fleet.choose();
+        if let Some(worker) = self.lonely() {
             return self.lease(now, worker);
         }
+        self.since = now;
         let shards = self.fleet.shards.clone();
         let crew = &mut self.fleet.crew;
         if let Some((round, orders)) =
@@ -335,25 +343,19 @@ impl Central<'_> {
                 if !same_life {
                     return;
                 }
-                self.fleet.crew.workers[worker].live = true;
+                self.fleet.machines[worker].there = true;
                 // It gets the weights first.
                 self.works(now, self.setup.gradient / self.setup.bandwidth);
-                let crew = &self.fleet.crew;
-                match &mut self.round {
+                match &self.round {
                     // It takes part once those steps are made.
                     None if self.leased.is_some() => {}
                     None => self.begin(now),
-                    Some(round) => {
-                        let mut orders = round
-                            .again(crew, &mut *self.policy, now)
-                            .unwrap_or_default();
-                        orders.extend(round.idle(worker, crew, &mut *self.policy, now));
-                        self.send(orders, now);
-                    }
+                    // So it does here, unless nobody is at it any more.
+                    Some(_) => self.again(None, now),
                 }
             }
             Report::Gone => {
-                self.fleet.crew.workers[worker].live = false;
+                self.fleet.gone(worker);
                 if self
                     .leased
                     .take_if(|lease| lease.worker == worker)
@@ -361,12 +363,26 @@ impl Central<'_> {
                 {
                     // Others begin with the same step.
                     self.begin(now);
-                } else if let Some(round) = &mut self.round {
-                    let orders = round.lost(worker, &self.fleet.crew, &mut *self.policy, now);
-                    self.send(orders.unwrap_or_default(), now);
+                } else {
+                    self.again(Some(worker), now);
                 }
             }
         }
+    }
+
+    /// What nobody has of the step is given out, and what a worker had that is lost.
+    fn again(&mut self, lost: Option<usize>, now: f64) {
+        let Some(round) = &mut self.round else {
+            return;
+        };
+        let there = self.fleet.there();
+        let (crew, policy) = (&mut self.fleet.crew, &mut *self.policy);
+        crew.call_in(&there);
+        let orders = match lost {
+            Some(worker) => round.lost(worker, crew, policy, now),
+            None => round.again(crew, policy, now),
+        };
+        self.send(orders.unwrap_or_default(), now);
     }
 
     /// All shards are summed up: the sum goes to all workers, and the next step begins.
@@ -375,19 +391,19 @@ impl Central<'_> {
         self.times.fill(0.0);
         self.round = None;
         self.step += 1;
-        let workers = self.fleet.crew.workers.iter().enumerate();
-        let live = workers.filter(|(_, worker)| worker.live);
-        let live: Vec<usize> = live.map(|(worker, _)| worker).collect();
+        let there = self.fleet.there();
         let each = self.setup.message + self.setup.gradient / self.setup.bandwidth;
-        let sent = self.works(now, each * live.len() as f64);
-        self.fleet.messages += live.len().saturating_sub(1) as u64;
-        let there = sent + self.setup.delay;
-        self.end = there;
-        for worker in live {
-            let updated = there + self.fleet.update(self.setup, worker, there);
+        let sent = self.works(now, each * there.len() as f64);
+        self.fleet.messages += there.len().saturating_sub(1) as u64;
+        let arrived = sent + self.setup.delay;
+        self.end = arrived;
+        for worker in there {
+            let begins = arrived.max(self.desks[worker].updated);
+            let updated = begins + self.fleet.update(self.setup, worker, begins);
             self.desks[worker].updated = updated;
             self.end = self.end.max(updated);
         }
+        self.fleet.crowd.steps(&[sent - self.since]);
         self.begin(sent);
     }
 }

@@ -44,6 +44,9 @@ struct Desk {
     at_work: Option<(f64, bool)>,
     link: f64,
     there: bool,
+    /// What each step of the slice took it, and when it began with the next.
+    times: Vec<f64>,
+    began: f64,
 }
 
 struct Distributed<'a> {
@@ -151,7 +154,7 @@ impl Distributed<'_> {
                     let life = self.fleet.machines[worker].life;
                     self.clock.at(fails, Event::Fails(worker, life));
                 }
-                self.fleet.crew.workers[worker].live = true;
+                self.fleet.machines[worker].there = true;
                 if self.waits {
                     self.begin(now);
                 }
@@ -163,15 +166,15 @@ impl Distributed<'_> {
     fn begin(&mut self, now: f64) {
         self.slice += 1;
         self.desks.clear();
+        self.fleet.choose();
+        let workers = self.fleet.there();
         let Fleet { crew, shards, .. } = &mut self.fleet;
-        let there = crew.workers.iter().enumerate().filter(|(_, w)| w.live);
-        let workers: Vec<usize> = there.map(|(worker, _)| worker).collect();
         let plan = crew.members(self.steps.end, shards, &workers, &mut *self.policy);
         self.waits = plan.is_none();
         let Some((members, tries)) = plan else {
             return;
         };
-        let steps = if tries { 1 } else { count(self.pace) as u64 };
+        let steps = count(self.pace, &self.fleet.crowd, tries) as u64;
         self.began = now;
         self.steps = self.steps.end..(self.steps.end + steps).min(self.setup.steps);
         self.times = vec![vec![0.0; self.fleet.shards.len()]; self.steps.clone().count()];
@@ -188,6 +191,8 @@ impl Distributed<'_> {
                 at_work: Some((told, false)),
                 link: told,
                 there: true,
+                times: Vec::new(),
+                began: told,
             });
             let slice = self.slice;
             self.clock.at(
@@ -272,6 +277,8 @@ impl Distributed<'_> {
             let update = self.fleet.update(self.setup, worker, now);
             self.fleet.crew.workers[worker].stats.led(update);
             let done = now + update;
+            desk.times.push(done - desk.began);
+            desk.began = done;
             self.post(done, rank, letters);
             let slice = self.slice;
             self.clock.at(
@@ -321,7 +328,7 @@ impl Distributed<'_> {
 
     fn fails(&mut self, now: f64, worker: usize) {
         let back = self.fleet.fails(self.setup, worker, now);
-        self.fleet.crew.workers[worker].live = false;
+        self.fleet.gone(worker);
         let noticed = now + self.setup.notice;
         self.clock.at(back.max(noticed), Event::Joins(worker));
         let rank = self
@@ -356,8 +363,10 @@ impl Distributed<'_> {
         if !there.all(|desk| desk.peer.step() == end) {
             return;
         }
-        let survived = self.desks.iter().any(|desk| desk.there);
-        if survived {
+        let first = self.desks.iter().find(|desk| desk.there);
+        let survived = first.is_some();
+        if let Some(first) = first {
+            self.fleet.crowd.steps(&first.times);
             self.pace = Some((now - self.began) / (end - start) as f64);
         }
         self.steps = if survived { end..end } else { start..start };

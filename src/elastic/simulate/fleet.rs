@@ -2,6 +2,7 @@ use rand_distr::{Distribution, LogNormal, Normal, Uniform, Weibull};
 
 use super::{Outcome, ROWS, Scheduling, Setup};
 use crate::elastic::crew::Crew;
+use crate::elastic::crowd::Crowd;
 use crate::elastic::policy::{DeviceKind, PolicyName, Shape, Shard, Stats, Worker};
 use crate::elastic::tree::Node;
 use crate::random::{Purpose, Stream};
@@ -20,6 +21,7 @@ pub(super) struct Fleet {
     /// When each comes for the first time.
     pub(super) joins: Vec<f64>,
     pub(super) crew: Crew,
+    pub(super) crowd: Crowd,
     pub(super) shards: Vec<Shard>,
     /// Seconds spent on shards, and those of them that counted.
     pub(super) spent: f64,
@@ -35,6 +37,8 @@ pub(super) struct Machine {
     speed: f64,
     slows_at: f64,
     alive_since: Option<f64>,
+    /// Whether it is there, as far as that is known to whoever gives out shards; it may stand by.
+    pub(super) there: bool,
     /// Rows that it could have computed while it was alive.
     potential: f64,
     /// Counts its lives, so that what belongs to an earlier one is known.
@@ -86,6 +90,7 @@ impl Fleet {
                 },
                 1.0,
             ),
+            crowd: Crowd::new(0),
             shards: (0..workers as u32 * setup.shards_per_worker)
                 .map(|number| Shard { number, rows: ROWS })
                 .collect(),
@@ -103,6 +108,7 @@ impl Fleet {
                 speed,
                 slows_at: if slowed[worker] { slow } else { f64::INFINITY },
                 alive_since: None,
+                there: false,
                 potential: 0.0,
                 life: 0,
             });
@@ -163,6 +169,26 @@ impl Fleet {
         self.machines[worker].alive_since.is_some()
     }
 
+    /// Workers that are there, whether they work or stand by.
+    pub(super) fn there(&self) -> Vec<usize> {
+        let workers = 0..self.machines.len();
+        workers
+            .filter(|&worker| self.machines[worker].there)
+            .collect()
+    }
+
+    /// Of those who are there as many work as help.
+    pub(super) fn choose(&mut self) {
+        let there = self.there();
+        self.crowd.choose(&there, &mut self.crew);
+    }
+
+    /// A worker is there no longer.
+    pub(super) fn gone(&mut self, worker: usize) {
+        self.machines[worker].there = false;
+        self.crew.workers[worker].live = false;
+    }
+
     fn stops(&mut self, setup: &Setup, worker: usize, now: f64) {
         let machine = &mut self.machines[worker];
         if let Some(since) = machine.alive_since.take() {
@@ -185,6 +211,7 @@ impl Fleet {
         let rows = setup.steps as f64 * self.shards.len() as f64 * f64::from(ROWS);
         Outcome {
             workers,
+            used: self.crew.used(),
             scheduling,
             policy,
             seconds,

@@ -125,6 +125,8 @@ const ROWS: u32 = 64;
 pub struct Outcome {
     /// Workers, those that joined later included.
     pub workers: usize,
+    /// Those that are used at the end; the others stand by, or are not there.
+    pub used: usize,
     /// Who decided.
     pub scheduling: Scheduling,
     /// By what.

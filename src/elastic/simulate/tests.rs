@@ -21,15 +21,27 @@ const IDEAL: Setup = Setup {
     seed: 1,
 };
 
+/// Two or more are in each other's way: whose sums are added up makes the others wait.
+const CROWDED: Setup = Setup {
+    steps: 90,
+    shards_per_worker: 1,
+    shard_time: 1e-3,
+    gradient: 1e6,
+    summing: 1e8,
+    ..IDEAL
+};
+
 #[test]
 fn an_ideal_fleet_computes_all_the_time() {
+    // As long as it is looked at with all.
+    let setup = Setup { steps: 16, ..IDEAL };
     for scheduling in Scheduling::ALL {
         for policy in PolicyName::ALL {
             for workers in [1, 2, 7, 32] {
-                let outcome = simulate(&IDEAL, workers, scheduling, policy);
+                let outcome = simulate(&setup, workers, scheduling, policy);
                 let outcome = outcome.expect("nothing fails");
                 // Each step is four shards of 0.05 s.
-                assert!((outcome.seconds - 4.0).abs() < 1e-6, "{outcome:?}");
+                assert!((outcome.seconds - 3.2).abs() < 1e-6, "{outcome:?}");
                 assert!((outcome.goodput - 1.0).abs() < 1e-6, "{outcome:?}");
                 assert!(
                     outcome.lost.abs() < 1e-9 && outcome.failures == 0,
@@ -43,7 +55,7 @@ fn an_ideal_fleet_computes_all_the_time() {
 #[test]
 fn of_two_workers_one_slow_the_clever_policies_lose_little() {
     let setup = Setup {
-        steps: 40,
+        steps: 200,
         slowed: 0.5,
         shards_per_worker: 16,
         ..IDEAL
@@ -110,6 +122,90 @@ fn a_coordinator_is_the_bottleneck_of_a_large_fleet_and_peers_are_not() {
         central.goodput < 0.25 && distributed.goodput > 2.0 * central.goodput,
         "{central:?} {distributed:?}"
     );
+}
+
+#[test]
+fn as_many_virtual_workers_are_used_as_help() {
+    for scheduling in Scheduling::ALL {
+        let used = |setup: &Setup, workers| {
+            let run = || simulate(setup, workers, scheduling, PolicyName::RoundRobin);
+            assert_eq!(run(), run());
+            run().expect("nothing fails").used
+        };
+        let steps = CROWDED.steps;
+        for workers in [1, 2, 8] {
+            assert_eq!(used(&Setup { steps, ..IDEAL }, workers), workers);
+            assert_eq!(used(&CROWDED, workers), 1, "{scheduling} {workers}");
+        }
+        // It is found anew when the second comes, in the first half of the time.
+        for seed in 1..=20 {
+            let setup = Setup {
+                seed,
+                steps,
+                joining: 0.5,
+                ..IDEAL
+            };
+            assert_eq!(used(&setup, 2), 2, "{scheduling} {seed}");
+        }
+    }
+}
+
+#[test]
+fn virtual_workers_that_come_take_part_from_the_next_step_on() {
+    for scheduling in Scheduling::ALL {
+        for seed in 1..=20 {
+            let setup = Setup {
+                seed,
+                steps: 16,
+                joining: 0.34,
+                ..IDEAL
+            };
+            let outcome = simulate(&setup, 3, scheduling, PolicyName::Throughput);
+            let outcome = outcome.expect("nothing fails");
+            // Twelve shards of 0.05 s are run by two workers or by three.
+            let tenths = outcome.seconds / 0.1;
+            assert!((tenths - tenths.round()).abs() < 1e-6, "{outcome:?}");
+            assert!((33.0..48.0).contains(&tenths.round()), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn virtual_workers_that_stand_by_update_their_weights() {
+    // From early on the slow one takes 40 ms for it, and all else of a step a few.
+    let setup = Setup {
+        slowed: 0.5,
+        update: 0.01,
+        ..CROWDED
+    };
+    for scheduling in Scheduling::ALL {
+        let outcome = simulate(&setup, 2, scheduling, PolicyName::RoundRobin);
+        let outcome = outcome.expect("nothing fails");
+        assert_eq!(outcome.used, 1, "{scheduling}");
+        let least = 0.9 * 0.04 * setup.steps as f64;
+        assert!(outcome.seconds > least, "{outcome:?}");
+    }
+}
+
+#[test]
+fn virtual_workers_that_stand_by_are_called_in_where_none_else_is_left() {
+    let setup = Setup {
+        mtbf: 2.0,
+        repair: 1e9,
+        notice: 0.1,
+        ..CROWDED
+    };
+    for scheduling in Scheduling::ALL {
+        let runs = (1..=20).map(|seed| {
+            let setup = Setup { seed, ..setup };
+            let outcome = simulate(&setup, 8, scheduling, PolicyName::RoundRobin);
+            outcome.expect("they come back at last")
+        });
+        // Nobody waits for who is away, as long as not all are.
+        let runs = runs.filter(|outcome| outcome.failures < 8);
+        let mut times = runs.map(|outcome| outcome.seconds);
+        assert!(times.by_ref().take(10).all(|seconds| seconds < 100.0));
+    }
 }
 
 #[test]

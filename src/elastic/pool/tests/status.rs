@@ -57,7 +57,7 @@ fn with_more_workers_than_help_fewer_are_used_and_that_is_told() {
         let mut pool = Pool::open(watched(4, &hook), options).expect("it opens");
         while pool.crowd.wants().is_some() {
             // Each costs a second and does nothing for it.
-            pool.judge_number(pool.crowd.now() as f64);
+            pool.judge_number(&[pool.crowd.now() as f64]);
         }
         let text = "1 of 4 workers are used: more do not help";
         assert!(told(text), "{scheduling:?}");
@@ -106,7 +106,7 @@ fn a_worker_that_has_run_no_shard_counts_as_its_like_among_those_that_help() {
     let mut pool = Pool::open(specs, options).expect("all open");
     while pool.crowd.wants().is_some() {
         // Two are the fastest.
-        pool.judge_number(1.0 + (pool.crowd.now() as f64 - 2.0).abs());
+        pool.judge_number(&[1.0 + (pool.crowd.now() as f64 - 2.0).abs()]);
     }
     for (rates, wanted) in [
         ([None, None, None], [0, 1]),
@@ -137,7 +137,7 @@ fn how_many_help_is_found_anew_where_others_are_there() {
         pool.choose();
         assert_eq!(pool.report().used, 2);
         while pool.crowd.wants().is_some() {
-            pool.judge_number(pool.crowd.now() as f64);
+            pool.judge_number(&[pool.crowd.now() as f64]);
         }
         pool.choose();
         assert_eq!(pool.report().used, 1);
