@@ -1,12 +1,11 @@
 use std::marker::PhantomData;
 
-use super::Real;
 use super::team::{Start, Team};
-use super::transposed::with_transposed;
+use super::{Real, blocks, share};
 
 /// An operand of a product, in row- or column-major order.
 #[derive(Clone, Copy)]
-pub(super) struct Factor<'a, T> {
+pub struct Factor<'a, T> {
     pub(super) values: &'a [T],
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -31,7 +30,11 @@ impl<'a, T> Factor<'a, T> {
     }
 
     /// Some rows and columns of it: the first of each, and how many.
-    fn part(self, (row, rows): (usize, usize), (column, columns): (usize, usize)) -> Self {
+    pub(super) fn part(
+        self,
+        (row, rows): (usize, usize),
+        (column, columns): (usize, usize),
+    ) -> Self {
         let first = row * self.row_stride + column * self.column_stride;
         Factor {
             values: self.values.get(first..).unwrap_or(&[]),
@@ -39,37 +42,6 @@ impl<'a, T> Factor<'a, T> {
             columns,
             ..self
         }
-    }
-
-    /// Whether the values of a column lie together, those of a row apart.
-    fn is_transposed(&self) -> bool {
-        self.row_stride == 1 && self.column_stride > 1
-    }
-
-    /// Whether gemm packs it slowly as it is stored.
-    fn is_scattered(&self) -> bool {
-        self.is_transposed() && (self.column_stride * size_of::<T>()).is_multiple_of(CONFLICT)
-    }
-
-    /// Gives `f` a copy of a transposed one, whose rows lie together.
-    fn copied(self, f: impl FnOnce(Factor<'_, T>))
-    where
-        T: Real,
-    {
-        let shape = (self.columns, self.rows);
-        with_transposed(
-            self.values,
-            shape,
-            self.column_stride,
-            |values, row_stride| {
-                f(Factor {
-                    values,
-                    row_stride,
-                    column_stride: 1,
-                    ..self
-                });
-            },
-        );
     }
 
     fn fits(&self) -> bool {
@@ -80,73 +52,31 @@ impl<'a, T> Factor<'a, T> {
     }
 }
 
-/// Below this many multiply-adds, handing work to another thread costs more than it saves, and so does a copy of an operand.
+/// Below this many multiply-adds, handing work to another thread costs more than it saves.
 const LARGE: usize = 1 << 19;
 
-/// Values that lie a multiple of so many bytes apart share few places of the nearest cache, and drive each other out of it.
-const CONFLICT: usize = 1024;
+/// Below so many values of b wide vectors, and their fused multiply-adds, take longer to begin than plain loops take for a few rows.
+const TINY: usize = 64;
 
-/// How many rows of a, or columns of b, a thread copies at most at a time, so that they are still in its cache when gemm packs them;
-/// and how often each has to be used for it, at least, to be worth a copy: gemm reads a few rows of a as they lie.
-const WIDEST_A: (usize, usize) = (1024, 128);
-const WIDEST_B: (usize, usize) = (256, 1);
-
-/// Terms that are summed before they are added to the output. Up to so many gemm takes in one piece whatever the other sizes,
-/// so that a sum's bits do not hang on how the output is divided.
-pub(super) const DEPTH: usize = 512;
-
-/// An output of so many values gemm may sum in another order: a part has more.
-pub(super) const SUMMED_OTHERWISE: usize = 256;
-
-/// Below this many multiply-adds gemm takes longer to begin than the product does.
+/// Below this many multiply-adds plain loops are over before blocks would have begun.
 const SMALL: usize = 512;
+
+/// Up to so many terms a tile takes longer to write than to make.
+const FEW_TERMS: usize = 3;
 
 /// Rows or columns of a part are a multiple of this: a vector.
 const UNIT: usize = 16;
 
-/// How an output is cut into parts.
-struct Cut {
-    by_columns: bool,
-    /// Whether the operand that is cut with it is copied.
-    is_copied: bool,
-    parts: usize,
-}
-
-impl Cut {
-    const NONE: Cut = Cut {
-        by_columns: true,
-        is_copied: false,
-        parts: 1,
-    };
-
-    fn of<T>(a: Factor<T>, b: Factor<T>, threads: usize) -> Self {
-        let (m, n) = (a.rows, b.columns);
-        // gemm packs b, and a where it is transposed: what takes longer to pack is cut, so that no two threads pack the same.
-        let by_rows = a.is_transposed() && m >= n / 4 && m >= UNIT * threads;
-        let by_columns = n >= UNIT * threads && !by_rows;
-        let (side, other, cut) = if by_columns { (n, m, b) } else { (m, n, a) };
-        let (widest, copied_above) = if by_columns { WIDEST_B } else { WIDEST_A };
-        let least = UNIT + SUMMED_OTHERWISE / other + 1;
-        let is_copied = side >= least && other > copied_above && cut.is_scattered();
-        let parts = if is_copied {
-            threads.max(side.div_ceil(widest))
-        } else {
-            threads
-        };
-        Cut {
-            by_columns,
-            is_copied,
-            parts: parts.min(side / least).max(1),
-        }
-    }
-}
+/// Values that plain loops sum up side by side: some vectors.
+const SIDE_BY_SIDE: usize = 32;
 
 /// A rectangle of an output, made by one thread.
-pub(super) struct Part<'a, T> {
+pub struct Part<'a, T> {
     pub(super) first_row: usize,
     pub(super) first_column: usize,
-    rows: usize,
-    columns: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    /// How far apart its rows lie.
     stride: usize,
     start: *mut T,
     output: PhantomData<&'a mut [T]>,
@@ -155,11 +85,31 @@ pub(super) struct Part<'a, T> {
 impl<T> Part<'_, T> {
     /// The part of each of its rows.
     pub(super) fn rows(&mut self) -> impl Iterator<Item = &mut [T]> {
-        // SAFETY: a part lies inside its output, and no other has a value of it (`matmul_then`); it is borrowed mutably
+        // SAFETY: a part lies inside its output, and no other has a value of it (`matmul_then`, `part`); it is borrowed mutably
         // here, and each row is given once.
         (0..self.rows).map(|row| unsafe {
             std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns)
         })
+    }
+
+    /// Some of its rows and columns: the first of each, and how many.
+    pub(super) fn part(
+        &mut self,
+        (row, rows): (usize, usize),
+        (column, columns): (usize, usize),
+    ) -> Part<'_, T> {
+        assert!(
+            row + rows <= self.rows && column + columns <= self.columns,
+            "a part lies inside the whole"
+        );
+        Part {
+            first_row: self.first_row + row,
+            first_column: self.first_column + column,
+            rows,
+            columns,
+            start: self.start.wrapping_add(row * self.stride + column),
+            ..*self
+        }
     }
 }
 
@@ -191,137 +141,218 @@ pub(super) fn matmul_then<T: Real>(
     if m * n == 0 {
         return;
     }
-    if m * n * k < SMALL && m * n <= SUMMED_OTHERWISE {
-        small(a, b, accumulate, output);
-        return finish(Part {
-            first_row: 0,
-            first_column: 0,
-            rows: m,
-            columns: n,
-            stride: n,
-            start: output.as_mut_ptr(),
-            output: PhantomData,
-        });
-    }
-    let Cut {
-        by_columns,
-        is_copied,
-        parts,
-    } = if m * n * k < LARGE {
-        Cut::NONE
+    let parts = if m * n * k < LARGE {
+        1
     } else {
-        Cut::of(a, b, team.threads())
+        team.threads().min(m.max(n) / UNIT).max(1)
     };
-    let side = if by_columns { n } else { m };
+    // Each thread packs all of the operand that is not cut: the smaller one.
+    let by_columns = n >= m;
+    let side = m.max(n);
     let border = |part: usize| match part {
         0 => 0,
         _ if part == parts => side,
         _ => side * part / parts / UNIT * UNIT,
     };
     let start = Start::of(output);
-    let make = |number: usize| {
-        let first = border(number);
-        let piece = border(number + 1) - first;
-        let (first_row, first_column, rows, columns) = if by_columns {
-            (0, first, m, piece)
+    team.run(parts, |number| {
+        let piece = (border(number), border(number + 1) - border(number));
+        let (rows, columns) = if by_columns {
+            ((0, m), piece)
         } else {
-            (first, 0, piece, n)
+            (piece, (0, n))
         };
-        let start = start.at(first_row * n + first_column);
-        let mut read = accumulate;
-        for depth in (0..k.max(1)).step_by(DEPTH) {
-            let terms = DEPTH.min(k - depth);
-            let product = |a: Factor<T>, b: Factor<T>| {
-                // SAFETY: `fits` holds every element that the strides reach inside a's and b's slices, of which the part's
-                // rows, columns and terms are some; a copy has a row for each of them that it stands for. The output is
-                // row-major with exactly m·n elements and borrowed mutably, so it overlaps neither operand, and parts have no
-                // row, or no column, in common. T is f32 or f64, which gemm takes.
-                unsafe {
-                    gemm::gemm(
-                        rows,
-                        columns,
-                        terms,
-                        start,
-                        1,
-                        n as isize,
-                        read,
-                        a.values.as_ptr(),
-                        a.column_stride as isize,
-                        a.row_stride as isize,
-                        b.values.as_ptr(),
-                        b.column_stride as isize,
-                        b.row_stride as isize,
-                        T::one(),
-                        T::one(),
-                        false,
-                        false,
-                        false,
-                        gemm::Parallelism::None,
-                    );
-                }
-            };
-            let a = a.part((first_row, rows), (depth, terms));
-            let b = b.part((depth, terms), (first_column, columns));
-            match (is_copied, by_columns) {
-                (true, true) => b.copied(|b| product(a, b)),
-                (true, false) => a.copied(|a| product(a, b)),
-                _ => product(a, b),
-            }
-            read = true;
-        }
-        finish(Part {
-            first_row,
-            first_column,
-            rows,
-            columns,
+        let mut part = Part {
+            first_row: rows.0,
+            first_column: columns.0,
+            rows: rows.1,
+            columns: columns.1,
             stride: n,
-            start,
+            start: start.at(rows.0 * n + columns.0),
             output: PhantomData,
-        });
-    };
-    team.run(parts, make);
+        };
+        product(
+            a.part(rows, (0, k)),
+            b.part((0, k), columns),
+            // What a value is made by follows from the whole: so its bits do not hang on how an output is cut.
+            (n == 1, accumulate),
+            &mut part,
+        );
+        finish(part);
+    });
 }
 
-/// The same without gemm, each value a sum in rising order.
-fn small<T: Real>(a: Factor<T>, b: Factor<T>, accumulate: bool, output: &mut [T]) {
-    let (n, k) = (b.columns, a.columns);
-    if !accumulate {
-        output.fill(T::zero());
+/// Makes a part. A value's bits hang on the number of columns and of terms, not on how many rows there are.
+fn product<T: Real>(
+    a: Factor<T>,
+    b: Factor<T>,
+    (is_column, accumulate): (bool, bool),
+    output: &mut Part<'_, T>,
+) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    if n * k < TINY {
+        plain::<T, false>(a, b, accumulate, output);
+    } else if is_column {
+        share::wide(
+            #[inline(always)]
+            || column(a, b, accumulate, output),
+        );
+    } else if m * n * k < SMALL || (k <= FEW_TERMS && b.column_stride == 1 && !accumulate) {
+        share::wide(
+            #[inline(always)]
+            || plain::<T, true>(a, b, accumulate, output),
+        );
+    } else if m == 1 && b.column_stride == 1 {
+        share::wide(
+            #[inline(always)]
+            || row(a, b, accumulate, output),
+        );
+    } else {
+        T::product(a, b, accumulate, output);
     }
-    for (i, row) in output.chunks_exact_mut(n).enumerate() {
-        if b.column_stride == 1 && n >= 4 {
+}
+
+/// A product with one column: each value is several sums side by side, or, where the values of a term lie together, one.
+#[inline(always)]
+fn column<T: Real>(a: Factor<T>, b: Factor<T>, accumulate: bool, output: &mut Part<'_, T>) {
+    if a.column_stride == 1 && b.row_stride == 1 {
+        let b = &b.values[..a.columns];
+        for (r, to) in output.rows().enumerate() {
+            let sum = dot(&a.values[r * a.row_stride..][..b.len()], b);
+            to[0] = if accumulate { to[0] + sum } else { sum };
+        }
+    } else {
+        plain::<T, true>(a, b, accumulate, output);
+    }
+}
+
+/// Σ a·b
+#[inline(always)]
+fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let (of_a, rest_of_a) = a.as_chunks::<SIDE_BY_SIDE>();
+    let (of_b, rest_of_b) = b.as_chunks::<SIDE_BY_SIDE>();
+    let mut sum = T::zero();
+    if !of_a.is_empty() {
+        let mut sums = [T::zero(); SIDE_BY_SIDE];
+        for (a, b) in of_a.iter().zip(of_b) {
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                *sum = a.mul_add(*b, *sum);
+            }
+        }
+        let mut width = SIDE_BY_SIDE;
+        while width > 1 {
+            width /= 2;
+            let (lower, upper) = sums.split_at_mut(width);
+            for (lower, upper) in lower.iter_mut().zip(upper) {
+                *lower += *upper;
+            }
+        }
+        sum = sums[0];
+    }
+    for (a, b) in rest_of_a.iter().zip(rest_of_b) {
+        sum = a.mul_add(*b, sum);
+    }
+    sum
+}
+
+/// A product with one row, of a b whose rows lie as they are read: each is read once, and not copied.
+#[inline(always)]
+fn row<T: Real>(a: Factor<T>, b: Factor<T>, accumulate: bool, output: &mut Part<'_, T>) {
+    const BREADTH: usize = 512;
+    let (n, k) = (b.columns, a.columns);
+    for to in output.rows() {
+        for (piece, to) in to.chunks_mut(BREADTH).enumerate() {
+            let depth = blocks::depth(k);
+            for first in (0..k).step_by(depth) {
+                let mut sums = [T::zero(); BREADTH];
+                let sums = &mut sums[..to.len()];
+                for term in first..k.min(first + depth) {
+                    let factor = a.values[term * a.column_stride];
+                    let b = &b.values[term * b.row_stride..][..n][piece * BREADTH..];
+                    for (sum, b) in sums.iter_mut().zip(b) {
+                        *sum = factor.mul_add(*b, *sum);
+                    }
+                }
+                for (to, sum) in to.iter_mut().zip(sums) {
+                    *to = if accumulate || first > 0 {
+                        *to + *sum
+                    } else {
+                        *sum
+                    };
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn multiply_add<T: Real, const FUSED: bool>(a: T, b: T, sum: T) -> T {
+    if FUSED {
+        a.mul_add(b, sum)
+    } else {
+        a * b + sum
+    }
+}
+
+/// The same by plain loops, each value a sum in rising order, of multiply-adds that are rounded once if they are fused.
+#[inline(always)]
+pub(super) fn plain<T: Real, const FUSED: bool>(
+    a: Factor<T>,
+    b: Factor<T>,
+    accumulate: bool,
+    output: &mut Part<'_, T>,
+) {
+    let (n, k) = (b.columns, a.columns);
+    for (i, row) in output.rows().enumerate() {
+        if b.column_stride == 1 && n >= 4 && !accumulate {
+            row.fill(T::zero());
             for p in 0..k {
                 let factor = a.values[i * a.row_stride + p * a.column_stride];
                 let of_b = &b.values[p * b.row_stride..][..n];
-                for (out, &b) in row.iter_mut().zip(of_b) {
-                    *out += factor * b;
+                for (to, &b) in row.iter_mut().zip(of_b) {
+                    *to = multiply_add::<T, FUSED>(factor, b, *to);
                 }
             }
-        } else {
-            for (j, out) in row.iter_mut().enumerate() {
-                let (mut of_a, mut of_b) = (i * a.row_stride, j * b.column_stride);
-                let mut sum = *out;
-                for _ in 0..k {
-                    sum += a.values[of_a] * b.values[of_b];
-                    of_a += a.column_stride;
-                    of_b += b.row_stride;
-                }
-                *out = sum;
+            continue;
+        }
+        for (j, to) in row.iter_mut().enumerate() {
+            let (mut of_a, mut of_b) = (i * a.row_stride, j * b.column_stride);
+            let mut sum = T::zero();
+            for _ in 0..k {
+                sum = multiply_add::<T, FUSED>(a.values[of_a], b.values[of_b], sum);
+                of_a += a.column_stride;
+                of_b += b.row_stride;
             }
+            *to = if accumulate { *to + sum } else { sum };
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::team::ALONE;
     use super::*;
 
-    fn plain(a: Factor<f64>, b: Factor<f64>) -> Vec<f64> {
+    /// All of an output.
+    pub(in super::super) fn whole<T>(output: &mut [T], rows: usize) -> Part<'_, T> {
+        let columns = output.len() / rows;
+        assert_eq!(rows * columns, output.len());
+        Part {
+            first_row: 0,
+            first_column: 0,
+            rows,
+            columns,
+            stride: columns,
+            start: output.as_mut_ptr(),
+            output: PhantomData,
+        }
+    }
+
+    fn exact<T: Real>(a: Factor<T>, b: Factor<T>) -> Vec<T> {
         let at =
-            |f: &Factor<f64>, r: usize, c: usize| f.values[r * f.row_stride + c * f.column_stride];
+            |f: &Factor<T>, r: usize, c: usize| f.values[r * f.row_stride + c * f.column_stride];
         (0..a.rows * b.columns)
             .map(|i| {
                 (0..a.columns)
@@ -331,23 +362,67 @@ mod tests {
             .collect()
     }
 
+    fn stored<T>(values: &[T], rows: usize, columns: usize, transposed: bool) -> Factor<'_, T> {
+        let (rows, columns) = if transposed {
+            (columns, rows)
+        } else {
+            (rows, columns)
+        };
+        let factor = Factor {
+            values,
+            rows,
+            columns,
+            row_stride: columns,
+            column_stride: 1,
+        };
+        if transposed {
+            factor.transposed()
+        } else {
+            factor
+        }
+    }
+
+    fn is_exact_of_integers<T: Real>([m, n, k]: [usize; 3], [ta, tb, accumulate]: [bool; 3]) {
+        // Small ones: every order of summation is exact.
+        let value = |i: usize| T::of((i % 19) as f32 - 9.0);
+        let values =
+            |len: usize, seed: usize| (0..len).map(|i| value(i * 37 + seed)).collect::<Vec<T>>();
+        let (va, vb) = (values(m * k, 1), values(k * n, 2));
+        let (a, b) = (stored(&va, m, k, ta), stored(&vb, k, n, tb));
+        let before = values(m * n, 3);
+        let mut output = before.clone();
+        matmul(a, b, accumulate, &mut output, &Team::new(2));
+        for (i, (found, product)) in output.iter().zip(exact(a, b)).enumerate() {
+            assert_eq!(
+                *found,
+                if accumulate {
+                    before[i] + product
+                } else {
+                    product
+                }
+            );
+        }
+    }
+
     proptest! {
         #[test]
-        fn agrees_with_three_plain_loops(m in 1_usize..40, n in 1_usize..40, k in 0_usize..40, ta: bool, tb: bool, accumulate: bool) {
-            let values = |len: usize, seed: usize| (0..len).map(|i| ((i * 37 + seed) % 19) as f64 - 9.0).collect::<Vec<_>>();
-            let (va, vb) = (values(m * k, 1), values(k * n, 2));
-            let stored = |values, rows, columns, transposed: bool| {
-                let (height, width) = if transposed { (columns, rows) } else { (rows, columns) };
-                let factor = Factor { values, rows: height, columns: width, row_stride: width, column_stride: 1 };
-                if transposed { factor.transposed() } else { factor }
-            };
-            let (a, b) = (stored(&va[..], m, k, ta), stored(&vb[..], k, n, tb));
-            let before = values(m * n, 3);
-            let mut output = before.clone();
-            matmul(a, b, accumulate, &mut output, &Team::new(2));
-            // Small integers: every order of summation is exact.
-            for (i, (found, product)) in output.iter().zip(plain(a, b)).enumerate() {
-                prop_assert_eq!(*found, if accumulate { before[i] + product } else { product });
+        fn agrees_with_three_plain_loops(m in 1_usize..40, n in 1_usize..40, k in 0_usize..90, ta: bool, tb: bool, accumulate: bool) {
+            is_exact_of_integers::<f32>([m, n, k], [ta, tb, accumulate]);
+            is_exact_of_integers::<f64>([m, n, k], [ta, tb, accumulate]);
+        }
+
+        #[test]
+        fn a_rows_bits_do_not_hang_on_how_many_there_are(m in 3_usize..70, n in 1_usize..70, k in 1_usize..900, tb: bool, accumulate: bool) {
+            let value = |i: usize| ((i * 37 % 101) as f32).sqrt();
+            let va: Vec<f32> = (0..m * k).map(value).collect();
+            let vb: Vec<f32> = (0..k * n).map(value).collect();
+            let (a, b) = (stored(&va, m, k, false), stored(&vb, k, n, tb));
+            let mut output = vec![0.3; m * n];
+            matmul(a, b, accumulate, &mut output, &ALONE);
+            for count in [1, 2, m - 1] {
+                let mut some = vec![0.3; count * n];
+                matmul(a.part((1, count), (0, k)), b, accumulate, &mut some, &ALONE);
+                prop_assert_eq!(&some[..], &output[n..][..count * n]);
             }
         }
     }
@@ -402,8 +477,8 @@ mod tests {
     }
 
     #[test]
-    fn a_copied_operand_has_the_bits_of_one_that_is_stored_as_it_is_read() {
-        // Strides of the transposed operand that are and are not a power of two; few rows, and more than are copied at a time.
+    fn the_bits_do_not_hang_on_how_operands_are_stored() {
+        // Strides that are and are not a power of two, few rows and many.
         for (m, n, k) in [
             (3, 600, 512),
             (40, 300, 1024),

@@ -14,6 +14,7 @@ mod batch_norm_gradient;
 mod batch_norm_inference;
 mod bias_add;
 mod bias_gradient;
+mod blocks;
 mod clear;
 mod clip_norm;
 mod clip_value;
@@ -48,6 +49,7 @@ mod muon;
 mod norm;
 mod normalize;
 mod pages;
+mod panels;
 mod periodic;
 mod periodic_gradient;
 mod perturb;
@@ -65,7 +67,6 @@ mod tally_labels;
 mod tally_values;
 mod team;
 mod together;
-mod transposed;
 mod tree_product;
 mod tree_sums;
 mod turn;
@@ -81,6 +82,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use num_traits::Float;
 
+use self::matmul::{Factor, Part};
 pub(crate) use self::share::{are_finite, wide};
 use self::team::{ALONE, Team};
 use self::tree_product::TreeProduct;
@@ -120,6 +122,13 @@ pub trait Real:
     fn single(self) -> f32;
     /// The sum of two, or one, as such numbers: where they are not `f32`, it is made as that of those, in the memory.
     fn of_terms<'a>(terms: Terms<'a, f32>, memory: &'a mut [Self]) -> Terms<'a, Self>;
+    /// Makes a part of a product, or adds to it.
+    fn product(
+        a: Factor<'_, Self>,
+        b: Factor<'_, Self>,
+        accumulate: bool,
+        output: &mut Part<'_, Self>,
+    );
     /// Makes a product whose rows are in parts. Returns whether it is finite.
     fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool;
 }
@@ -150,6 +159,14 @@ impl Real for f32 {
     }
     fn of_terms<'a>(terms: Terms<'a, f32>, _: &'a mut [Self]) -> Terms<'a, Self> {
         terms
+    }
+    fn product(
+        a: Factor<'_, Self>,
+        b: Factor<'_, Self>,
+        accumulate: bool,
+        output: &mut Part<'_, Self>,
+    ) {
+        blocks::product(a, b, accumulate, output);
     }
     fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool {
         product.shared(output, team, TreeProduct::wide)
@@ -184,6 +201,17 @@ impl Real for f64 {
             *number = other.map_or(one[i], |other| one[i] + other[i]).into();
         }
         (memory, None)
+    }
+    fn product(
+        a: Factor<'_, Self>,
+        b: Factor<'_, Self>,
+        accumulate: bool,
+        output: &mut Part<'_, Self>,
+    ) {
+        wide(
+            #[inline(always)]
+            || matmul::plain::<Self, true>(a, b, accumulate, output),
+        );
     }
     fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool {
         product.shared(output, team, TreeProduct::plain)

@@ -1,7 +1,6 @@
 //! Parts of a step that are run together: products over all their rows are faster than over few, and sums over rows are made part
 //! by part, along the tree over them.
 
-use super::matmul::{DEPTH, SUMMED_OTHERWISE};
 use super::steps::{At, Memory, misplaced};
 use super::team::Team;
 use super::tree_product::TreeProduct;
@@ -19,18 +18,7 @@ enum How {
     Sum,
 }
 
-/// Whether a row of a product of so many columns and terms has the same bits whatever the number of rows. `gemm` has other ways for
-/// small products and for vectors, and takes the terms of narrow ones in other pieces.
-fn is_of_rows(parts: &[Step], n: usize, k: Rows) -> bool {
-    let Rows::Fixed(k) = k else {
-        return false;
-    };
-    let least = parts.iter().map(|part| part.rows as usize).min();
-    let least = least.unwrap_or(0);
-    n > 1 && k > 2 && least > 1 && least * n > SUMMED_OTHERWISE && (k <= DEPTH || n > 64)
-}
-
-fn how(program: &Program, op: &Op, parts: &[Step]) -> Option<How> {
+fn how(program: &Program, op: &Op) -> Option<How> {
     let is_of_batch = |&tensor: &usize| program.tensors[tensor].rows == Rows::Batch;
     match op {
         Op::MatmulBiasGradient {
@@ -56,7 +44,8 @@ fn how(program: &Program, op: &Op, parts: &[Step]) -> Option<How> {
         | Op::DropoutGradient { .. }
         | Op::LossGradient { .. } => Some(How::Whole),
         _ => match op.product(program) {
-            Some(product) if is_of_rows(parts, product.n, product.k) => Some(How::Whole),
+            // A row's bits do not hang on how many others there are.
+            Some(product) if product.k != Rows::Batch => Some(How::Whole),
             _ => Some(How::Each),
         },
     }
@@ -64,7 +53,7 @@ fn how(program: &Program, op: &Op, parts: &[Step]) -> Option<How> {
 
 /// Whether a program's parts can be run together: what it writes is of rows, or a sum over them.
 pub(super) fn can(program: &Program) -> bool {
-    program.ops.iter().all(|op| how(program, op, &[]).is_some())
+    program.ops.iter().all(|op| how(program, op).is_some())
 }
 
 /// Makes room for so many rows.
@@ -99,7 +88,7 @@ pub(super) fn run<T: Real>(
     };
     let mut finite = true;
     for op in &program.ops {
-        match how(program, op, parts) {
+        match how(program, op) {
             Some(How::Whole) => memory.run(op, at),
             Some(How::Each) => {
                 let mut skipped = 0;

@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use pulp::{Simd, WithSimd};
 
 use super::Real;
+use super::panels::{self, Lines, packed_len};
 use super::team::{ALONE, Team};
 
 /// aᵀ·b of each of some parts of the rows, summed up along the binary tree over the parts: a`[rows, m]`, b`[rows, n]`, the output
@@ -29,6 +29,22 @@ const PARALLEL_FROM: usize = 1 << 19;
 const UNIT: usize = 24;
 
 impl<T: Real> TreeProduct<'_, T> {
+    /// Some columns of an operand: the first of them, and how many.
+    #[inline(always)]
+    fn lines<'b>(
+        &self,
+        (values, stride): (&'b [f32], usize),
+        (first, count): (usize, usize),
+    ) -> Lines<'b> {
+        Lines {
+            values: values.get(first..).unwrap_or(&[]),
+            count,
+            stride: 1,
+            terms: self.parts.iter().sum(),
+            term_stride: stride,
+        }
+    }
+
     /// Whether two parts are summed up once there are `open` sums, the last of which ends with part `part`: as often as this says.
     pub(super) fn merges(&self, part: usize, open: usize) -> usize {
         if part + 1 == self.parts.len() {
@@ -129,23 +145,12 @@ impl WithSimd for Wide<'_, '_> {
 /// Values of some rows and columns of the output, in registers: H rows of W vectors.
 type Tile<S, const H: usize, const W: usize> = [[<S as Simd>::f32s; W]; H];
 
-/// Bytes of a line of the cache. No vector lies in two of them.
-const LINE: usize = 64;
-
-/// What begins with a line.
+/// What begins with a line of the cache, so that no vector lies in two of them.
 #[repr(align(64))]
 struct OfLine<T>(T);
 
-thread_local! {
-    /// Memory for the operands as they are read.
-    static PACKED: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
-}
-
 /// Values of b that are packed at a time: a part of a core's second cache, where they stay while all of a passes by.
 const NEAR: usize = 96 * 1024;
-
-/// Panels of a that are packed at a time, so many that a row's values for them are several whole lines.
-const PANELS: usize = 16;
 
 #[inline(always)]
 fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) -> bool {
@@ -157,17 +162,16 @@ fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) ->
     let (n, width) = (product.n, W * S::F32_LANES);
     let rows: usize = product.parts.iter().sum();
     let height = output.len() / n;
-    let [mut a, mut b] = PACKED.take();
+    let [mut of_a, mut of_b] = panels::memory();
     let whole = n / width * width;
     let at_a_time = (NEAR / (width * rows.max(1))).clamp(1, (n / width).max(1));
-    a.resize(height.next_multiple_of(H) * rows, 0.0);
-    b.resize(at_a_time * width * rows + LINE / size_of::<f32>(), 0.0);
-    let first_line = b.as_ptr().align_offset(LINE);
-    pack_a::<H>(product, first, height, &mut a);
+    let a = panels::room(&mut of_a, packed_len(height, rows, H));
+    let columns_of_a = product.lines((product.a, product.m), (first, height));
+    panels::pack(H, columns_of_a, a);
     let mut panels = Panels {
         product,
-        a: &a,
-        b: &mut b[first_line..],
+        a,
+        b: panels::room(&mut of_b, packed_len(at_a_time * width, rows, width)),
         output,
     };
     let mut finite = true;
@@ -182,34 +186,8 @@ fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) ->
         2 => panels.make::<S, H, 2>(simd, whole..n),
         _ => panels.make::<S, H, W>(simd, whole..n),
     };
-    PACKED.set([a, b]);
+    panels::keep([of_a, of_b]);
     finite
-}
-
-/// Puts the columns of a, H at a time, into panels, each row by row. Columns beyond the last are zero.
-#[inline(always)]
-fn pack_a<const H: usize>(
-    product: &TreeProduct<'_, f32>,
-    first: usize,
-    height: usize,
-    to: &mut [f32],
-) {
-    let rows: usize = product.parts.iter().sum();
-    for (group, panels) in to.chunks_mut(PANELS * H * rows.max(1)).enumerate() {
-        for (row, from) in product.a.chunks_exact(product.m).enumerate() {
-            for (panel, to) in panels.chunks_exact_mut(H * rows).enumerate() {
-                let left = (PANELS * group + panel) * H;
-                let h = H.min(height - left);
-                let (to, from) = (&mut to[row * H..][..H], &from[first + left..][..h]);
-                if h == H {
-                    to.copy_from_slice(from);
-                } else {
-                    to[..h].copy_from_slice(from);
-                    to[h..].fill(0.0);
-                }
-            }
-        }
-    }
 }
 
 /// A product, with memory for columns of b.
@@ -235,10 +213,9 @@ impl Panels<'_, '_> {
             self.output.fill(0.0);
             return true;
         }
-        let b = &mut self.b[..columns.len().div_ceil(width) * size];
-        for (left, panel) in columns.clone().step_by(width).zip(b.chunks_exact_mut(size)) {
-            pack_b::<S, W>(product.b, (n, left), panel);
-        }
+        let of_b = product.lines((product.b, n), (columns.start, columns.len()));
+        panels::pack(width, of_b, self.b);
+        let b = &self.b[..columns.len().div_ceil(width) * size];
         let mut open = OfLine([[[simd.splat_f32s(0.0); W]; H]; LEVELS]);
         let mut zeros = simd.splat_f32s(0.0);
         for (a, output) in self
@@ -255,25 +232,6 @@ impl Panels<'_, '_> {
             }
         }
         simd.reduce_sum_f32s(zeros) == 0.0
-    }
-}
-
-/// Puts columns from `left` on into a panel, row by row. Columns beyond the last are zero.
-#[inline(always)]
-fn pack_b<S: Simd, const W: usize>(b: &[f32], (n, left): (usize, usize), panel: &mut [f32]) {
-    let width = W * S::F32_LANES;
-    let w = width.min(n - left);
-    for (to, from) in panel.chunks_exact_mut(width).zip(b.chunks_exact(n)) {
-        let from = &from[left..left + w];
-        if w == width {
-            let (to, from) = (S::as_mut_simd_f32s(to).0, S::as_simd_f32s(from).0);
-            for (to, from) in to.iter_mut().zip(from) {
-                *to = *from;
-            }
-        } else {
-            to[..w].copy_from_slice(from);
-            to[w..].fill(0.0);
-        }
     }
 }
 
