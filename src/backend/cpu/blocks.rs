@@ -297,7 +297,7 @@ fn write<S: Simd, const W: usize>(
 /// Lets the cache fetch a row, so that it is there once its sums are: the first and the last of its values, which lie in two lines
 /// at most but for the widest vectors.
 #[inline(always)]
-fn soon(row: &[f32]) {
+pub(super) fn soon(row: &[f32]) {
     #[cfg(target_arch = "x86_64")]
     for value in [row.first(), row.last()].into_iter().flatten() {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

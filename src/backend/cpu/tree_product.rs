@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use pulp::{Simd, WithSimd};
 
 use super::Real;
+use super::blocks::soon;
 use super::panels::{self, Lines, packed_len};
 use super::team::{ALONE, Team};
 
@@ -150,7 +151,34 @@ type Tile<S, const H: usize, const W: usize> = [[<S as Simd>::f32s; W]; H];
 struct OfLine<T>(T);
 
 /// Values of b that are packed at a time: a part of a core's second cache, where they stay while all of a passes by.
-const NEAR: usize = 96 * 1024;
+const NEAR: usize = 48 * 1024;
+
+/// With more rows than this the first half of the tree is summed up before the other, so that panels of a half stay in a core's first cache.
+const DEPTH: usize = 400;
+
+/// Some parts whose sums are one when the last of them is made.
+struct Block {
+    parts: Range<usize>,
+    /// Rows before them, and theirs.
+    first: usize,
+    rows: usize,
+}
+
+/// The halves of the tree, or all of it.
+fn blocks(parts: &[usize]) -> impl Iterator<Item = Block> {
+    let all: usize = parts.iter().sum();
+    let half = match parts.len() {
+        2.. if all > DEPTH => 1 << (parts.len() - 1).ilog2(),
+        _ => 0,
+    };
+    let of = move |range: Range<usize>| Block {
+        first: parts[..range.start].iter().sum(),
+        rows: parts[range.clone()].iter().sum::<usize>(),
+        parts: range,
+    };
+    let halves = [0..half, half..parts.len()];
+    halves.into_iter().filter(|half| !half.is_empty()).map(of)
+}
 
 #[inline(always)]
 fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) -> bool {
@@ -164,28 +192,32 @@ fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) ->
     let height = output.len() / n;
     let [mut of_a, mut of_b] = panels::memory();
     let whole = n / width * width;
-    let at_a_time = (NEAR / (width * rows.max(1))).clamp(1, (n / width).max(1));
     let a = panels::room(&mut of_a, packed_len(height, rows, H));
     let columns_of_a = product.lines((product.a, product.m), (first, height));
     panels::pack(H, columns_of_a, a);
-    let mut panels = Panels {
-        product,
-        a,
-        b: panels::room(&mut of_b, packed_len(at_a_time * width, rows, width)),
-        output,
-    };
     let mut finite = true;
-    for left in (0..whole).step_by(at_a_time * width) {
-        let right = whole.min(left + at_a_time * width);
-        finite &= panels.make::<S, H, W>(simd, left..right);
+    for block in blocks(product.parts) {
+        let rows = block.rows.max(1);
+        let at_a_time = (NEAR / (width * rows)).clamp(1, (n / width).max(1));
+        let mut panels = Panels {
+            product,
+            block,
+            a,
+            b: panels::room(&mut of_b, packed_len(at_a_time * width, rows, width)),
+            output,
+        };
+        for left in (0..whole).step_by(at_a_time * width) {
+            let right = whole.min(left + at_a_time * width);
+            finite &= panels.make::<S, H, W>(simd, left..right);
+        }
+        // What is left takes as few vectors as it needs.
+        finite &= match (n - whole).div_ceil(S::F32_LANES) {
+            0 => true,
+            1 => panels.make::<S, H, 1>(simd, whole..n),
+            2 => panels.make::<S, H, 2>(simd, whole..n),
+            _ => panels.make::<S, H, W>(simd, whole..n),
+        };
     }
-    // What is left takes as few vectors as it needs.
-    finite &= match (n - whole).div_ceil(S::F32_LANES) {
-        0 => true,
-        1 => panels.make::<S, H, 1>(simd, whole..n),
-        2 => panels.make::<S, H, 2>(simd, whole..n),
-        _ => panels.make::<S, H, W>(simd, whole..n),
-    };
     panels::keep([of_a, of_b]);
     finite
 }
@@ -193,6 +225,7 @@ fn band<S: Simd, const H: usize, const W: usize>(simd: S, band: Wide<'_, '_>) ->
 /// A product, with memory for columns of b.
 struct Panels<'a, 'b> {
     product: &'a TreeProduct<'b, f32>,
+    block: Block,
     a: &'a [f32],
     b: &'a mut [f32],
     output: &'a mut [f32],
@@ -207,27 +240,34 @@ impl Panels<'_, '_> {
         columns: Range<usize>,
     ) -> bool {
         let (product, n, width) = (self.product, self.product.n, W * S::F32_LANES);
-        let rows: usize = product.parts.iter().sum();
-        let size = width * rows;
-        if size == 0 {
+        let all: usize = product.parts.iter().sum();
+        let Block { first, rows, .. } = self.block;
+        if all == 0 {
             self.output.fill(0.0);
             return true;
         }
-        let of_b = product.lines((product.b, n), (columns.start, columns.len()));
+        let size = width * rows;
+        let of_b = Lines {
+            terms: rows,
+            ..product.lines((&product.b[first * n..], n), (columns.start, columns.len()))
+        };
         panels::pack(width, of_b, self.b);
         let b = &self.b[..columns.len().div_ceil(width) * size];
         let mut open = OfLine([[[simd.splat_f32s(0.0); W]; H]; LEVELS]);
         let mut zeros = simd.splat_f32s(0.0);
         for (a, output) in self
             .a
-            .chunks_exact(H * rows)
+            .chunks_exact(H * all)
             .zip(self.output.chunks_mut(H * n))
         {
-            for (left, panel) in columns.clone().step_by(width).zip(b.chunks_exact(size)) {
-                let panel = S::as_simd_f32s(panel).0.as_chunks::<W>().0;
-                let a = a.as_chunks::<H>().0;
-                let output = (&mut *output, left);
-                let of_tile = tile::<S, H, W>(simd, (a, panel), product, &mut open.0, output);
+            let a = &a.as_chunks::<H>().0[first..first + rows];
+            for (at, left) in columns.clone().step_by(width).enumerate() {
+                let panel = S::as_simd_f32s(&b[at * size..][..size])
+                    .0
+                    .as_chunks::<W>()
+                    .0;
+                let (parts, output) = (self.block.parts.clone(), (&mut *output, left));
+                let of_tile = tile(simd, (a, panel), (product, parts), &mut open.0, output);
                 zeros = simd.add_f32s(zeros, of_tile);
             }
         }
@@ -241,12 +281,25 @@ impl Panels<'_, '_> {
 fn tile<S: Simd, const H: usize, const W: usize>(
     simd: S,
     (mut a, mut b): (&[[f32; H]], &[[S::f32s; W]]),
-    product: &TreeProduct<'_, f32>,
+    (product, parts): (&TreeProduct<'_, f32>, Range<usize>),
     open: &mut [Tile<S, H, W>; LEVELS],
     (output, left): (&mut [f32], usize),
 ) -> S::f32s {
+    let w = (W * S::F32_LANES).min(product.n - left);
     let mut count = 0;
-    for (part, &rows) in product.parts.iter().enumerate() {
+    if parts.start > 0 {
+        // The sum of the parts before is there.
+        for (row, values) in output.chunks_exact(product.n).zip(&mut open[0]) {
+            let values: &mut [f32] = bytemuck::cast_slice_mut(values);
+            values[..w].copy_from_slice(&row[left..left + w]);
+        }
+        count = 1;
+    } else {
+        for row in output.chunks_exact(product.n) {
+            soon(&row[left..left + w]);
+        }
+    }
+    for (part, &rows) in parts.clone().zip(&product.parts[parts]) {
         let (of_part, rest) = a.split_at(rows);
         let (others, others_rest) = b.split_at(rows);
         (a, b) = (rest, others_rest);
@@ -256,7 +309,6 @@ fn tile<S: Simd, const H: usize, const W: usize>(
     }
     let zero = simd.splat_f32s(0.0);
     let mut zeros = zero;
-    let w = (W * S::F32_LANES).min(product.n - left);
     for (row, values) in output.chunks_exact_mut(product.n).zip(&open[0]) {
         for value in values {
             zeros = simd.mul_add_f32s(*value, zero, zeros);
@@ -353,20 +405,29 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_are_packed_one_after_the_other_have_the_same_bits() {
-        // So many rows that memory takes one panel at a time.
-        let (m, n, parts) = (9, 110, [1000, 700, 600]);
-        let (a, b) = (draw(2300 * m, 5), draw(2300 * n, 6));
-        let product = TreeProduct {
-            a: &a,
-            m,
-            b: &b,
-            n,
-            parts: &parts,
-        };
-        let (mut expected, mut found) = (vec![0.0; m * n], vec![f32::NAN; m * n]);
-        assert!(product.plain(0, &mut expected) && product.wide(0, &mut found));
-        assert_eq!(found, expected);
+    fn products_that_are_made_in_pieces_have_the_same_bits() {
+        // So many rows that memory takes one panel at a time, and that the halves of the tree are summed up one after the other.
+        for parts in [
+            &[1000, 700, 600][..],
+            &[450, 1],
+            &[1, 450],
+            &[100; 5],
+            &[30; 16],
+            &[7; 100],
+        ] {
+            let (m, n, rows) = (9, 61, parts.iter().sum::<usize>());
+            let (a, b) = (draw(rows * m, 5), draw(rows * n, 6));
+            let product = TreeProduct {
+                a: &a,
+                m,
+                b: &b,
+                n,
+                parts,
+            };
+            let (mut expected, mut found) = (vec![0.0; m * n], vec![f32::NAN; m * n]);
+            assert!(product.plain(0, &mut expected) && product.wide(0, &mut found));
+            assert_eq!(found, expected, "{parts:?}");
+        }
     }
 
     #[test]
