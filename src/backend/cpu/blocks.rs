@@ -1,6 +1,7 @@
 //! Products of f32 by vectors: a block of each operand in the caches at a time, packed into panels, and a tile of the output in
 //! registers (K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008). Each value of the output is a
-//! sum over blocks of terms, each summed in rising order by fused multiply-adds: its bits hang on the number of terms alone.
+//! sum over blocks of terms, each summed in rising order by multiply-adds, which are fused where there are wide vectors: its bits
+//! hang on the number of terms alone.
 
 use pulp::{Simd, WithSimd};
 
@@ -232,12 +233,12 @@ fn tile<S: Simd, const H: usize, const W: usize, const PACKED: bool>(
                     $(if $i < H {
                         // SAFETY: as above.
                         let x = simd.splat_f32s(unsafe { *of_a.add($i * row_stride) });
-                        sum[$i][0] = simd.mul_add_f32s(x, b[0], sum[$i][0]);
+                        sum[$i][0] = simd.mul_add_e_f32s(x, b[0], sum[$i][0]);
                         if W > 1 {
-                            sum[$i][1] = simd.mul_add_f32s(x, b[1], sum[$i][1]);
+                            sum[$i][1] = simd.mul_add_e_f32s(x, b[1], sum[$i][1]);
                         }
                         if W > 2 {
-                            sum[$i][2] = simd.mul_add_f32s(x, b[2], sum[$i][2]);
+                            sum[$i][2] = simd.mul_add_e_f32s(x, b[2], sum[$i][2]);
                         }
                     })*
                     of_a = of_a.wrapping_add(term_stride);

@@ -189,23 +189,37 @@ fn product<T: Real>(
     (is_column, accumulate): (bool, bool),
     output: &mut Part<'_, T>,
 ) {
-    let (m, n, k) = (a.rows, b.columns, a.columns);
-    if n * k < TINY {
+    if b.columns * a.columns < TINY {
         plain::<T, false>(a, b, accumulate, output);
-    } else if is_column {
+    } else if share::are_wide() {
+        larger::<T, true>(a, b, (is_column, accumulate), output);
+    } else {
+        larger::<T, false>(a, b, (is_column, accumulate), output);
+    }
+}
+
+/// Makes one by vectors.
+fn larger<T: Real, const FUSED: bool>(
+    a: Factor<T>,
+    b: Factor<T>,
+    (is_column, accumulate): (bool, bool),
+    output: &mut Part<'_, T>,
+) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    if is_column {
         share::wide(
             #[inline(always)]
-            || column(a, b, accumulate, output),
+            || column::<T, FUSED>(a, b, accumulate, output),
         );
     } else if m * n * k < SMALL || (k <= FEW_TERMS && b.column_stride == 1 && !accumulate) {
         share::wide(
             #[inline(always)]
-            || plain::<T, true>(a, b, accumulate, output),
+            || plain::<T, FUSED>(a, b, accumulate, output),
         );
     } else if m == 1 && b.column_stride == 1 {
         share::wide(
             #[inline(always)]
-            || row(a, b, accumulate, output),
+            || row::<T, FUSED>(a, b, accumulate, output),
         );
     } else {
         T::product(a, b, accumulate, output);
@@ -214,21 +228,26 @@ fn product<T: Real>(
 
 /// A product with one column: each value is several sums side by side, or, where the values of a term lie together, one.
 #[inline(always)]
-fn column<T: Real>(a: Factor<T>, b: Factor<T>, accumulate: bool, output: &mut Part<'_, T>) {
+fn column<T: Real, const FUSED: bool>(
+    a: Factor<T>,
+    b: Factor<T>,
+    accumulate: bool,
+    output: &mut Part<'_, T>,
+) {
     if a.column_stride == 1 && b.row_stride == 1 {
         let b = &b.values[..a.columns];
         for (r, to) in output.rows().enumerate() {
-            let sum = dot(&a.values[r * a.row_stride..][..b.len()], b);
+            let sum = dot::<T, FUSED>(&a.values[r * a.row_stride..][..b.len()], b);
             to[0] = if accumulate { to[0] + sum } else { sum };
         }
     } else {
-        plain::<T, true>(a, b, accumulate, output);
+        plain::<T, FUSED>(a, b, accumulate, output);
     }
 }
 
 /// Σ a·b
 #[inline(always)]
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+fn dot<T: Real, const FUSED: bool>(a: &[T], b: &[T]) -> T {
     let (of_a, rest_of_a) = a.as_chunks::<SIDE_BY_SIDE>();
     let (of_b, rest_of_b) = b.as_chunks::<SIDE_BY_SIDE>();
     let mut sum = T::zero();
@@ -236,7 +255,7 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
         let mut sums = [T::zero(); SIDE_BY_SIDE];
         for (a, b) in of_a.iter().zip(of_b) {
             for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-                *sum = a.mul_add(*b, *sum);
+                *sum = multiply_add::<T, FUSED>(*a, *b, *sum);
             }
         }
         let mut width = SIDE_BY_SIDE;
@@ -250,14 +269,19 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
         sum = sums[0];
     }
     for (a, b) in rest_of_a.iter().zip(rest_of_b) {
-        sum = a.mul_add(*b, sum);
+        sum = multiply_add::<T, FUSED>(*a, *b, sum);
     }
     sum
 }
 
 /// A product with one row, of a b whose rows lie as they are read: each is read once, and not copied.
 #[inline(always)]
-fn row<T: Real>(a: Factor<T>, b: Factor<T>, accumulate: bool, output: &mut Part<'_, T>) {
+fn row<T: Real, const FUSED: bool>(
+    a: Factor<T>,
+    b: Factor<T>,
+    accumulate: bool,
+    output: &mut Part<'_, T>,
+) {
     const BREADTH: usize = 512;
     let (n, k) = (b.columns, a.columns);
     for to in output.rows() {
@@ -270,7 +294,7 @@ fn row<T: Real>(a: Factor<T>, b: Factor<T>, accumulate: bool, output: &mut Part<
                     let factor = a.values[term * a.column_stride];
                     let b = &b.values[term * b.row_stride..][..n][piece * BREADTH..];
                     for (sum, b) in sums.iter_mut().zip(b) {
-                        *sum = factor.mul_add(*b, *sum);
+                        *sum = multiply_add::<T, FUSED>(factor, *b, *sum);
                     }
                 }
                 for (to, sum) in to.iter_mut().zip(sums) {
@@ -402,6 +426,10 @@ pub(super) mod tests {
                 }
             );
         }
+        // As without wide vectors.
+        let mut others = before;
+        larger::<T, false>(a, b, (n == 1, accumulate), &mut whole(&mut others, m));
+        assert_eq!(others, output);
     }
 
     proptest! {

@@ -210,7 +210,7 @@ impl Real for f64 {
     ) {
         wide(
             #[inline(always)]
-            || matmul::plain::<Self, true>(a, b, accumulate, output),
+            || matmul::plain::<Self, false>(a, b, accumulate, output),
         );
     }
     fn tree_product(product: &TreeProduct<'_, Self>, output: &mut [Self], team: &Team) -> bool {

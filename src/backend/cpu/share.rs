@@ -11,6 +11,11 @@ pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
+/// Whether there are any, and fused multiply-adds with them: without, each would be a call.
+pub(super) fn are_wide() -> bool {
+    !matches!(pulp::Arch::new(), pulp::Arch::Scalar)
+}
+
 /// Whether all are numbers, and none infinite.
 pub(crate) fn are_finite(values: &[f32]) -> bool {
     // The largest exponent is of what is no number or infinite; a maximum of integers is several lanes at a time.
