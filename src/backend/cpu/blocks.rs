@@ -295,12 +295,11 @@ fn write<S: Simd, const W: usize>(
     }
 }
 
-/// Lets the cache fetch a row, so that it is there once its sums are: the first and the last of its values, which lie in two lines
-/// at most but for the widest vectors.
+/// Lets the cache fetch a row, so that it is there once its sums are: a value of each of its lines.
 #[inline(always)]
 pub(super) fn soon(row: &[f32]) {
     #[cfg(target_arch = "x86_64")]
-    for value in [row.first(), row.last()].into_iter().flatten() {
+    for value in row.iter().step_by(16).chain(row.last()) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: all x86-64 has the instruction, and it does nothing that a program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast()) };
