@@ -312,7 +312,8 @@ pub(super) fn soon(row: &[f32]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::matmul::{plain, tests::whole};
+    use super::super::matmul::plain;
+    use super::super::matmul::tests::{stored, whole};
     use super::super::wide;
     use super::*;
 
@@ -320,26 +321,6 @@ mod tests {
     fn values(len: usize, seed: usize) -> Vec<f32> {
         let value = |i: usize| (((i * 37 + seed) % 101) as f32).sqrt() - 5.0;
         (0..len).map(value).collect()
-    }
-
-    fn stored(values: &[f32], rows: usize, columns: usize, transposed: bool) -> Factor<'_, f32> {
-        let (rows, columns) = if transposed {
-            (columns, rows)
-        } else {
-            (rows, columns)
-        };
-        let factor = Factor {
-            values,
-            rows,
-            columns,
-            row_stride: columns,
-            column_stride: 1,
-        };
-        if transposed {
-            factor.transposed()
-        } else {
-            factor
-        }
     }
 
     /// By plain loops, block by block of the terms.

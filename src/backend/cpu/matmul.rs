@@ -386,7 +386,13 @@ pub(super) mod tests {
             .collect()
     }
 
-    fn stored<T>(values: &[T], rows: usize, columns: usize, transposed: bool) -> Factor<'_, T> {
+    /// An operand of so many rows and columns, as it is read.
+    pub(in super::super) fn stored<T>(
+        values: &[T],
+        rows: usize,
+        columns: usize,
+        transposed: bool,
+    ) -> Factor<'_, T> {
         let (rows, columns) = if transposed {
             (columns, rows)
         } else {
