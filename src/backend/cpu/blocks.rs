@@ -6,13 +6,13 @@
 use pulp::{Simd, WithSimd};
 
 use super::matmul::{Factor, Part};
-use super::panels::{self, Lines, packed_len};
+use super::panels::{self, packed_len};
 
 /// Terms of a block at most: panels of so many stay in a core's first cache while a tile is made.
-const DEPTH: usize = 400;
+pub(super) const DEPTH: usize = 400;
 
 /// Values of b that are packed at a time: a part of a core's second cache, where they stay while all rows of a pass by.
-const NEAR: usize = 48 * 1024;
+pub(super) const NEAR: usize = 48 * 1024;
 
 /// Rows of a that are packed at a time.
 const HEIGHT: usize = 2304;
@@ -90,7 +90,7 @@ impl Wide<'_, '_, '_> {
                 let rows = HEIGHT.min(m - top);
                 let a = a.part((top, rows), (skipped, terms));
                 if is_a_packed {
-                    panels::pack(H, a.lines(), panels_of_a);
+                    panels::pack(H, a, panels_of_a);
                 }
                 for left in (0..n).step_by(breadth) {
                     let columns = breadth.min(n - left);
@@ -103,7 +103,7 @@ impl Wide<'_, '_, '_> {
                     };
                     let rest = b.part((0, terms), (as_it_lies, columns - as_it_lies));
                     let packed = &mut panels_of_b[as_it_lies * terms..];
-                    panels::pack(width, rest.transposed().lines(), packed);
+                    panels::pack(width, rest.transposed(), packed);
                     for row in (0..rows).step_by(H) {
                         let height = H.min(rows - row);
                         let of_a = if is_a_packed {
@@ -139,18 +139,6 @@ impl Wide<'_, '_, '_> {
             }
         }
         panels::keep([of_a, of_b]);
-    }
-}
-
-impl<'a> Factor<'a, f32> {
-    fn lines(self) -> Lines<'a> {
-        Lines {
-            values: self.values,
-            count: self.rows,
-            stride: self.row_stride,
-            terms: self.columns,
-            term_stride: self.column_stride,
-        }
     }
 }
 
@@ -312,7 +300,7 @@ pub(super) fn soon(row: &[f32]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::matmul::plain;
+    use super::super::loops::plain;
     use super::super::matmul::tests::{stored, whole};
     use super::super::wide;
     use super::*;

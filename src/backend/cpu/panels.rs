@@ -5,6 +5,8 @@ use std::cell::Cell;
 
 use bytemuck::Zeroable;
 
+use super::matmul::Factor;
+
 /// Rows and columns that are turned at a time.
 const SIDE: usize = 8;
 
@@ -14,27 +16,15 @@ pub(super) const SLACK: usize = SIDE;
 /// Panels that are packed at a time where a term's values lie together, so many that they are several whole lines of the cache.
 const PANELS: usize = 16;
 
-/// Some rows of a, or columns of b, and where their values lie.
-#[derive(Clone, Copy)]
-pub(super) struct Lines<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) count: usize,
-    /// How far apart they lie.
-    pub(super) stride: usize,
-    pub(super) terms: usize,
-    /// How far apart the terms of one lie.
-    pub(super) term_stride: usize,
-}
-
 /// How many values so many lines are in panels of `breadth`, with what packing needs beside them.
 pub(super) fn packed_len(count: usize, terms: usize, breadth: usize) -> usize {
     count.next_multiple_of(breadth) * terms + SLACK
 }
 
-/// Packs lines into panels of `breadth`, one after the other. Runs by the vectors of the caller, in which it is inlined.
+/// Packs lines, which are rows of a or columns of b, and given as rows, into panels of `breadth`, one after the other. Runs by the vectors of the caller, in which it is inlined.
 #[inline(always)]
-pub(super) fn pack(breadth: usize, lines: Lines<'_>, to: &mut [f32]) {
-    if lines.stride == 1 {
+pub(super) fn pack(breadth: usize, lines: Factor<'_, f32>, to: &mut [f32]) {
+    if lines.row_stride == 1 {
         by_terms(breadth, lines, to);
     } else {
         by_lines(breadth, lines, to);
@@ -43,19 +33,19 @@ pub(super) fn pack(breadth: usize, lines: Lines<'_>, to: &mut [f32]) {
 
 /// Where the values of a term lie together.
 #[inline(always)]
-fn by_terms(breadth: usize, lines: Lines<'_>, to: &mut [f32]) {
-    let size = breadth * lines.terms.max(1);
-    let to = &mut to[..lines.count.next_multiple_of(breadth) * lines.terms];
+fn by_terms(breadth: usize, lines: Factor<'_, f32>, to: &mut [f32]) {
+    let size = breadth * lines.columns.max(1);
+    let to = &mut to[..lines.rows.next_multiple_of(breadth) * lines.columns];
     for (group, panels) in to.chunks_mut(PANELS * size).enumerate() {
-        for term in 0..lines.terms {
-            let values = &lines.values[term * lines.term_stride..][..lines.count];
+        for term in 0..lines.columns {
+            let values = &lines.values[term * lines.column_stride..][..lines.rows];
             for (panel, to) in panels.chunks_exact_mut(size).enumerate() {
                 let first = (PANELS * group + panel) * breadth;
                 let to = &mut to[term * breadth..][..breadth];
                 if let Some(values) = values.get(first..first + breadth) {
                     to.copy_from_slice(values);
                 } else {
-                    let (there, beyond) = to.split_at_mut(lines.count - first);
+                    let (there, beyond) = to.split_at_mut(lines.rows - first);
                     there.copy_from_slice(&values[first..]);
                     beyond.fill(0.0);
                 }
@@ -67,21 +57,21 @@ fn by_terms(breadth: usize, lines: Lines<'_>, to: &mut [f32]) {
 /// Where the terms of a line lie together: some lines and terms at a time are turned. A turned row may have more values than its
 /// panel has room for; they lie where what comes later is written.
 #[inline(always)]
-fn by_lines(breadth: usize, lines: Lines<'_>, to: &mut [f32]) {
+fn by_lines(breadth: usize, lines: Factor<'_, f32>, to: &mut [f32]) {
     let turn = Turn::new();
-    for first in (0..lines.count).step_by(breadth) {
-        let to = &mut to[first * lines.terms..][..breadth * lines.terms + SLACK];
+    for first in (0..lines.rows).step_by(breadth) {
+        let to = &mut to[first * lines.columns..][..breadth * lines.columns + SLACK];
         // From the last, so that the values that it has too many are written over by the first.
         for skipped in (0..breadth).step_by(SIDE).rev() {
             let begin = first + skipped;
             let count = SIDE
                 .min(breadth - skipped)
-                .min(lines.count.saturating_sub(begin));
-            for term in (0..lines.terms).step_by(SIDE) {
-                let terms = SIDE.min(lines.terms - term);
+                .min(lines.rows.saturating_sub(begin));
+            for term in (0..lines.columns).step_by(SIDE) {
+                let terms = SIDE.min(lines.columns - term);
                 let mut rows = [[0.0; SIDE]; SIDE];
                 for (line, row) in (begin..begin + count).zip(&mut rows) {
-                    let values = &lines.values[line * lines.stride + term..][..terms];
+                    let values = &lines.values[line * lines.row_stride + term..][..terms];
                     match <&[f32; SIDE]>::try_from(values) {
                         Ok(values) => *row = *values,
                         Err(_) => row[..terms].copy_from_slice(values),
@@ -217,7 +207,7 @@ mod tests {
         ) {
             let (stride, term_stride) = if together { (1, count + gap) } else { (terms + gap, 1) };
             let values: Vec<f32> = (1..=(count + gap) * (terms + gap)).map(|i| i as f32).collect();
-            let lines = Lines { values: &values, count, stride, terms, term_stride };
+            let lines = Factor { values: &values, rows: count, columns: terms, row_stride: stride, column_stride: term_stride };
             // `by_lines` alone looks at the vectors of the processor; what it is inlined into does not matter here.
             let mut to = vec![f32::NAN; packed_len(count, terms, breadth)];
             crate::backend::cpu::wide(#[inline(always)] || pack(breadth, lines, &mut to));

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use pulp::{Simd, WithSimd};
 
 use super::Real;
-use super::blocks::soon;
-use super::panels::{self, Lines, packed_len};
+use super::blocks::{DEPTH, NEAR, soon};
+use super::matmul::{Factor, LARGE};
+use super::panels::{self, packed_len};
 use super::team::{ALONE, Team};
 
 /// aᵀ·b of each of some parts of the rows, summed up along the binary tree over the parts: a`[rows, m]`, b`[rows, n]`, the output
@@ -23,26 +24,23 @@ pub struct TreeProduct<'a, T> {
 /// A sum along the tree has no more open parts than its height.
 const LEVELS: usize = 24;
 
-/// Below this many multiply-adds, handing work to another thread costs more than it saves.
-const PARALLEL_FROM: usize = 1 << 19;
-
 /// Rows of the output that a thread takes are a multiple of this: of what each kernel makes at a time.
 const UNIT: usize = 24;
 
 impl<T: Real> TreeProduct<'_, T> {
-    /// Some columns of an operand: the first of them, and how many.
+    /// Some columns of an operand, as rows: the first of them, and how many.
     #[inline(always)]
     fn lines<'b>(
         &self,
-        (values, stride): (&'b [f32], usize),
+        (values, stride): (&'b [T], usize),
         (first, count): (usize, usize),
-    ) -> Lines<'b> {
-        Lines {
+    ) -> Factor<'b, T> {
+        Factor {
             values: values.get(first..).unwrap_or(&[]),
-            count,
-            stride: 1,
-            terms: self.parts.iter().sum(),
-            term_stride: stride,
+            rows: count,
+            columns: self.parts.iter().sum(),
+            row_stride: 1,
+            column_stride: stride,
         }
     }
 
@@ -72,7 +70,7 @@ impl<T: Real> TreeProduct<'_, T> {
         if output.is_empty() {
             return true;
         }
-        let team = if output.len() * rows < PARALLEL_FROM {
+        let team = if output.len() * rows < LARGE {
             &ALONE
         } else {
             team
@@ -150,12 +148,6 @@ type Tile<S, const H: usize, const W: usize> = [[<S as Simd>::f32s; W]; H];
 #[repr(align(64))]
 struct OfLine<T>(T);
 
-/// Values of b that are packed at a time: a part of a core's second cache, where they stay while all of a passes by.
-const NEAR: usize = 48 * 1024;
-
-/// With more rows than this the first half of the tree is summed up before the other, so that panels of a half stay in a core's first cache.
-const DEPTH: usize = 400;
-
 /// Some parts whose sums are one when the last of them is made.
 struct Block {
     parts: Range<usize>,
@@ -164,7 +156,7 @@ struct Block {
     rows: usize,
 }
 
-/// The halves of the tree, or all of it.
+/// The halves of the tree, one after the other, where there are so many rows that panels of all would not stay in a core's first cache.
 fn blocks(parts: &[usize]) -> impl Iterator<Item = Block> {
     let all: usize = parts.iter().sum();
     let half = match parts.len() {
@@ -247,8 +239,8 @@ impl Panels<'_, '_> {
             return true;
         }
         let size = width * rows;
-        let of_b = Lines {
-            terms: rows,
+        let of_b = Factor {
+            columns: rows,
             ..product.lines((&product.b[first * n..], n), (columns.start, columns.len()))
         };
         panels::pack(width, of_b, self.b);
