@@ -67,19 +67,23 @@ fn by_lines(breadth: usize, lines: Factor<'_, f32>, to: &mut [f32]) {
             let count = SIDE
                 .min(breadth - skipped)
                 .min(lines.rows.saturating_sub(begin));
-            for term in (0..lines.columns).step_by(SIDE) {
-                let terms = SIDE.min(lines.columns - term);
+            // Squares have loops of their own, where a row is a vector: together with what is left of a line it is a call for each.
+            let whole = lines.columns / SIDE * SIDE;
+            for term in (0..whole).step_by(SIDE) {
                 let mut rows = [[0.0; SIDE]; SIDE];
                 for (line, row) in (begin..begin + count).zip(&mut rows) {
-                    let values = &lines.values[line * lines.row_stride + term..][..terms];
-                    match <&[f32; SIDE]>::try_from(values) {
-                        Ok(values) => *row = *values,
-                        Err(_) => row[..terms].copy_from_slice(values),
-                    }
+                    row.copy_from_slice(&lines.values[line * lines.row_stride + term..][..SIDE]);
                 }
-                for (at, row) in turn.turned(rows)[..terms].iter().enumerate() {
-                    to[(term + at) * breadth + skipped..][..SIDE].copy_from_slice(row);
+                turn.write(rows, &mut to[term * breadth + skipped..], (breadth, SIDE));
+            }
+            let left = lines.columns - whole;
+            if left > 0 {
+                let mut rows = [[0.0; SIDE]; SIDE];
+                for (line, row) in (begin..begin + count).zip(&mut rows) {
+                    let values = &lines.values[line * lines.row_stride + whole..][..left];
+                    row[..left].copy_from_slice(values);
                 }
+                turn.write(rows, &mut to[whole * breadth + skipped..], (breadth, left));
             }
         }
     }
@@ -98,6 +102,14 @@ impl Turn {
         Turn {
             #[cfg(target_arch = "x86_64")]
             v3: pulp::x86::V3::try_new(),
+        }
+    }
+
+    /// Writes some of its columns, so far apart.
+    #[inline(always)]
+    fn write(self, rows: [[f32; SIDE]; SIDE], to: &mut [f32], (apart, count): (usize, usize)) {
+        for (at, column) in self.turned(rows)[..count].iter().enumerate() {
+            to[at * apart..][..SIDE].copy_from_slice(column);
         }
     }
 

@@ -282,8 +282,15 @@ fn tile<S: Simd, const H: usize, const W: usize>(
     if parts.start > 0 {
         // The sum of the parts before is there.
         for (row, values) in output.chunks_exact(product.n).zip(&mut open[0]) {
-            let values: &mut [f32] = bytemuck::cast_slice_mut(values);
-            values[..w].copy_from_slice(&row[left..left + w]);
+            let row = &row[left..left + w];
+            if w == W * S::F32_LANES {
+                for (value, row) in values.iter_mut().zip(S::as_simd_f32s(row).0) {
+                    *value = *row;
+                }
+            } else {
+                let values: &mut [f32] = bytemuck::cast_slice_mut(values);
+                values[..w].copy_from_slice(row);
+            }
         }
         count = 1;
     } else {
