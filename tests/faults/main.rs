@@ -8,6 +8,8 @@ mod hangs;
 #[cfg(unix)]
 mod interruptions;
 mod memory;
+#[cfg(unix)]
+mod schedules;
 mod snapshots;
 
 use std::fs;
@@ -61,31 +63,12 @@ impl Place {
 
     /// Starts it, and waits until its run's log has so many bytes more, or it has ended.
     fn until(&self, words: &str, bytes: usize) -> Running {
-        let mut left = bytes;
-        self.started(words, |line| {
-            left = left.saturating_sub(line.map_or(0, str::len));
-            left == 0
-        })
+        Running::until(self.command(words), bytes)
     }
 
     /// Starts it, and waits until something is so of its run's log, before the first line and behind each, or it has ended.
-    fn started(&self, words: &str, mut so: impl FnMut(Option<&str>) -> bool) -> Running {
-        let mut command = self.command(words);
-        let mut child = command
-            .env("RUST_LOG", "off,gpu_mlp=debug")
-            .spawn()
-            .expect("it runs");
-        let mut told = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (mut text, mut line) = (String::new(), String::new());
-        let mut reached = so(None);
-        while !reached && told.read_line(&mut line).expect("text") > 0 {
-            // What goes to the log is told, too.
-            let logged = line.strip_prefix("debug: ");
-            let logged = logged.filter(|line| line.starts_with('{'));
-            reached = logged.is_some_and(|line| so(Some(line)));
-            text += &std::mem::take(&mut line);
-        }
-        Running { child, told, text }
+    fn started(&self, words: &str, so: impl FnMut(Option<&str>) -> bool) -> Running {
+        Running::started(self.command(words), so)
     }
 
     fn bytes(&self, path: impl AsRef<Path>) -> Vec<u8> {
@@ -124,6 +107,32 @@ struct Running {
 }
 
 impl Running {
+    fn until(command: Command, bytes: usize) -> Self {
+        let mut left = bytes;
+        Running::started(command, |line| {
+            left = left.saturating_sub(line.map_or(0, str::len));
+            left == 0
+        })
+    }
+
+    fn started(mut command: Command, mut so: impl FnMut(Option<&str>) -> bool) -> Self {
+        let mut child = command
+            .env("RUST_LOG", "off,gpu_mlp=debug")
+            .spawn()
+            .expect("it runs");
+        let mut told = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (mut text, mut line) = (String::new(), String::new());
+        let mut reached = so(None);
+        while !reached && told.read_line(&mut line).expect("text") > 0 {
+            // What goes to the log is told, too.
+            let logged = line.strip_prefix("debug: ");
+            let logged = logged.filter(|line| line.starts_with('{'));
+            reached = logged.is_some_and(|line| so(Some(line)));
+            text += &std::mem::take(&mut line);
+        }
+        Running { child, told, text }
+    }
+
     /// Waits for its end. Returns exit code and what it said.
     fn end(mut self) -> (i32, String) {
         self.told.read_to_string(&mut self.text).expect("text");
