@@ -1,5 +1,6 @@
 //! Whole schedules, all drawn: who works on what and by which policy, what fails, and when the run is interrupted.
 
+use clap::ValueEnum;
 use gpu_mlp::elastic::policy::PolicyName;
 use gpu_mlp::elastic::simulate::Scheduling;
 use proptest::prelude::*;
@@ -50,28 +51,21 @@ prop_compose! {
 impl Drawn {
     /// The options of `train` and `resume` that it is.
     fn words(&self, device: &str) -> String {
-        let name = |value: &dyn std::fmt::Debug| kebab(&format!("{value:?}"));
         format!(
             "--workers {device}*{} --worker-processes={} --policy {} --scheduling {} --verify {}",
             self.workers,
             self.processes,
-            name(&self.policy),
-            name(&self.scheduling),
+            name(self.policy),
+            name(self.scheduling),
             self.verify
         )
     }
 }
 
-/// `LeastResponseTime` as least-response-time.
-fn kebab(name: &str) -> String {
-    let mut text = String::new();
-    for letter in name.chars() {
-        if letter.is_uppercase() && !text.is_empty() {
-            text.push('-');
-        }
-        text.extend(letter.to_lowercase());
-    }
-    text
+/// As options name it.
+fn name(value: impl ValueEnum) -> String {
+    let value = value.to_possible_value().expect("none is hidden");
+    value.get_name().to_owned()
 }
 
 /// Trains in these parts, the last of which goes on to the end. The model is that of a run by one worker that nothing happened to.
