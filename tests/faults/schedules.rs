@@ -55,15 +55,15 @@ impl Drawn {
             "--workers {device}*{} --worker-processes={} --policy {} --scheduling {} --verify {}",
             self.workers,
             self.processes,
-            name(self.policy),
-            name(self.scheduling),
+            name(&self.policy),
+            name(&self.scheduling),
             self.verify
         )
     }
 }
 
 /// As options name it.
-fn name(value: impl ValueEnum) -> String {
+fn name(value: &impl ValueEnum) -> String {
     let value = value.to_possible_value().expect("none is hidden");
     value.get_name().to_owned()
 }
