@@ -17,6 +17,12 @@ pub(super) const NEAR: usize = 48 * 1024;
 /// Rows of a that are packed at a time.
 const HEIGHT: usize = 2304;
 
+/// Values of a line of the cache.
+const LINE: usize = 16;
+
+/// Terms from which on rows of a that are read as they lie are fetched ahead. Of fewer, the caches have most.
+const FAR: usize = 256;
+
 /// Columns from which on rows of a are packed. Below, fewer tiles read a value than it costs to move it.
 const PACKED_FROM_COLUMNS: usize = 200;
 
@@ -76,6 +82,8 @@ impl Wide<'_, '_, '_> {
         let (m, n, k, width) = (a.rows, b.columns, a.columns, W * S::F32_LANES);
         let depth = depth(k);
         let is_a_packed = n >= PACKED_FROM_COLUMNS;
+        // Long rows that are read as they lie may have been written by another thread, and nobody has fetched them yet.
+        let is_a_far = !is_a_packed && a.column_stride == 1 && depth >= FAR;
         let is_b_packed = m >= PACKED_FROM_ROWS || b.column_stride != 1;
         let breadth = (NEAR / depth / width).max(1) * width;
         let [mut of_a, mut of_b] = panels::memory();
@@ -128,8 +136,11 @@ impl Wide<'_, '_, '_> {
                                 b: of_b.0,
                                 b_stride: of_b.1,
                             };
-                            if height == H && columns == width && is_a_packed && of_b.1 == width {
-                                tile::<S, H, W, true>(simd, operands, accumulate, to);
+                            let is_whole = height == H && columns == width;
+                            if is_whole && is_a_packed && of_b.1 == width {
+                                tile::<S, H, W, true, false>(simd, operands, accumulate, to);
+                            } else if is_whole && is_a_far && column == 0 {
+                                tile::<S, H, W, false, true>(simd, operands, accumulate, to);
                             } else {
                                 border::<S, H, W>(simd, operands, accumulate, to);
                             }
@@ -166,13 +177,13 @@ fn border<S: Simd, const H: usize, const W: usize>(
         ($($rows:literal)*) => {
             match output.rows {
                 $($rows => if output.columns <= S::F32_LANES {
-                    tile::<S, $rows, 1, false>(simd, operands, accumulate, output);
+                    tile::<S, $rows, 1, false, false>(simd, operands, accumulate, output);
                 } else if output.columns <= 2 * S::F32_LANES {
-                    tile::<S, $rows, 2, false>(simd, operands, accumulate, output);
+                    tile::<S, $rows, 2, false, false>(simd, operands, accumulate, output);
                 } else {
-                    tile::<S, $rows, W, false>(simd, operands, accumulate, output);
+                    tile::<S, $rows, W, false, false>(simd, operands, accumulate, output);
                 },)*
-                _ => tile::<S, H, W, false>(simd, operands, accumulate, output),
+                _ => tile::<S, H, W, false, false>(simd, operands, accumulate, output),
             }
         };
     }
@@ -180,9 +191,10 @@ fn border<S: Simd, const H: usize, const W: usize>(
 }
 
 /// Makes H rows of at most W vectors. Of packed operands the strides are known here: so their values have constant places beside a
-/// pointer or two. What is summed up has constant indices: so it stays in registers.
+/// pointer or two. What is summed up has constant indices: so it stays in registers. One that fetches lets the cache fetch the next
+/// tile's rows of a meanwhile.
 #[inline(always)]
-fn tile<S: Simd, const H: usize, const W: usize, const PACKED: bool>(
+fn tile<S: Simd, const H: usize, const W: usize, const PACKED: bool, const FETCHES: bool>(
     simd: S,
     operands: Operands<'_>,
     accumulate: bool,
@@ -233,13 +245,31 @@ fn tile<S: Simd, const H: usize, const W: usize, const PACKED: bool>(
                     of_b = of_b.wrapping_add(b_stride);
                 };
             }
-            for _ in 0..terms / 4 {
-                add_term!();
-                add_term!();
-                add_term!();
-                add_term!();
+            macro_rules! add_four_terms {
+                () => {
+                    add_term!();
+                    add_term!();
+                    add_term!();
+                    add_term!();
+                };
             }
-            for _ in 0..terms % 4 {
+            let alone = if FETCHES {
+                for _ in 0..terms / LINE {
+                    $(if $i < H {
+                        fetch(of_a.wrapping_add((H + $i) * row_stride));
+                    })*
+                    for _ in 0..LINE / 4 {
+                        add_four_terms!();
+                    }
+                }
+                terms % LINE
+            } else {
+                for _ in 0..terms / 4 {
+                    add_four_terms!();
+                }
+                terms % 4
+            };
+            for _ in 0..alone {
                 add_term!();
             }
             let mut rows = output.rows();
@@ -286,14 +316,22 @@ fn write<S: Simd, const W: usize>(
 /// Lets the cache fetch a row, so that it is there once its sums are: a value of each of its lines.
 #[inline(always)]
 pub(super) fn soon(row: &[f32]) {
+    for value in row.iter().step_by(LINE).chain(row.last()) {
+        fetch(value);
+    }
+}
+
+/// Lets the cache fetch the line of a value, if there is one.
+#[inline(always)]
+fn fetch(value: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    for value in row.iter().step_by(16).chain(row.last()) {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: all x86-64 has the instruction, and it does nothing that a program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast()) };
+        // SAFETY: all x86-64 has the instruction, and it does nothing that a program could see, wherever it points to.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(value.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
+    let _ = value;
 }
 
 #[cfg(test)]

@@ -129,14 +129,17 @@ pub(super) fn matmul_then<T: Real>(
     if m * n == 0 {
         return;
     }
+    // A thread's part of a product is of the features that are its part of the others too, where there are enough of them: columns
+    // of activations, and rows of a weight's gradient, whose a is read transposed. So what it reads was mostly written by itself,
+    // which counts where threads have no cache together. Else each thread packs all of the operand that is not cut: the smaller one.
+    let are_features_rows = a.row_stride == 1 && m >= 2 * UNIT * team.threads();
+    let by_columns = n >= m && !are_features_rows;
+    let side = if by_columns { n } else { m };
     let parts = if m * n * k < LARGE {
         1
     } else {
-        team.threads().min(m.max(n) / UNIT).max(1)
+        team.threads().min(side / UNIT).max(1)
     };
-    // Each thread packs all of the operand that is not cut: the smaller one.
-    let by_columns = n >= m;
-    let side = m.max(n);
     let border = |part: usize| match part {
         0 => 0,
         _ if part == parts => side,
@@ -325,6 +328,41 @@ pub(super) mod tests {
             for (i, (finished, product)) in whole.iter().zip(product).enumerate() {
                 assert_eq!(*finished, product + i as f32);
             }
+        }
+    }
+
+    #[test]
+    fn a_thread_makes_the_gradient_of_the_weights_that_it_reads() {
+        // Of a layer of 784 to 128 by 128 rows: the units whose outputs a part has, and those whose weights' gradient it has.
+        let (rows, inputs, units) = (128, 784, 128);
+        let (x, w, g) = (
+            vec![1.0; rows * inputs],
+            vec![1.0; units * inputs],
+            vec![1.0; rows * units],
+        );
+        let x = stored(&x, rows, inputs, false);
+        let forward = (x, stored(&w, inputs, units, true));
+        let backward = (stored(&g, units, rows, true), x);
+        for threads in 1..=4 {
+            let team = Team::new(threads);
+            let units_of = |(a, b): (Factor<f32>, Factor<f32>)| {
+                let mut output = vec![0.0; a.rows * b.columns];
+                let parts = std::sync::Mutex::new(Vec::new());
+                matmul_then(a, b, false, &mut output, &team, |part| {
+                    let units = if part.columns == inputs {
+                        (part.first_row, part.rows)
+                    } else {
+                        assert_eq!(part.rows, rows);
+                        (part.first_column, part.columns)
+                    };
+                    parts.lock().unwrap().push(units);
+                });
+                let mut parts = parts.into_inner().unwrap();
+                parts.sort_unstable();
+                parts
+            };
+            assert_eq!(units_of(forward).len(), threads);
+            assert_eq!(units_of(forward), units_of(backward));
         }
     }
 
