@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::tree::{Node, Term, add};
+use super::tree::{Node, Term, add, add_both};
 use crate::backend::Terms;
 use crate::backend::cpu::are_finite;
 
@@ -76,13 +76,19 @@ impl Total {
         }
     }
 
+    /// Either order of two terms comes to the same bits: so the one that is there is added to the one that is made.
     fn read_piece(&self, first: usize, out: &mut [f32]) {
         match self {
             Total::Of(Values(values)) => out.copy_from_slice(&values[first..first + out.len()]),
-            Total::Both(both) => {
-                both[0].read_piece(first, out);
-                both[1].add_piece(first, out);
-            }
+            Total::Both(both) => match &**both {
+                [Total::Of(Values(one)), Total::Of(Values(other))] => {
+                    add_both(out, &one[first..], &other[first..]);
+                }
+                [made @ Total::Both(_), there] | [there, made] => {
+                    made.read_piece(first, out);
+                    there.add_piece(first, out);
+                }
+            },
         }
     }
 
@@ -98,7 +104,7 @@ impl Total {
     }
 
     /// The values from `first` on, as many as there is memory for: a sum of two is added up where they are read. Others are added up in
-    /// the memory.
+    /// the memory, but for the last term.
     pub(super) fn terms<'a>(&'a self, first: usize, memory: &'a mut [f32]) -> Terms<'a, f32> {
         let range = first..first + memory.len();
         match self {
@@ -107,9 +113,9 @@ impl Total {
                 [Total::Of(Values(one)), Total::Of(Values(other))] => {
                     (&one[range.clone()], Some(&other[range]))
                 }
-                [one, Total::Of(Values(other))] => {
-                    one.read(first, memory);
-                    (memory, Some(&other[range]))
+                [made, Total::Of(Values(there))] | [Total::Of(Values(there)), made] => {
+                    made.read(first, memory);
+                    (memory, Some(&there[range]))
                 }
                 _ => {
                     self.read(first, memory);
@@ -179,6 +185,8 @@ impl Term for Summed {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -223,6 +231,33 @@ mod tests {
             panic!("it is made");
         };
         assert_eq!(values[5..], read);
+    }
+
+    proptest! {
+        #[test]
+        fn a_sum_is_read_as_it_is_nested(
+            merges in proptest::collection::vec(0_usize..100, 0..7), first in 0_usize..50, len in 1_usize..2000,
+        ) {
+            // Neighbours become one, until one is left.
+            let leaf = |n: usize| (0..first + len).map(move |i| ((i * 7 + n * 13) as f32).sin() * 10_f32.powi(n as i32));
+            let mut plain: Vec<Vec<f32>> = (0..=merges.len()).map(|n| leaf(n).collect()).collect();
+            let mut totals: Vec<Total> = plain.iter().map(|values| Total::Of(Values::new(values.clone()))).collect();
+            for merge in merges {
+                let place = merge % (plain.len() - 1);
+                let (other, term) = (plain.remove(place + 1), totals.remove(place + 1));
+                plain[place].iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
+                totals[place].add(&term);
+            }
+            let expected = &plain[0][first..];
+            let mut read = vec![f32::NAN; len];
+            totals[0].read(first, &mut read);
+            prop_assert_eq!(&read, expected);
+            let mut memory = vec![f32::NAN; len];
+            let (one, other) = totals[0].terms(first, &mut memory);
+            let zeros = vec![-0.0; len];
+            let sums = one.iter().zip(other.unwrap_or(&zeros)).map(|(one, other)| one + other);
+            prop_assert_eq!(&sums.collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

@@ -111,6 +111,18 @@ pub(super) fn add(sums: &mut [f32], values: &[f32]) {
     );
 }
 
+/// Gives the sums of two values each.
+pub(super) fn add_both(sums: &mut [f32], ones: &[f32], others: &[f32]) {
+    wide(
+        #[inline(always)]
+        || {
+            for ((sum, one), other) in sums.iter_mut().zip(ones).zip(others) {
+                *sum = one + other;
+            }
+        },
+    );
+}
+
 /// Sums of some of a step's shards: no two of them overlap, and two that are next to each other in the tree are one.
 #[derive(Clone, Debug)]
 pub(super) struct Sum<T> {

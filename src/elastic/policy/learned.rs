@@ -150,9 +150,8 @@ fn features(record: &Record) -> [f64; FEATURES] {
 struct Fitted {
     backend: CpuBackend<f32>,
     program: ProgramId,
-    inputs: [[f64; 2]; FEATURES],
-    target: [f64; 2],
-    range: [f64; 2],
+    inputs: [Known; FEATURES],
+    target: Known,
 }
 
 /// Rows that are answered at a time.
@@ -171,8 +170,35 @@ fn scaled(value: f64, [mean, deviation]: [f64; 2]) -> f32 {
     ((value - mean) / deviation) as f32
 }
 
-/// Deviations from the mean that an input shows at most: what lies further out was never learned.
+/// Deviations from the mean that an input shows at most.
 const FURTHEST: f32 = 3.0;
+
+/// What the network knows of an input: where its values lie.
+#[derive(Clone, Copy)]
+struct Known {
+    moments: [f64; 2],
+    least: f64,
+    most: f64,
+}
+
+impl Known {
+    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        Known {
+            moments: moments(values.clone()),
+            least: values.clone().fold(f64::INFINITY, f64::min),
+            most: values.fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+
+    /// As the network sees a value. One beyond all that was seen tells it nothing, and is the mean.
+    fn scaled(&self, value: f64) -> f32 {
+        if self.least <= value && value <= self.most {
+            scaled(value, self.moments).clamp(-FURTHEST, FURTHEST)
+        } else {
+            0.0
+        }
+    }
+}
 
 /// Logarithm of the seconds that a row takes by its worker's running mean.
 fn usual(features: &[f64; FEATURES]) -> f64 {
@@ -192,25 +218,27 @@ impl Fitted {
             return Err(format!("{} records are too few", records.len()));
         }
         let rows: Vec<[f64; FEATURES]> = records.iter().map(features).collect();
-        let inputs = std::array::from_fn(|k| moments(rows.iter().map(|row| row[k])));
+        let inputs: [Known; FEATURES] =
+            std::array::from_fn(|k| Known::of(rows.iter().map(|row| row[k])));
         let longer: Vec<f64> = records
             .iter()
             .zip(&rows)
             .map(|(record, row)| record.seconds.ln() - usual(row))
             .collect();
-        let target = moments(longer.iter().copied());
+        let target = Known::of(longer.iter().copied());
         let each = rows.iter().flatten().zip(inputs.iter().cycle());
         let encoded = Matrix {
             rows: rows.len(),
             columns: FEATURES,
-            values: each
-                .map(|(&value, &moments)| scaled(value, moments).clamp(-FURTHEST, FURTHEST))
-                .collect(),
+            values: each.map(|(&value, known)| known.scaled(value)).collect(),
         };
         let wanted = Matrix {
             rows: rows.len(),
             columns: 1,
-            values: longer.iter().map(|&value| scaled(value, target)).collect(),
+            values: longer
+                .iter()
+                .map(|&value| scaled(value, target.moments))
+                .collect(),
         };
         let network = Network::new(FEATURES, &[16], Activation::Tanh, 1, Activation::Identity);
         let trained = fit(&network, &encoded, &wanted).map_err(|error| error.to_string())?;
@@ -220,23 +248,17 @@ impl Fitted {
             program,
             inputs,
             target,
-            range: [
-                longer.iter().copied().fold(f64::INFINITY, f64::min),
-                longer.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            ],
         })
     }
 
-    /// Seconds. What lies far outside of all that was seen is brought to its edge.
+    /// Seconds: the running mean's, longer or shorter by no more than was ever seen.
     fn answer(
         &mut self,
         rows: impl Iterator<Item = [f64; FEATURES]>,
     ) -> Result<Vec<f64>, BackendError> {
         let rows: Vec<[f64; FEATURES]> = rows.collect();
         let each = rows.iter().flatten().zip(self.inputs.iter().cycle());
-        let values: Vec<f32> = each
-            .map(|(&value, &moments)| scaled(value, moments).clamp(-FURTHEST, FURTHEST))
-            .collect();
+        let values: Vec<f32> = each.map(|(&value, known)| known.scaled(value)).collect();
         let mut means = rows.iter().map(usual);
         let mut answers = Vec::with_capacity(values.len() / FEATURES);
         for chunk in values.chunks(BATCH * FEATURES) {
@@ -247,12 +269,11 @@ impl Fitted {
                 ..Step::default()
             };
             self.backend.run(self.program, &[step])?;
-            let [mean, deviation] = self.target;
-            let [least, most] = self.range;
+            let [mean, deviation] = self.target.moments;
             for output in self.backend.read(buffer::OUTPUTS, 0, 0, rows)? {
                 let longer = f64::from(output) * deviation + mean;
                 let usual = means.next().unwrap_or_default();
-                answers.push((usual + longer.clamp(least, most)).exp());
+                answers.push((usual + longer.clamp(self.target.least, self.target.most)).exp());
             }
         }
         Ok(answers)
@@ -389,5 +410,42 @@ mod tests {
             assert!((ratio - 4.0).abs() < 0.4, "{rows}: {ratio} times as long");
         }
         assert_eq!(policy.records().len(), 512);
+    }
+
+    #[test]
+    fn what_is_learned_of_noise_is_not_said_of_a_worker_that_becomes_slower() {
+        // Means stray by a tenth from what shards take all the same: the lower they are, the more of them a shard is.
+        let mut policy = Learned::new();
+        let each = 1e-3;
+        for n in 0..512 {
+            let strayed = (f64::from(n) * 2.4).sin() * 0.1;
+            policy.note(&Record {
+                recent: Some(each * strayed.exp()),
+                seconds: 64.0 * each,
+                ..record(64)
+            });
+        }
+        let worker = |each: f64| Worker {
+            id: 0,
+            device: DeviceKind::Gpu,
+            live: true,
+            weight: 1.0,
+            stats: Stats {
+                rate: Some(1.0 / each),
+                ..Stats::default()
+            },
+        };
+        for (now, expected) in [(1.1 * each, each), (4.0 * each, 4.0 * each)] {
+            let view = View {
+                step: 0,
+                shape: record(64).shape,
+                workers: &[worker(now)],
+                shards: &[],
+                load: 1.0,
+            };
+            let predicted = policy.predicted(&view, 0, 64).expect("it predicts");
+            let ratio = predicted / (64.0 * expected);
+            assert!((ratio - 1.0).abs() < 0.03, "{now}: {ratio} times as long");
+        }
     }
 }
