@@ -103,9 +103,11 @@ impl Wide<'_, '_, '_> {
                 for left in (0..n).step_by(breadth) {
                     let columns = breadth.min(n - left);
                     let b = b.part((skipped, terms), (left, columns));
-                    // A tile's columns are read as whole vectors.
+                    // A tile's columns are read as whole vectors: so the last tile's lie as they are read if they are whole ones.
                     let as_it_lies = if is_b_packed {
                         0
+                    } else if columns.is_multiple_of(S::F32_LANES) {
+                        columns
                     } else {
                         columns / width * width
                     };
