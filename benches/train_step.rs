@@ -1,6 +1,7 @@
 //! Whole training steps on each device: a table of five workloads, alone and in packs, with the share of the time that their
-//! products take, and the share of what the products alone would reach on the `gemm` crate. Rates are medians of rounds in
-//! which all that is compared takes turns.
+//! products take, and the share of what the products alone would reach on the `gemm` crate. What a pack gains over a network alone
+//! stands beside what as many networks as there are cores gain, each on a core of its own, with nothing in common: two cores may have
+//! less than twice the rate of one. Rates are medians of rounds in which all that is compared takes turns.
 //!
 //! `cargo bench --bench train_step [-- W1 W3 … cpu f16]`: workloads and devices whose names begin with one of the words; with f16 among
 //! them, products in half precision.
@@ -264,6 +265,34 @@ impl Bound {
     }
 }
 
+/// A network on each core.
+fn beside(work: &Workload, precision: Precision) -> Result<Vec<Case>, BackendError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let case = || {
+        let device = Device::Cpu(CpuBackend::with_threads(1));
+        Case::new(device, work, (1, precision))
+    };
+    (0..cores).map(|_| case()).collect()
+}
+
+/// Steps a second of all of them.
+fn rate_beside(cases: &mut [Case]) -> Result<f64, BackendError> {
+    std::thread::scope(|scope| {
+        let run = |case: &'_ mut Case| case.rate(case.training);
+        let cases: Vec<_> = cases
+            .iter_mut()
+            .map(|case| scope.spawn(move || run(case)))
+            .collect();
+        let rates = cases.into_iter().map(|case| {
+            let rate = case
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok(rate?[0])
+        });
+        rates.sum()
+    })
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -288,6 +317,13 @@ fn measure(
             }
         }
     }
+    let has_packs = work.packs.len() > 1 && wanted(&CpuBackend::<f32>::new().device());
+    let mut beside = if has_packs {
+        beside(work, precision)?
+    } else {
+        Vec::new()
+    };
+    let mut besides = Vec::new();
     let mut bound = Bound {
         scratch: Default::default(),
     };
@@ -300,11 +336,12 @@ fn measure(
             submissions.push(calls);
             products.push(case.rate(case.products)?[0]);
         }
+        besides.push(rate_beside(&mut beside)?);
         if let Some(case) = cases.first() {
             bounds.push(bound.rate(&case.program));
         }
     }
-    let bound = median(bounds);
+    let (bound, besides) = (median(bounds), median(besides));
     let mut alone: Vec<(String, f64)> = Vec::new();
     for (case, [training, submissions, products]) in cases.iter_mut().zip(rates) {
         let device = case.device.backend().device();
@@ -317,10 +354,16 @@ fn measure(
         let gain = one.map_or(String::new(), |(_, one)| {
             format!("{:.2}", members * steps / one)
         });
+        let of_cores = match (&case.device, one) {
+            (Device::Cpu(_), Some((_, one))) if case.members > 1 => {
+                format!("{:.2}", besides / one)
+            }
+            _ => String::new(),
+        };
         let calls = median(submissions);
         let dispatches = case.device.dispatches(case.training);
         println!(
-            "{:31} {:22} {:4} {:12.0} {:10.0} {:>10} {:11.4} {:9.0} % {:9.0} % {:>6}",
+            "{:31} {:22} {:4} {:12.0} {:10.0} {:>10} {:11.4} {:9.0} % {:9.0} % {:>6} {:>8}",
             work.name,
             device.chars().take(22).collect::<String>(),
             case.members,
@@ -331,6 +374,7 @@ fn measure(
             100.0 * steps / products,
             100.0 * members * steps / bound,
             gain,
+            of_cores,
         );
     }
     Ok(())
@@ -356,7 +400,7 @@ fn main() -> Result<(), BackendError> {
     let (works, devices): (Vec<_>, Vec<_>) =
         words.into_iter().partition(|word| word.starts_with('W'));
     println!(
-        "{:31} {:22} {:>4} {:>12} {:>10} {:>10} {:>11} {:>11} {:>11} {:>6}",
+        "{:31} {:22} {:>4} {:>12} {:>10} {:>10} {:>11} {:>11} {:>11} {:>6} {:>8}",
         "workload",
         "device",
         "pack",
@@ -366,7 +410,8 @@ fn main() -> Result<(), BackendError> {
         "submissions",
         "in products",
         "of gemm",
-        "gain"
+        "gain",
+        "of cores"
     );
     for work in workloads() {
         if named(work.name, &works) {
