@@ -278,10 +278,9 @@ fn beside(work: &Workload, precision: Precision) -> Result<Vec<Case>, BackendErr
 /// Steps a second of all of them.
 fn rate_beside(cases: &mut [Case]) -> Result<f64, BackendError> {
     std::thread::scope(|scope| {
-        let run = |case: &'_ mut Case| case.rate(case.training);
         let cases: Vec<_> = cases
             .iter_mut()
-            .map(|case| scope.spawn(move || run(case)))
+            .map(|case| scope.spawn(|| case.rate(case.training)))
             .collect();
         let rates = cases.into_iter().map(|case| {
             let rate = case
