@@ -1,9 +1,9 @@
 // c[m, n] = sum over k of a[m, k] * b[k, n], as outer products within subgroups, without workgroup memory.
 //
-// A workgroup of LANES invocations makes a tile of ROWS rows and 4*LANES columns, a lane all rows of four columns that lie
-// side by side. Of b a lane reads its own columns. Of a it reads a share of what the whole tile wants, and has the rest from the
-// lanes beside it: a value of a is broadcast from the lane that holds it. The first WIDTH lanes of a subgroup hold what there is,
-// and those behind them the same again, so that subgroups of WIDTH lanes or any multiple will do.
+// A workgroup of LANES invocations makes a tile of ROWS rows and 4*LANES columns, a lane all rows of four columns that lie side by side.
+// The grid's x goes down the rows, its y across the columns. Of b a lane reads its own columns. Of a it reads a share of what the whole
+// tile wants, and has the rest from the lanes beside it: a value of a is broadcast from the lane that holds it. The first WIDTH lanes of a
+// subgroup hold what there is, and those behind them the same again, so that subgroups of WIDTH lanes or any multiple will do.
 //
 // Sums are over k in rising order, in one sum for each value or in slices of k (lib/slices), and over zeros up to a multiple of 16, as
 // those of lib/product: the bits are the same.
@@ -48,17 +48,17 @@ var<private> row_sums: array<f32, SUMS>;
 const NONE = 0xffffffffu;
 
 fn row_of(at: Invocation, i: u32) -> u32 {
-    return at.group.y * ROWS + i;
+    return at.group.x * ROWS + i;
 }
 
 fn column_of(at: Invocation, j: u32) -> u32 {
-    return 4u * (at.group.x * LANES + at.lane.x) + j;
+    return 4u * (at.group.y * LANES + at.lane.x) + j;
 }
 
 // The row of a whose sum is the lane's `i`th, or NONE.
 fn summed_row(at: Invocation, i: u32) -> u32 {
     let inner = at.lane.x + i * LANES;
-    return select(NONE, row_of(at, inner), at.group.x == 0u && inner < ROWS);
+    return select(NONE, row_of(at, inner), at.group.y == 0u && inner < ROWS);
 }
 
 // Where an operand's part is read: what of it stays the same for all k. A processor's driver reads what is uniform anew, lane by lane,

@@ -13,6 +13,10 @@ use crate::program::{Buffer, Program, TensorId};
 const TEXELS: usize = 1024;
 const BYTES: usize = 16 * TEXELS;
 
+/// Texels behind them that nothing reads, a cache line: rows of operands are often powers of two long, and those of a tile would want the
+/// same few places of a cache.
+const LINE: usize = 4;
+
 /// Rows of an image to be copied from a buffer before a dispatch.
 #[derive(Debug)]
 pub(super) struct Copy {
@@ -52,7 +56,7 @@ impl Images {
             device.handle.create_texture(&wgpu::TextureDescriptor {
                 label: Some(&memory.buffers[tensor.buffer].name),
                 size: wgpu::Extent3d {
-                    width: TEXELS as u32,
+                    width: (TEXELS + LINE) as u32,
                     height: from.size().div_ceil(BYTES as u64) as u32,
                     depth_or_array_layers: 1,
                 },

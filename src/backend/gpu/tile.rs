@@ -183,7 +183,12 @@ impl Tile {
         let kept = |name: &str| !is_of_tile(name) && (in_slices || name != "SLICES");
         call.constants.retain(|(name, _)| kept(name));
         call.constants.splice(0..0, constants);
-        call.grid = self.groups(&factors);
+        let [across, down] = self.groups(&factors);
+        call.grid = match self {
+            // One below the other, so that a processor has the columns of b that they read in its cache.
+            Tile::Subgroup { .. } | Tile::Image { .. } => [down, across],
+            _ => [across, down],
+        };
         call
     }
 
