@@ -79,6 +79,11 @@ fn side_by_side<T: Real>(
     } else {
         1
     };
+    // Processors fetch ahead of what is read: two neighbours at a time would take each other's first and last lines away.
+    let apart = count.div_ceil(threads);
+    let order: Vec<_> = (0..apart)
+        .flat_map(|first| (first..count).step_by(apart))
+        .collect();
     let start = Instant::now();
     let (mut done, mut most) = (0, AT_FIRST);
     loop {
@@ -88,7 +93,7 @@ fn side_by_side<T: Real>(
         let members: Vec<_> = members.map(Mutex::new).collect();
         team.run(count * pieces, |number| {
             // Whoever panicked has told it.
-            let member = members[number % count].lock();
+            let member = members[order[number % count]].lock();
             let (left, own) = &mut *member.unwrap_or_else(PoisonError::into_inner);
             if let Some(some) = left.next() {
                 run(own, some);
