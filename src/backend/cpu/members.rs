@@ -79,7 +79,8 @@ fn side_by_side<T: Real>(
     } else {
         1
     };
-    // Processors fetch ahead of what is read: two neighbours at a time would take each other's first and last lines away.
+    // Processors fetch ahead of what is read: two neighbours at a time would take each other's first and last lines away, so those that
+    // are run one behind the other lie apart, where there are enough of them.
     let apart = count.div_ceil(threads);
     let order: Vec<_> = (0..apart)
         .flat_map(|first| (first..count).step_by(apart))
