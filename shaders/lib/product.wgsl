@@ -75,10 +75,10 @@ fn four_rows(at: Invocation, four: u32, k: u32, rows: u32, depth: u32) -> vec4<f
     let row = at.group.y * LANES_Y * ROWS + 4u * four;
     let inner = min(k, depth - 1u);
     if A_TRANSPOSED {
-        return four_of_a(first + inner * shape.m_stride, row, shape.m_stride);
+        return four_of_a(first + inner * apart_a(shape.m_stride), row, shape.m_stride);
     }
-    let each = first + min(row + vec4(0u, 1u, 2u, 3u), vec4(rows - 1u)) * shape.k_stride + inner;
-    return vec4(one_of_a(each.x), one_of_a(each.y), one_of_a(each.z), one_of_a(each.w));
+    let each = first + min(row + vec4(0u, 1u, 2u, 3u), vec4(rows - 1u)) * apart_a(shape.k_stride);
+    return vec4(one_of_a(each.x, inner), one_of_a(each.y, inner), one_of_a(each.z, inner), one_of_a(each.w, inner));
 }
 
 // Four columns of b at one k, likewise.
@@ -87,10 +87,10 @@ fn four_columns(at: Invocation, four: u32, k: u32, depth: u32) -> vec4<f32> {
     let column = 4u * (at.group.x * LANES_X + four);
     let inner = min(k, depth - 1u);
     if !B_TRANSPOSED {
-        return four_of_b(first + inner * shape.n, column, shape.n);
+        return four_of_b(first + inner * apart_b(shape.n), column, shape.n);
     }
-    let each = first + min(column + vec4(0u, 1u, 2u, 3u), vec4(shape.n - 1u)) * shape.k_stride + inner;
-    return vec4(one_of_b(each.x), one_of_b(each.y), one_of_b(each.z), one_of_b(each.w));
+    let each = first + min(column + vec4(0u, 1u, 2u, 3u), vec4(shape.n - 1u)) * apart_b(shape.k_stride);
+    return vec4(one_of_b(each.x, inner), one_of_b(each.y, inner), one_of_b(each.z, inner), one_of_b(each.w, inner));
 }
 
 // Which of a tile's fours the `i`th is that a lane brings, and which k it is of. Consecutive lanes read consecutive words of the operand,
@@ -211,6 +211,6 @@ fn terms(at: Invocation, first: u32, end: u32, depth: u32) {
 #end
     if ROW_SUMS && HALF {
         // What is added up is not rounded.
-        sum_rows(at, rows, first, min(end, depth));
+        sum_rows(at, first, min(end, depth));
     }
 }

@@ -107,11 +107,11 @@ fn load_a(at: Invocation, i: u32, k: u32, rows: u32, depth: u32) -> vec4<f32> {
     let row = at.group.y * HEIGHT;
     if A_TRANSPOSED {
         let inner = row + place.x;
-        let four = four_of_a(first + min(k + place.y, depth - 1u) * shape.m_stride, inner, shape.m_stride);
+        let four = four_of_a(first + min(k + place.y, depth - 1u) * apart_a(shape.m_stride), inner, shape.m_stride);
         return select(vec4<f32>(), four, inner + vec4(0u, 1u, 2u, 3u) < vec4(select(0u, rows, k + place.y < depth)));
     }
     let inner = k + place.x;
-    let four = four_of_a(first + min(row + place.y, rows - 1u) * shape.k_stride, inner, shape.k_stride);
+    let four = four_of_a(first + min(row + place.y, rows - 1u) * apart_a(shape.k_stride), inner, shape.k_stride);
     return select(vec4<f32>(), four, inner + vec4(0u, 1u, 2u, 3u) < vec4(select(0u, depth, row + place.y < rows)));
 }
 
@@ -139,11 +139,11 @@ fn load_b(at: Invocation, i: u32, k: u32, depth: u32) -> vec4<f32> {
     let column = at.group.x * BREADTH;
     if B_TRANSPOSED {
         let inner = k + place.x;
-        let four = four_of_b(first + min(column + place.y, shape.n - 1u) * shape.k_stride, inner, shape.k_stride);
+        let four = four_of_b(first + min(column + place.y, shape.n - 1u) * apart_b(shape.k_stride), inner, shape.k_stride);
         return select(vec4<f32>(), four, inner + vec4(0u, 1u, 2u, 3u) < vec4(select(0u, depth, column + place.y < shape.n)));
     }
     let inner = column + place.x;
-    let four = four_of_b(first + min(k + place.y, depth - 1u) * shape.n, inner, shape.n);
+    let four = four_of_b(first + min(k + place.y, depth - 1u) * apart_b(shape.n), inner, shape.n);
     return select(vec4<f32>(), four, inner + vec4(0u, 1u, 2u, 3u) < vec4(select(0u, shape.n, k + place.y < depth)));
 }
 

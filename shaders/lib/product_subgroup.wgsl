@@ -27,11 +27,11 @@ override A_TRANSPOSED: bool = false; // a is stored [k, m]
 override B_TRANSPOSED: bool = false; // b is stored [n, k]
 
 override ROW_SUMS: bool = false; // the first workgroup of a row of them also sums a over k
-override SUMS: u32 = 2u; // rows that a lane sums: ROWS / LANES, rounded up
 
 const LANES_X: u32 = LANES;
 const LANES_Y: u32 = 1u;
 const BESIDE: u32 = 1u;
+const SUMS: u32 = 4u;
 
 struct Invocation {
     @builtin(workgroup_id) group: vec3<u32>,
@@ -55,22 +55,21 @@ fn column_of(at: Invocation, j: u32) -> u32 {
     return 4u * (at.group.y * LANES + at.lane.x) + j;
 }
 
-// The row of a whose sum is the lane's `i`th, or NONE.
+// The row of a whose sum is the lane's `i`th, or NONE: the first lanes have four each.
 fn summed_row(at: Invocation, i: u32) -> u32 {
-    let inner = at.lane.x + i * LANES;
-    return select(NONE, row_of(at, inner), at.group.y == 0u && inner < ROWS);
+    return select(NONE, row_of(at, 4u * at.lane.x + i), at.group.y == 0u && at.lane.x < ROWS / 4u);
 }
 
 // Where an operand's part is read: what of it stays the same for all k. A processor's driver reads what is uniform anew, lane by lane,
 // wherever the text does.
 struct Places {
-    a: u32, // the member's first element
+    a: u32, // the member's first row
     b: u32,
     rows: u32, // of a
     depth: u32,
     n: u32,
     m_stride: u32,
-    columns: vec4<u32>, // where b is transposed: the lane's columns' first elements
+    columns: vec4<u32>, // where b is transposed: the lane's columns
 }
 
 fn places(at: Invocation, depth: u32) -> Places {
@@ -83,13 +82,13 @@ fn places(at: Invocation, depth: u32) -> Places {
         depth,
         shape.n,
         shape.m_stride,
-        b + columns * shape.k_stride,
+        b + columns * apart_b(shape.k_stride),
     );
 }
 
-// The first element of a row of a that is part of what the lane holds.
+// The place of a row of a that is part of what the lane holds.
 fn place_of_a(at: Invocation, part: u32, to: Places) -> u32 {
-    return to.a + min(row_of(at, part), to.rows - 1u) * shape.k_stride;
+    return to.a + min(row_of(at, part), to.rows - 1u) * apart_a(shape.k_stride);
 }
 
 // Four values of the tile's share of a, for k to k + 3. They are those of the row at `place`; or, where a is transposed, of four rows at
@@ -98,7 +97,7 @@ fn part_of_a(at: Invocation, part: u32, place: u32, k: u32, to: Places) -> vec4<
     if A_TRANSPOSED {
         let row = row_of(at, 4u * (part % (ROWS / 4u)));
         let inner = k + part / (ROWS / 4u);
-        let four = four_of_a(to.a + min(inner, to.depth - 1u) * to.m_stride, row, to.m_stride);
+        let four = four_of_a(to.a + min(inner, to.depth - 1u) * apart_a(to.m_stride), row, to.m_stride);
         return factors_a(select(vec4<f32>(), four, inner < to.depth));
     }
     let four = four_of_a(place, k, to.depth);
@@ -117,7 +116,7 @@ fn four_rows_of_b(at: Invocation, k: u32, to: Places) -> mat4x4<f32> {
             four_of_b(to.columns.w, k, to.depth),
         ));
     } else {
-        let rows = to.b + min(inner, vec4(to.depth - 1u)) * to.n;
+        let rows = to.b + min(inner, vec4(to.depth - 1u)) * apart_b(to.n);
         let column = column_of(at, 0u);
         fours = mat4x4<f32>(
             four_of_b(rows.x, column, to.n),
@@ -172,6 +171,6 @@ fn terms(at: Invocation, first: u32, end: u32, depth: u32) {
     sums[{i}u] = total(sum_{i});
 #end
     if ROW_SUMS {
-        sum_rows(at, to.rows, first, min(end, depth));
+        sum_rows(at, first, min(end, depth));
     }
 }

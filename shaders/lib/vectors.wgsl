@@ -3,6 +3,14 @@
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 
+fn apart_a(columns: u32) -> u32 {
+    return columns;
+}
+
+fn apart_b(columns: u32) -> u32 {
+    return columns;
+}
+
 fn four_of_a(row: u32, first: u32, columns: u32) -> vec4<f32> {
     return a[(row + min(first, columns - 4u)) / 4u];
 }
@@ -11,10 +19,10 @@ fn four_of_b(row: u32, first: u32, columns: u32) -> vec4<f32> {
     return b[(row + min(first, columns - 4u)) / 4u];
 }
 
-fn one_of_a(at: u32) -> f32 {
-    return a[at / 4u][at % 4u];
+fn one_of_a(row: u32, column: u32) -> f32 {
+    return a[(row + column) / 4u][(row + column) % 4u];
 }
 
-fn one_of_b(at: u32) -> f32 {
-    return b[at / 4u][at % 4u];
+fn one_of_b(row: u32, column: u32) -> f32 {
+    return b[(row + column) / 4u][(row + column) % 4u];
 }

@@ -131,6 +131,33 @@ fn images_hold_what_the_buffers_do_whatever_is_written_in_between() {
     }
 }
 
+#[test]
+fn operands_with_long_rows_have_the_same_bits_in_panels() {
+    // Panels whose rows may be copied one by one, four by four and sixteen by sixteen, the last of them a part of one.
+    let tiles = open(Mode::Dispatches).tiles();
+    let of_kind = |wanted: &dyn Fn(&Tile) -> bool| tiles.iter().copied().find(wanted);
+    let by_subgroups = of_kind(&|tile| matches!(tile, Tile::Subgroup { .. }));
+    let by_images = of_kind(&|tile| matches!(tile, Tile::Image { .. }));
+    let (Some(by_subgroups), Some(by_images)) = (by_subgroups, by_images) else {
+        return;
+    };
+    for (sizes, members, rows) in [([36, 1088, 1040], 2, 33), ([40, 1100, 1028], 3, 40)] {
+        for (kernel, program) in products(sizes, members, 0) {
+            let bits = |tile| -> Vec<Vec<u32>> {
+                let mut gpu = open(Mode::Dispatches).with_tile(tile);
+                let found = contents(&mut gpu, &program, (rows, 7), Drawn::Usual);
+                let bits =
+                    |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                found.expect("it runs").into_iter().map(bits).collect()
+            };
+            assert!(
+                bits(by_images) == bits(by_subgroups),
+                "{kernel}, {rows} rows of\n{program}"
+            );
+        }
+    }
+}
+
 fn in_precision(
     programs: Vec<(&'static str, Program)>,
     precision: Precision,

@@ -82,7 +82,7 @@ fn in_tiles(call: Call, program: &Program) -> Vec<Call> {
     };
     let fours = fours(program, &call, factors);
     let of_a_processor = Tile::on_a_processor(factors, OF_A_PROCESSOR, fours);
-    let mut ways = vec![of_a_processor.cut(call.clone(), [OF_A_PROCESSOR, 1], fours)];
+    let mut ways = vec![of_a_processor.cut(program, call.clone(), [OF_A_PROCESSOR, 1], fours)];
     let call = Sums::ByShape.cut(call);
     let tiles = match &call.factors {
         None => {
@@ -98,7 +98,7 @@ fn in_tiles(call: Call, program: &Program) -> Vec<Call> {
         Some(factors) => vec![Tile::on_a_card(factors), SUBGROUP, WIDE],
     };
     let tiles = tiles.into_iter();
-    ways.extend(tiles.map(|tile| tile.cut(call.clone(), MATRICES, fours)));
+    ways.extend(tiles.map(|tile| tile.cut(program, call.clone(), MATRICES, fours)));
     ways
 }
 

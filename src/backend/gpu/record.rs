@@ -3,13 +3,13 @@
 use super::STEP_BYTES;
 use super::call::{self, Call, EIGHTS, FOURS, Operand, calls};
 use super::device::Device;
-use super::image::{Copy, Images};
+use super::image::{Copy, Image, Images};
 use super::memory::{VECTOR, stride};
 use super::shader::Pipelines;
 use super::sums::Sums;
 use super::tile::{IMAGES, Tiles};
 use crate::backend::BackendError;
-use crate::program::{Buffer, Op, Product, Program, Rows, Step, TensorId};
+use crate::program::{Buffer, Op, Product, Program, Rows, Step};
 
 /// Everything one dispatch needs but the step.
 #[derive(Debug)]
@@ -29,11 +29,12 @@ pub(super) struct Memory<'a> {
     pub(super) allocated: &'a [wgpu::Buffer],
 }
 
-/// A member's range of an operand, in elements of the whole buffer: from, to, and how far the next member's is.
+/// All members' ranges of an operand, in elements of the whole buffer.
 struct Extent {
     start: usize,
     end: usize,
-    stride: usize,
+    /// Where its kernel finds the first member's, and how far the next one's is.
+    view: [usize; 2],
 }
 
 /// Records every op of a program.
@@ -68,7 +69,7 @@ pub(super) fn record(
             if device.software && is_flat(op) {
                 call.grid[0] = call.grid[0].min(FLAT_GROUPS);
             }
-            let call = tiles.cut(device, program, memory, sums.cut(call));
+            let call = tiles.cut(device, program, sums.cut(call));
             cut.push((call, together, op.writes()));
         }
     }
@@ -78,18 +79,20 @@ pub(super) fn record(
     let mut dispatches = Vec::new();
     let mut images = Images::default();
     for (call, together, written) in &cut {
-        let read = if call.constants.contains(&(IMAGES, 1)) {
-            let factors = call.operands[..2].iter();
-            let read = factors.map(|operand| images.of(device, program, memory, operand));
-            read.collect()
-        } else {
-            Vec::new()
+        let mut read: Vec<Image> = match &call.factors {
+            Some(factors) if call.constants.contains(&(IMAGES, 1)) => {
+                let each = call.operands.iter().zip(factors.inner);
+                each.map(|factor| images.of(device, program, memory, factor))
+                    .collect()
+            }
+            _ => Vec::new(),
         };
-        let (views, copies): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-        let call = (call, *together, &views[..]);
+        let copies = read.iter_mut().flat_map(|image| image.copies.drain(..));
+        let copies = copies.collect();
+        let call = (call, *together, &read[..]);
         let mut of_call = record_call(device, pipelines, program, memory, call)?;
         if let Some(first) = of_call.first_mut() {
-            first.copies = copies.into_iter().flatten().collect();
+            first.copies = copies;
         }
         dispatches.extend(of_call);
         images.changed(program, written);
@@ -166,7 +169,7 @@ fn record_call(
     pipelines: &mut Pipelines,
     program: &Program,
     memory: &Memory<'_>,
-    (call, together, images): (&Call, usize, &[wgpu::TextureView]),
+    (call, together, images): (&Call, usize, &[Image]),
 ) -> Result<Vec<Dispatch>, BackendError> {
     let binding = binding_elements(device);
     let mut group = program.members;
@@ -190,22 +193,21 @@ fn record_call(
     let mut dispatches = Vec::new();
     for first in (0..program.members).step_by(group.max(1)) {
         let members = group.min(program.members - first);
-        let extent = |tensor: TensorId, start: usize, len: usize| {
-            let tensor = &program.tensors[tensor];
-            let buffer = &memory.buffers[tensor.buffer];
-            let stride = stride(buffer);
-            let start = first * stride + tensor.offset + start;
+        let extent = |(position, operand): (usize, &Operand)| {
+            let tensor = &program.tensors[operand.tensor];
+            let stride = stride(&memory.buffers[tensor.buffer]);
+            let start = first * stride + tensor.offset + operand.start;
+            let view = match images.get(position) {
+                Some(image) => [image.first + first * image.stride, image.stride],
+                None => [start % ALIGNMENT, stride],
+            };
             Extent {
                 start,
-                end: start + (members - 1) * stride + len,
-                stride,
+                end: start + (members - 1) * stride + operand.len,
+                view,
             }
         };
-        let extents: Vec<_> = call
-            .operands
-            .iter()
-            .map(|operand| extent(operand.tensor, operand.start, operand.len))
-            .collect();
+        let extents: Vec<_> = call.operands.iter().enumerate().map(extent).collect();
         dispatches.push(bind(
             device,
             pipelines,
@@ -227,20 +229,13 @@ fn bind(
     pipelines: &mut Pipelines,
     program: &Program,
     memory: &Memory<'_>,
-    (call, images): (&Call, &[wgpu::TextureView]),
+    (call, images): (&Call, &[Image]),
     extents: &[Extent],
     members: usize,
 ) -> Result<Dispatch, BackendError> {
     let pipeline = pipelines.get(device, call.kernel, &call.constants)?;
-    let mut shape = Vec::new();
-    for (position, extent) in extents.iter().enumerate() {
-        // An image is of a whole buffer.
-        let start = match images.get(position) {
-            Some(_) => extent.start,
-            None => extent.start % ALIGNMENT,
-        };
-        shape.extend([start as u32, extent.stride as u32]);
-    }
+    let views = extents.iter().flat_map(|extent| extent.view);
+    let mut shape: Vec<u32> = views.map(|word| word as u32).collect();
     shape.extend(&call.scalars);
     shape.resize(shape.len().next_multiple_of(4), 0);
     let uniform = device.handle.create_buffer(&wgpu::BufferDescriptor {
@@ -259,7 +254,7 @@ fn bind(
     for (position, (extent, operand)) in extents.iter().zip(&call.operands).enumerate() {
         let binding = position as u32 + 1;
         if let Some(image) = images.get(position) {
-            let resource = wgpu::BindingResource::TextureView(image);
+            let resource = wgpu::BindingResource::TextureView(&image.view);
             entries.push(wgpu::BindGroupEntry { binding, resource });
             continue;
         }

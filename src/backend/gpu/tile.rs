@@ -6,11 +6,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, Factors};
+use super::call::{Call, Factors, Operand};
 use super::device::Device;
 use super::image;
 use super::matrices::Matrices;
-use super::record::{Memory, begins_at};
+use super::record::begins_at;
 use super::shader::Constants;
 use super::tune::class;
 use crate::program::{Precision, Program};
@@ -144,7 +144,13 @@ impl Tile {
 
     /// The call with its product cut in this way. `width` is the number of lanes that every subgroup has, `side` that of the rows of the
     /// adapter's own matrices, and `fours` whether the operands can be read four values at a time.
-    pub(super) fn cut(self, mut call: Call, [width, side]: [u32; 2], fours: bool) -> Call {
+    pub(super) fn cut(
+        self,
+        program: &Program,
+        mut call: Call,
+        [width, side]: [u32; 2],
+        fours: bool,
+    ) -> Call {
         let Some(factors) = call.factors else {
             return call;
         };
@@ -164,18 +170,22 @@ impl Tile {
             Tile::Subgroup { rows, lanes } | Tile::Image { rows, lanes } => {
                 let width = width.min(rows);
                 let read = match self {
-                    Tile::Image { .. } => (IMAGES, 1),
-                    _ => ("VECTORS", fours.into()),
+                    Tile::Image { .. } => {
+                        let mut constants = vec![(IMAGES, 1)];
+                        constants.extend(image::constants(program, &call.operands, factors.inner));
+                        constants
+                    }
+                    _ => vec![("VECTORS", fours.into())],
                 };
-                vec![
+                let mut constants = vec![
                     ("SUBGROUP", 1),
-                    read,
                     ("LANES", lanes),
                     ("WIDTH", width),
                     ("ROWS", rows),
                     ("PARTS", rows / width),
-                    ("SUMS", rows.div_ceil(lanes)),
-                ]
+                ];
+                constants.splice(1..1, read);
+                constants
             }
             Tile::Wide { x, y } => through_memory([x, y, 1], 4, fours),
         };
@@ -239,7 +249,7 @@ fn through_memory([x, y, slices]: [u32; 3], height: u32, fours: bool) -> Constan
 /// Whether a kernel's constant is its tile's.
 pub(super) fn is_of_tile(name: &str) -> bool {
     ["LANES_", "LOADS_"].iter().any(|of| name.starts_with(of))
-        || ["VECTORS", "FOURS_DOWN", "ROWS", "SUMS", "DEPTH", "BESIDE"].contains(&name)
+        || ["VECTORS", "FOURS_DOWN", "ROWS", "DEPTH", "BESIDE"].contains(&name)
 }
 
 /// Invocations of a workgroup and bytes of its memory that every adapter has.
@@ -355,13 +365,7 @@ impl Tiles {
     }
 
     /// The call as it is dispatched.
-    pub(super) fn cut(
-        &self,
-        device: &Device,
-        program: &Program,
-        memory: &Memory<'_>,
-        call: Call,
-    ) -> Call {
+    pub(super) fn cut(&self, device: &Device, program: &Program, call: Call) -> Call {
         let Some(factors) = &call.factors else {
             return call;
         };
@@ -371,12 +375,15 @@ impl Tiles {
         let only = self.only.filter(|tile| tile.takes(factors));
         let tile = only.or_else(tuned);
         let tile = match tile.unwrap_or_else(|| Tiles::usual(device, factors)) {
-            Tile::Image { rows, lanes } if !fours || !images(device, program, memory, &call) => {
+            Tile::Image { rows, lanes }
+                if !fours || !images(device, program, &call.operands, factors) =>
+            {
                 Tile::Subgroup { rows, lanes }
             }
             tile => tile,
         };
-        tile.cut(call, [width, device.cooperative.unwrap_or(1)], fours)
+        let adapter = [width, device.cooperative.unwrap_or(1)];
+        tile.cut(program, call, adapter, fours)
     }
 }
 
@@ -390,11 +397,9 @@ fn worth_images(factors: &Factors) -> bool {
 }
 
 /// Whether images hold the factors.
-fn images(device: &Device, program: &Program, memory: &Memory<'_>, call: &Call) -> bool {
-    call.operands[..2].iter().all(|operand| {
-        let buffer = program.tensors[operand.tensor].buffer;
-        image::fits(device, &memory.buffers[buffer], program.members)
-    })
+fn images(device: &Device, program: &Program, operands: &[Operand], factors: &Factors) -> bool {
+    let mut each = operands.iter().zip(factors.inner);
+    each.all(|(operand, columns)| image::fits(device, program, operand, columns))
 }
 
 /// Whether the factors can be read four values at a time: all rows of all members begin at a multiple of four.

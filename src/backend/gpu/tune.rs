@@ -283,17 +283,13 @@ fn compile(
 ) -> Result<(), BackendError> {
     let device = bench.device;
     let program = product(factors, fours);
-    let memory = Memory {
-        buffers: &program.buffers,
-        allocated: &[],
-    };
     let whole = calls(&program, &program.ops[0], binding_elements(device));
     let kernels = tiles.iter().flat_map(|&tile| {
         let only = Tiles {
             only: Some(tile),
             ..Tiles::default()
         };
-        let cut = |call: &Call| only.cut(device, &program, &memory, sums.cut(call.clone()));
+        let cut = |call: &Call| only.cut(device, &program, sums.cut(call.clone()));
         let calls: Vec<Call> = whole.iter().map(cut).collect();
         calls.into_iter().map(|call| (call.kernel, call.constants))
     });

@@ -117,7 +117,7 @@ impl Calls<'_> {
             grid: [0, 0],
             factors: Some(factors),
         };
-        Tile::workgroup(&factors).cut(call, [1, 1], false)
+        Tile::workgroup(&factors).cut(self.program, call, [1, 1], false)
     }
 
     /// A layer's gradients. Weights and biases are one binding, since no two that are written may overlap; where they are too far

@@ -186,15 +186,17 @@ fn entry(
 
 /// Of texels of four values that are read, as `super::super::image` makes them; or of one value each, that are written too.
 fn image(binding: u32, is_written: bool) -> wgpu::BindGroupLayoutEntry {
-    let (access, format) = if is_written {
+    let (access, format, view_dimension) = if is_written {
         (
             wgpu::StorageTextureAccess::ReadWrite,
             wgpu::TextureFormat::R32Float,
+            wgpu::TextureViewDimension::D2,
         )
     } else {
         (
             wgpu::StorageTextureAccess::ReadOnly,
             wgpu::TextureFormat::Rgba32Float,
+            wgpu::TextureViewDimension::D2Array,
         )
     };
     wgpu::BindGroupLayoutEntry {
@@ -203,7 +205,7 @@ fn image(binding: u32, is_written: bool) -> wgpu::BindGroupLayoutEntry {
         ty: wgpu::BindingType::StorageTexture {
             access,
             format,
-            view_dimension: wgpu::TextureViewDimension::D2,
+            view_dimension,
         },
         count: None,
     }

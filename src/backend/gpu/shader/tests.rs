@@ -39,7 +39,6 @@ fn products_by_subgroups_are_valid_wgsl_for_every_size_of_subgroup() {
                 (read, 1),
                 ("LANES", 8),
                 ("ROWS", 16),
-                ("SUMS", 2),
                 ("WIDTH", width),
                 ("PARTS", 16 / width),
                 ("A_TRANSPOSED", transposed),
