@@ -13,6 +13,7 @@ override PANELS_B: u32 = 0u;
 const PANEL = 32u;
 const IN_A_ROW = 1024u; // texels of rows that are no panels'
 
+// As in lib/rows; rows of panels are counted.
 fn apart_a(columns: u32) -> u32 {
     return select(1u, columns, PANELS_A == 0u);
 }
@@ -27,8 +28,7 @@ fn texel(row: u32, column: u32, panels: u32) -> vec3<u32> {
         let four = (row + column) / 4u;
         return vec3(four % IN_A_ROW, four / IN_A_ROW, 0u);
     }
-    let beside = max(panels, 1u);
-    return vec3(row % beside * (PANEL / 4u) + column % PANEL / 4u, row / beside, column / PANEL);
+    return vec3(row % panels * (PANEL / 4u) + column % PANEL / 4u, row / panels, column / PANEL);
 }
 
 fn four_of_a(row: u32, first: u32, columns: u32) -> vec4<f32> {

@@ -63,13 +63,13 @@ fn summed_row(at: Invocation, i: u32) -> u32 {
 // Where an operand's part is read: what of it stays the same for all k. A processor's driver reads what is uniform anew, lane by lane,
 // wherever the text does.
 struct Places {
-    a: u32, // the member's first row
+    a: u32, // the place of the member's first row
     b: u32,
     rows: u32, // of a
     depth: u32,
     n: u32,
     m_stride: u32,
-    columns: vec4<u32>, // where b is transposed: the lane's columns
+    columns: vec4<u32>, // where b is transposed: the places of the lane's columns
 }
 
 fn places(at: Invocation, depth: u32) -> Places {

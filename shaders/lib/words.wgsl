@@ -1,17 +1,9 @@
 // The operands a and b of a product, read word by word.
 
+#import rows
+
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-
-// How far apart an operand's rows are, of so many columns. What reads it is given the place of a row: as many times that behind the
-// place of the first.
-fn apart_a(columns: u32) -> u32 {
-    return columns;
-}
-
-fn apart_b(columns: u32) -> u32 {
-    return columns;
-}
 
 // Four values that lie behind each other: `first` and on, in a row of so many `columns`. The last stands for those behind it.
 fn four_of_a(row: u32, first: u32, columns: u32) -> vec4<f32> {

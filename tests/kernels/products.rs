@@ -64,15 +64,22 @@ fn however_a_product_is_cut_its_bits_are_the_same() {
     }
 }
 
+/// Tiles whose operands are buffers, and images: software adapters with subgroups of eight lanes and more have both.
+fn by_subgroups_and_images() -> Option<(Tile, Tile)> {
+    let tiles = open(Mode::Dispatches).tiles();
+    let of_kind = |wanted: &dyn Fn(&Tile) -> bool| tiles.iter().copied().find(wanted);
+    let by_subgroups = of_kind(&|tile| matches!(tile, Tile::Subgroup { .. }));
+    by_subgroups.zip(of_kind(&|tile| matches!(tile, Tile::Image { .. })))
+}
+
 #[test]
 fn images_hold_what_the_buffers_do_whatever_is_written_in_between() {
     // Muon multiplies what it changes in place; tensors begin anywhere, and the last rows of images are parts of one.
     let network = Network::new(44, &[96, 68], Activation::Tanh, 36, Activation::Identity);
     let loss = Loss::new(LossFunction::Mse, Reduction::Mean);
-    let tiles = open(Mode::Dispatches).tiles();
-    let of_kind = |wanted: &dyn Fn(&Tile) -> bool| tiles.iter().copied().find(wanted);
-    let by_subgroups = of_kind(&|tile| matches!(tile, Tile::Subgroup { .. }));
-    let by_images = of_kind(&|tile| matches!(tile, Tile::Image { .. }));
+    let Some((by_subgroups, by_images)) = by_subgroups_and_images() else {
+        return;
+    };
     for (members, rule) in [(1, Rule::Muon), (3, Rule::Adam)] {
         let capacity = Capacity {
             members,
@@ -123,22 +130,16 @@ fn images_hold_what_the_buffers_do_whatever_is_written_in_between() {
             let read = read.flat_map(|values| values.expect("it is there"));
             read.map(f32::to_bits).collect()
         };
-        if let (Some(by_subgroups), Some(by_images)) = (by_subgroups, by_images) {
-            let found = parameters(by_images);
-            assert!(found.iter().all(|bits| f32::from_bits(*bits).is_finite()));
-            assert!(found == parameters(by_subgroups), "{rule:?}");
-        }
+        let found = parameters(by_images);
+        assert!(found.iter().all(|bits| f32::from_bits(*bits).is_finite()));
+        assert!(found == parameters(by_subgroups), "{rule:?}");
     }
 }
 
 #[test]
 fn operands_with_long_rows_have_the_same_bits_in_panels() {
     // Panels whose rows may be copied one by one, four by four and sixteen by sixteen, the last of them a part of one.
-    let tiles = open(Mode::Dispatches).tiles();
-    let of_kind = |wanted: &dyn Fn(&Tile) -> bool| tiles.iter().copied().find(wanted);
-    let by_subgroups = of_kind(&|tile| matches!(tile, Tile::Subgroup { .. }));
-    let by_images = of_kind(&|tile| matches!(tile, Tile::Image { .. }));
-    let (Some(by_subgroups), Some(by_images)) = (by_subgroups, by_images) else {
+    let Some((by_subgroups, by_images)) = by_subgroups_and_images() else {
         return;
     };
     for (sizes, members, rows) in [([36, 1088, 1040], 2, 33), ([40, 1100, 1028], 3, 40)] {

@@ -169,22 +169,20 @@ impl Tile {
             }
             Tile::Subgroup { rows, lanes } | Tile::Image { rows, lanes } => {
                 let width = width.min(rows);
-                let read = match self {
+                let mut constants = vec![("SUBGROUP", 1)];
+                match self {
                     Tile::Image { .. } => {
-                        let mut constants = vec![(IMAGES, 1)];
+                        constants.push((IMAGES, 1));
                         constants.extend(image::constants(program, &call.operands, factors.inner));
-                        constants
                     }
-                    _ => vec![("VECTORS", fours.into())],
-                };
-                let mut constants = vec![
-                    ("SUBGROUP", 1),
+                    _ => constants.push(("VECTORS", fours.into())),
+                }
+                constants.extend([
                     ("LANES", lanes),
                     ("WIDTH", width),
                     ("ROWS", rows),
                     ("PARTS", rows / width),
-                ];
-                constants.splice(1..1, read);
+                ]);
                 constants
             }
             Tile::Wide { x, y } => through_memory([x, y, 1], 4, fours),

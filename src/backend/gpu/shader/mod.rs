@@ -116,6 +116,7 @@ const SNIPPETS: &[(&str, &str)] = shaders!("lib/":
     "products",
     "reduce",
     "row_sums",
+    "rows",
     "slices",
     "step",
     "stored_half",
